@@ -1,0 +1,43 @@
+# `make demo` and `make test` set up all they need on a machine with git, make and Python 3.11 or newer.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint fix bench stubs constraints test-compose clean
+
+demo: .venv/ready ## a server and five clients on this machine, non-IID digits
+	$(BIN)/limbeck-lab demo
+
+test: .venv/ready lint ## lint, types, import contracts, then every test
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: .venv/ready ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/ready ## every benchmark, each printing ratios
+	for script in tests/bench/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+stubs: .venv/ready ## protobuf and gRPC stubs from proto/
+	$(BIN)/python -m limbeck_lab.stubs proto common
+
+constraints: .venv/ready ## pin every dependency, for every platform
+	$(BIN)/uv pip compile --universal --quiet --upgrade --all-extras --no-header --no-emit-index-url \
+	  --python-version 3.11 pyproject.toml --output-file constraints.txt
+
+test-compose: .venv/ready ## build the images and bring the compose file up, where a Docker engine answers
+	$(BIN)/python -m pytest -rs -m compose tests/e2e/test_compose.py
+
+.venv/ready: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

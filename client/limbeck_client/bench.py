@@ -1,0 +1,111 @@
+"""Where a client's work is done: the seam, and the client's own process behind it."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limbeck_common.config import Spec
+from limbeck_common.errors import DataError
+from limbeck_common.learning.assemble import make_data, make_learner
+from limbeck_common.learning.datasets import PartyData, open_digest
+from limbeck_common.learning.party import Party
+from limbeck_common.learning.visit import visit
+from limbeck_common.messages import Downlink, Uplink
+from limbeck_common.methods.method import make_method
+from limbeck_common.seeds import derive
+
+
+class Bench(Protocol):
+    """Holds a client's data and learner, and does its work."""
+
+    async def open_digest(self, spec: Spec) -> bytes:
+        """Load the data and return its open set's digest; empty where it has none."""
+
+    async def take_open_data(self, spec: Spec, content: bytes) -> bytes:
+        """Take the open set as the server sent it, and return its digest."""
+
+    async def visit(self, spec: Spec, downlink: Downlink) -> Uplink:
+        """Do one round's work."""
+
+
+class LocalBench:
+    """The client's own process: work runs on a thread, so that the network stays alive beside it."""
+
+    def __init__(self, name: str, model: str, device: str, load_data: Callable[[Spec], PartyData]) -> None:
+        self.name = name
+        self._model = model
+        self._device = device
+        self._load_data = load_data
+        self._data: PartyData | None = None
+        self._party: Party | None = None
+
+    async def open_digest(self, spec: Spec) -> bytes:
+        """See `Bench`."""
+        self._party = None
+        data = self._data = await asyncio.to_thread(self._load_data, spec)
+        return b"" if data.open is None else await asyncio.to_thread(open_digest, data.open)
+
+    async def take_open_data(self, spec: Spec, content: bytes) -> bytes:
+        """See `Bench`."""
+        rows = open_array(spec, content)
+        self._data = replace(self._data or PartyData(), open=rows)
+        return open_digest(rows)
+
+    async def visit(self, spec: Spec, downlink: Downlink) -> Uplink:
+        """See `Bench`."""
+        return await asyncio.to_thread(self._visit, spec, downlink)
+
+    def save(self, folder: Path) -> Path | None:
+        """Write the learner's state as it is now to `folder`; nothing where it never worked."""
+        from safetensors.numpy import save_file  # noqa: PLC0415 - at the end only
+
+        if self._party is None:
+            return None
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "model.safetensors"
+        save_file(self._party.learner.state(), path)
+        return path
+
+    def _visit(self, spec: Spec, downlink: Downlink) -> Uplink:
+        if self._party is None:
+            if self._data is None:
+                raise DataError("no data was loaded", remedy="join first")
+            learner = make_learner(self._model, spec, derive(spec.seed, "learner", self.name), self._device)
+            self._party = Party(spec, learner, self._data)
+        return visit(make_method(spec.method), self._party, downlink, self.name)
+
+
+def data_loader(source: str | None, part: int | None, root: Path | None) -> Callable[[Spec], PartyData]:
+    """Return a function that loads this client's data once the federation's specification is known."""
+
+    def load(spec: Spec) -> PartyData:
+        if source is None and part is None and spec.data.dataset != "own":
+            raise DataError(
+                f"whose part of {spec.data.dataset} is this client's?",
+                expected=f"--part 0 to --part {spec.data.parts - 1}, or data of your own",
+                remedy="add --part K, or --data package.module:callable",
+            )
+        data = make_data(source, spec, part, root)
+        if data.private is None:
+            raise DataError("the data has no private rows", expected="a PartyData with private examples")
+        return data
+
+    return load
+
+
+def open_array(spec: Spec, content: bytes) -> NDArray[Any]:
+    """Return the open set, shape [open_rows, *sample_shape], from the bytes that OpenData sends.
+
+    Raises:
+        DataError: there are too few or too many.
+    """
+    dtype, shape = np.dtype(spec.sample_dtype), (spec.open_rows, *spec.sample_shape)
+    wanted = dtype.itemsize * int(np.prod(shape))
+    if len(content) != wanted:
+        raise DataError(f"the server sent {len(content)} bytes of open data", expected=f"{wanted}")
+    return np.frombuffer(content, dtype).reshape(shape)

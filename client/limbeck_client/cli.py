@@ -1,0 +1,76 @@
+"""`limbeck-client`: take part in a federation."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from limbeck_common.command import run_async, run_command, set_up_logs
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="limbeck")
+def cli() -> None:
+    """Take part in a federation: your data and your model stay on this machine, predictions leave it."""
+
+
+@cli.command()
+@click.argument("address", metavar="HOST:PORT")
+@click.option("--name", required=True, help="This client's name in the federation.")
+@click.option(
+    "--model", default="cnn", show_default=True, help="cnn, forest, mlp, resnet8, resnet18, or module:callable."
+)
+@click.option("--data", metavar="MODULE:CALLABLE", help="Your own data: a callable that returns a PartyData.")
+@click.option("--part", type=int, help="Whose part of the federation's built-in data set is this client's, from 0.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the built-in data sets, or LIMBECK_DATA.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the final model.")
+@click.option("--patience", default=3600.0, show_default=True, help="Seconds without the server before giving up.")
+@click.option(
+    "--log-level", default="info", show_default=True, type=click.Choice(["debug", "info", "warning", "error"])
+)
+@click.option("--log-format", default="auto", show_default=True, type=click.Choice(["auto", "text", "json"]))
+def join(address: str, **options: Any) -> None:
+    """Join the federation served at HOST:PORT and work in it until it ends.
+
+    If the server is away, the client waits and tries again, at growing intervals.
+    """
+    set_up_logs(options.pop("log_level"), options.pop("log_format"))
+    ended = run_async(_join(address, **options))
+    click.echo(f"{ended.state}: {ended.reason}")
+
+
+async def _join(address: str, *, name: str, out: Path | None, patience: float, **options: Any) -> Any:
+    from limbeck_client.bench import LocalBench, data_loader  # noqa: PLC0415 - help answers at once
+    from limbeck_client.runner import Runner  # noqa: PLC0415
+    from limbeck_client.transport import GrpcTransport  # noqa: PLC0415
+
+    loader = data_loader(options["data"], options["part"], options["data_dir"])
+    bench = LocalBench(name, options["model"], options["device"], loader)
+    transport = GrpcTransport(address)
+    try:
+        return await Runner(name, transport, bench, patience).run()
+    finally:
+        await transport.close()
+        saved = bench.save(out) if out is not None else None
+        if saved is not None:
+            click.echo(f"final model: {saved}")
+
+
+@cli.command()
+@click.argument("source", metavar="MODULE:CALLABLE")
+def digest(source: str) -> None:
+    """Print the digest of the open set that MODULE:CALLABLE returns, for the server's `open.digest`."""
+    from limbeck_common.errors import DataError  # noqa: PLC0415 - help answers at once
+    from limbeck_common.learning.datasets import open_digest  # noqa: PLC0415
+    from limbeck_common.named import call_named  # noqa: PLC0415
+
+    rows = getattr(call_named(source, part=None, seed=0), "open", None)
+    if rows is None:
+        raise DataError(f"{source} returned no open rows", expected="a PartyData with open rows")
+    click.echo(f"{open_digest(rows).hex()}  {len(rows)} rows of {rows.dtype.str} {list(rows.shape[1:])}")
+
+
+def main() -> None:
+    """Entry point of the console program."""
+    run_command(cli, "limbeck-client")

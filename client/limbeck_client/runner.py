@@ -1,0 +1,136 @@
+"""Performs the agent's effects and tells it what happened."""
+
+import asyncio
+import random
+import time
+
+import structlog
+
+from limbeck_client import agent as machine
+from limbeck_client.bench import Bench
+from limbeck_client.transport import Transport
+from limbeck_common.config import Spec
+from limbeck_common.errors import EndedError, LimbeckError, OpenSetError, UnreachableError
+from limbeck_common.messages import Ended, Invitation, Receipt
+
+_log = structlog.get_logger()
+
+
+class Runner:
+    """One client, from its first Join to the federation's end."""
+
+    def __init__(self, name: str, transport: Transport, bench: Bench, patience: float = 3600.0) -> None:
+        self.name = name
+        self._transport = transport
+        self._bench = bench
+        self._agent = machine.Agent(patience=patience)
+        self._events: asyncio.Queue[machine.Event | Exception] = asyncio.Queue()
+        self._heard = time.monotonic()
+        self._spec: Spec | None = None
+
+    async def run(self) -> Ended:
+        """Take part until the federation ends, and return how it ended.
+
+        Raises:
+            LimbeckError: what kept this client from taking part; EndedError where the federation failed.
+        """
+        tasks: set[asyncio.Task[None]] = set()
+        event: machine.Event | Exception = machine.Started()
+        try:
+            while True:
+                if isinstance(event, Exception):
+                    raise event
+                self._agent, effects = machine.step(self._agent, event)
+                for effect in effects:
+                    if isinstance(effect, machine.Stop):
+                        return self._finish(effect)
+                    task = asyncio.create_task(self._perform(effect))
+                    tasks.add(task)
+                    task.add_done_callback(tasks.discard)
+                event = await self._events.get()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _perform(self, effect: machine.Effect) -> None:
+        try:
+            event = await self._do(effect)
+            if not isinstance(event, machine.Worked):
+                self._heard = time.monotonic()
+        except LimbeckError as error:
+            if not isinstance(error, UnreachableError):
+                self._heard = time.monotonic()
+            event = machine.Failed(effect, error, time.monotonic() - self._heard)
+        except Exception as error:  # noqa: BLE001 - a bug of ours: `run` raises it
+            self._events.put_nowait(error)
+            return
+        self._events.put_nowait(event)
+
+    async def _do(self, effect: machine.Effect) -> machine.Event:
+        match effect:
+            case machine.Join(pause):
+                await self._sleep(pause)
+                return machine.Joined(await self._join())
+            case machine.Pull(federation_id, after, pause):
+                await self._sleep(pause)
+                rows = self._spec.open_rows if self._spec else 0
+                return machine.Pulled(await self._transport.pull(federation_id, self.name, after, rows))
+            case machine.Work(downlink):
+                if self._spec is None:
+                    raise RuntimeError("work before joining")
+                _log.info("working", client=self.name, round=downlink.round, closing=downlink.closing)
+                return machine.Worked(await self._bench.visit(self._spec, downlink))
+            case machine.Push(uplink, pause):
+                await self._sleep(pause)
+                receipt = await self._transport.push(uplink)
+                figures = {name: round(value, 4) for name, value in uplink.metrics.items()}
+                level = "info" if receipt is not Receipt.LATE else "warning"
+                getattr(_log, level)("pushed", client=self.name, round=uplink.round, receipt=receipt, **figures)
+                return machine.Pushed(receipt)
+            case _:
+                raise TypeError(f"no such effect: {effect}")
+
+    async def _join(self) -> Invitation:
+        """Learn the specification, get the data ready, and become a member with the open set's digest."""
+        invitation = await self._transport.join(self.name, b"", 0)
+        spec = Spec.model_validate_json(invitation.spec_json)
+        digest = await self._bench.open_digest(spec)
+        if not digest:
+            digest = await self._fetch(spec, invitation)
+        self._spec = spec
+        joined = await self._transport.join(self.name, digest, spec.classes)
+        _log.info("joined", client=self.name, federation=spec.name, method=spec.method.name, rounds=spec.rounds)
+        return joined
+
+    async def _fetch(self, spec: Spec, invitation: Invitation) -> bytes:
+        """Fetch the open set, taking up a broken stream where it broke."""
+        content = bytearray()
+        _log.info("fetching the open data", client=self.name, bytes=invitation.open_data_size)
+        while True:
+            before = len(content)
+            try:
+                async for chunk in self._transport.open_data(invitation.federation_id, before):
+                    content += chunk
+                break
+            except UnreachableError:
+                if len(content) == before:  # no progress: the agent's backoff decides
+                    raise
+        found = await self._bench.take_open_data(spec, bytes(content))
+        if found != invitation.open_digest:
+            raise OpenSetError("the open data was damaged on its way", remedy="join again")
+        return found
+
+    async def _sleep(self, pause: float) -> None:
+        if pause:
+            seconds = pause * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, so that clients do not return as one
+            _log.warning("the server is away", client=self.name, again_in=round(seconds, 2))
+            await asyncio.sleep(seconds)
+
+    def _finish(self, stop: machine.Stop) -> Ended:
+        if stop.error is not None:
+            raise stop.error
+        ended = stop.ended or Ended("failed", "no reason given")
+        if ended.state != "finished":
+            raise EndedError(f"the federation {ended.state}: {ended.reason}", remedy="ask its operator")
+        return ended

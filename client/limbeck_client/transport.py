@@ -1,0 +1,111 @@
+"""How a client reaches its server: the seam, and gRPC behind it. The lab has another one, in memory."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Protocol
+
+import grpc
+
+from limbeck_common.config import PROTOCOL_VERSION
+from limbeck_common.errors import StreamError
+from limbeck_common.messages import Answer, Ended, Idle, Invitation, Receipt, Uplink
+from limbeck_common.wire.calls import OPTIONS, translating
+from limbeck_common.wire.codec import decode_downlink, encode_uplink
+from limbeck_common.wire.payload import Payload, chunks
+from limbeck_common.wire.v1 import federation_pb2 as pb
+from limbeck_common.wire.v1.federation_pb2_grpc import FederationStub
+
+_JOIN_SECONDS = 30.0
+_TRANSFER_SECONDS = 900.0  # for one message, however large and slow
+_MAX_PAYLOAD = 1 << 32
+_RECEIPTS = {
+    pb.RECEIPT_ACCEPTED: Receipt.ACCEPTED,
+    pb.RECEIPT_DUPLICATE: Receipt.DUPLICATE,
+    pb.RECEIPT_LATE: Receipt.LATE,
+}
+
+
+class Transport(Protocol):
+    """The four calls of a client. Each raises RefusalError, or UnreachableError where trying again may help."""
+
+    async def join(self, client: str, digest: bytes, classes: int) -> Invitation:
+        """Ask for the specification; with the open set's digest, become a member."""
+
+    async def pull(self, federation_id: str, client: str, after: int, open_rows: int) -> Answer:
+        """Wait for a round after `after`."""
+
+    async def push(self, uplink: Uplink) -> Receipt:
+        """Send an uplink; its receipt says that it is durable."""
+
+    def open_data(self, federation_id: str, offset: int) -> AsyncIterator[bytes]:
+        """Yield the open data's bytes from `offset` on."""
+
+
+class GrpcTransport:
+    """The network. `wait` is the longest that one pull stays open, in seconds."""
+
+    def __init__(self, address: str, wait: float = 20.0) -> None:
+        self.address = address
+        self._wait = wait
+        self._channel = grpc.aio.insecure_channel(address, options=OPTIONS)
+        self._stub = FederationStub(self._channel)
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._channel.close()
+
+    async def join(self, client: str, digest: bytes, classes: int) -> Invitation:
+        """See `Transport`."""
+        request = pb.JoinRequest(
+            protocol_version=PROTOCOL_VERSION, client_name=client, open_digest=digest, classes=classes
+        )
+        with translating(self.address):
+            answer = await self._stub.Join(request, timeout=_JOIN_SECONDS)
+        size = answer.open_data_size if answer.open_data_served else 0
+        return Invitation(answer.federation_id, answer.spec_json, answer.open_digest, size)
+
+    async def pull(self, federation_id: str, client: str, after: int, open_rows: int) -> Answer:
+        """See `Transport`."""
+        request = pb.PullRequest(
+            federation_id=federation_id, client_name=client, after_round=after, wait_seconds=self._wait
+        )
+        head: pb.Downlink | None = None
+        payload = Payload(0, 0)
+        with translating(self.address):
+            async for message in self._stub.Pull(request, timeout=self._wait + _TRANSFER_SECONDS):
+                match message.WhichOneof("answer"):
+                    case "idle":
+                        return Idle(message.idle.phase, message.idle.round)
+                    case "ended":
+                        return Ended(message.ended.state, message.ended.reason)
+                    case "head":
+                        head = message.head
+                        payload = Payload(head.payload_size, _MAX_PAYLOAD)
+                payload.add(message.chunk)
+        if head is None:
+            raise StreamError("the server answered a pull with nothing", expected="a downlink, idle or ended")
+        payload.close()
+        return decode_downlink(head, payload, open_rows)
+
+    async def push(self, uplink: Uplink) -> Receipt:
+        """See `Transport`."""
+        with translating(self.address):
+            answer = await self._stub.Push(_push_requests(uplink), timeout=_TRANSFER_SECONDS)
+        receipt = _RECEIPTS.get(answer.receipt)
+        if receipt is None:
+            raise StreamError(f"the server gave the unknown receipt {answer.receipt}")
+        return receipt
+
+    async def open_data(self, federation_id: str, offset: int) -> AsyncIterator[bytes]:
+        """See `Transport`."""
+        request = pb.OpenDataRequest(federation_id=federation_id, offset=offset)
+        with translating(self.address):
+            async for message in self._stub.OpenData(request, timeout=_TRANSFER_SECONDS):
+                yield message.chunk
+
+
+def _push_requests(uplink: Uplink) -> Iterator[pb.PushRequest]:
+    head, tensors = encode_uplink(uplink)
+    parts = chunks(tensors)
+    yield pb.PushRequest(head=head, chunk=next(parts, b""))
+    for part in parts:
+        yield pb.PushRequest(chunk=part)

@@ -1,0 +1,1 @@
+"""What limbeck's server and clients must agree on, and nothing else."""

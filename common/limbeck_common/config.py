@@ -1,0 +1,71 @@
+"""The federation's specification: what the server decides and every client must follow.
+
+The server reads it from its configuration and sends it, as JSON, in the answer to Join.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+PROTOCOL_VERSION = 1
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+
+
+class Section(BaseModel):
+    """A part of a configuration: unknown keys are refused by name, and it never changes once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Recipe(Section):
+    """How a learner trains. The same on every client and for the server's model."""
+
+    local_epochs: Annotated[int, Field(ge=0, description="epochs on the private data, a round")] = 5
+    distill_epochs: Annotated[int, Field(ge=0, description="epochs on the teaching, a round")] = 5
+    batch_size: Annotated[PositiveInt, Field(description="rows a step")] = 50
+    optimizer: Annotated[Literal["sgd", "adam"], Field(description="for both kinds of training")] = "sgd"
+    learning_rate: Annotated[float, Field(gt=0, description="on the private data")] = 0.1
+    distill_learning_rate: Annotated[float, Field(gt=0, description="on the teaching")] = 0.1
+    momentum: Annotated[float, Field(ge=0, lt=1, description="of SGD")] = 0.0
+    threads: Annotated[PositiveInt, Field(description="torch threads; sums inside torch depend on it")] = 1
+    evaluate_every: Annotated[int, Field(ge=0, description="rounds between evaluations; 0: only at the end")] = 1
+
+
+class DataSpec(Section):
+    """Which data set the federation works on, and how the built-in ones are split and shared out.
+
+    With `dataset = "own"` every party brings its own data, and the open set is known by its digest alone.
+    """
+
+    dataset: Literal["digits", "mnist", "fashion_mnist", "cifar10", "own"] = "digits"
+    parts: Annotated[PositiveInt, Field(description="clients that the private rows are shared out to")] = 5
+    private: Annotated[int, Field(ge=0, description="private rows in all; 0 for all that are left")] = 0
+    open: Annotated[int, Field(ge=0, description="open rows; 0 for the data set's default")] = 0
+    partition: Literal["iid", "dirichlet", "shards"] = "dirichlet"
+    alpha: Annotated[float, Field(gt=0, description="of the Dirichlet distribution")] = 0.5
+    classes_per_part: Annotated[PositiveInt, Field(description="classes a client, for shards")] = 2
+
+
+class MethodSpec(Section):
+    """The method's name (or `package.module:Class`) and its options."""
+
+    name: str = "dsfl"
+    options: dict[str, Any] = {}
+
+
+class Spec(Section):
+    """All that a client needs to take part."""
+
+    name: Name = "federation"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    rounds: PositiveInt = 10
+    classes: Annotated[int, Field(ge=2, le=100_000)]
+    sample_shape: tuple[int, ...]
+    sample_dtype: str
+    open_rows: PositiveInt
+    input_mean: Annotated[tuple[float, ...], Field(description="a channel, of inputs given as bytes / 255")] = (0.0,)
+    input_std: tuple[float, ...] = (1.0,)
+    method: MethodSpec = MethodSpec()
+    data: DataSpec = DataSpec()
+    recipe: Recipe = Recipe()

@@ -1,0 +1,187 @@
+"""Everything that limbeck refuses, in one tree.
+
+    LimbeckError
+    |-- RefusalError              the server refused a message; travels as a gRPC status with an ErrorInfo
+    |   |-- ProtocolVersionError      FAILED_PRECONDITION
+    |   |-- OpenSetError              FAILED_PRECONDITION  another open data set, or another order of it
+    |   |-- ClassesError              FAILED_PRECONDITION
+    |   |-- FederationError           FAILED_PRECONDITION  a message for another federation
+    |   |-- MembershipError           PERMISSION_DENIED    not joined, not sampled, or evicted
+    |   |-- ClientNameError           INVALID_ARGUMENT     a client name that cannot be used
+    |   |-- RoundError                INVALID_ARGUMENT     a round that has not opened
+    |   |-- KeysError                 INVALID_ARGUMENT     rows that were not asked for, or not all of them
+    |   |-- ShapeError                INVALID_ARGUMENT     shape, element type or kind of the values
+    |   |-- ValuesError               INVALID_ARGUMENT     not finite, out of range, rows that do not sum to 1
+    |   |-- StreamError               INVALID_ARGUMENT     a truncated or malformed message
+    |   |-- SizeError                 RESOURCE_EXHAUSTED   larger than the limits allow
+    |   |-- ConflictError             ALREADY_EXISTS       other content under the name of an accepted uplink
+    |   `-- NotServedError            UNIMPLEMENTED        the server has no open data to send
+    `-- SetupError                a person's mistake on this machine; never crosses the wire
+        |-- SettingsError             configuration file, variables, flags
+        |-- MethodError               no such method, or wrong options
+        |-- DataError                 data that is missing or unusable
+        |-- UserCodeError             the user's own model or data raised
+        |-- ListenError               the address cannot be bound
+        |-- UnreachableError          no server answered in the time allowed
+        `-- EndedError                the federation failed or was stopped
+
+Each says what was wrong, what was expected, and what to do.
+"""
+
+from typing import ClassVar
+
+
+class LimbeckError(Exception):
+    """One refusal: what was wrong, what was expected instead, and the remedy."""
+
+    def __init__(self, wrong: str, *, expected: str = "", remedy: str = "") -> None:
+        self.wrong = wrong
+        self.expected = expected
+        self.remedy = remedy
+        super().__init__(wrong)
+
+    def __str__(self) -> str:
+        parts = [self.wrong]
+        if self.expected:
+            parts.append(f"expected {self.expected}")
+        if self.remedy:
+            parts.append(self.remedy)
+        return "; ".join(parts)
+
+
+class RefusalError(LimbeckError):
+    """The server refused a message. `status` is the gRPC status code's name, `reason` the ErrorInfo's."""
+
+    status: ClassVar[str] = "FAILED_PRECONDITION"
+    reason: ClassVar[str] = "REFUSED"
+
+
+class ProtocolVersionError(RefusalError):
+    """The two sides speak different versions of the protocol."""
+
+    reason = "PROTOCOL_VERSION"
+
+
+class OpenSetError(RefusalError):
+    """The client holds another open data set than the federation."""
+
+    reason = "OPEN_SET_DIFFERS"
+
+
+class ClassesError(RefusalError):
+    """The client's learner predicts another number of classes."""
+
+    reason = "CLASSES_DIFFER"
+
+
+class FederationError(RefusalError):
+    """The message belongs to another federation."""
+
+    reason = "WRONG_FEDERATION"
+
+
+class MembershipError(RefusalError):
+    """The sender has not joined, does not take part in the round, or was evicted."""
+
+    status = "PERMISSION_DENIED"
+    reason = "NOT_A_PARTICIPANT"
+
+
+class ClientNameError(RefusalError):
+    """The client's name is empty, too long or has characters outside [A-Za-z0-9._-]."""
+
+    status = "INVALID_ARGUMENT"
+    reason = "BAD_CLIENT_NAME"
+
+
+class RoundError(RefusalError):
+    """The message names a round that has not opened."""
+
+    status = "INVALID_ARGUMENT"
+    reason = "WRONG_ROUND"
+
+
+class KeysError(RefusalError):
+    """The block's keys are not the ones that were asked for."""
+
+    status = "INVALID_ARGUMENT"
+    reason = "WRONG_KEYS"
+
+
+class ShapeError(RefusalError):
+    """The block's shape, element type or kind is not the one asked for."""
+
+    status = "INVALID_ARGUMENT"
+    reason = "WRONG_SHAPE"
+
+
+class ValuesError(RefusalError):
+    """The block holds values that are not finite, out of range, or rows that do not sum to 1."""
+
+    status = "INVALID_ARGUMENT"
+    reason = "BAD_VALUES"
+
+
+class StreamError(RefusalError):
+    """The message is truncated or malformed."""
+
+    status = "INVALID_ARGUMENT"
+    reason = "BAD_STREAM"
+
+
+class SizeError(RefusalError):
+    """The message is larger than the limits allow, or longer than it declared."""
+
+    status = "RESOURCE_EXHAUSTED"
+    reason = "TOO_LARGE"
+
+
+class ConflictError(RefusalError):
+    """Another uplink of this client was already accepted for the round."""
+
+    status = "ALREADY_EXISTS"
+    reason = "CONFLICTING_UPLINK"
+
+
+class NotServedError(RefusalError):
+    """The server has no open data to send."""
+
+    status = "UNIMPLEMENTED"
+    reason = "OPEN_DATA_NOT_SERVED"
+
+
+class SetupError(LimbeckError):
+    """A mistake on this machine, told to the person who can mend it."""
+
+
+class SettingsError(SetupError):
+    """The configuration file, a variable or a flag is wrong."""
+
+
+class MethodError(SetupError):
+    """There is no such method, or its options are wrong."""
+
+
+class DataError(SetupError):
+    """The data is missing or cannot be used."""
+
+
+class UserCodeError(SetupError):
+    """The user's own model or data could not be loaded, or raised."""
+
+
+class ListenError(SetupError):
+    """The address cannot be bound."""
+
+
+class UnreachableError(SetupError):
+    """No server answered within the time allowed."""
+
+
+class EndedError(SetupError):
+    """The federation failed or was stopped before this client was done."""
+
+
+def refusals() -> dict[str, type[RefusalError]]:
+    """Return every refusal by its ErrorInfo reason."""
+    return {kind.reason: kind for kind in RefusalError.__subclasses__()}

@@ -1,0 +1,1 @@
+"""What happens on one party's own machine: data, learners, training."""

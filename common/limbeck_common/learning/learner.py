@@ -1,0 +1,53 @@
+"""The seam a data owner may fill: anything that learns from labels and predicts class probabilities."""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limbeck_common.config import Recipe
+from limbeck_common.errors import ClassesError
+from limbeck_common.learning.datasets import Examples
+
+State = dict[str, NDArray[Any]]
+
+
+class Learner(Protocol):
+    """A model with its training. Arrays in, arrays out: no framework crosses this line."""
+
+    def fit(self, examples: Examples, recipe: Recipe) -> None:
+        """Train on labelled rows for `recipe.local_epochs`, going on from where the last call stopped."""
+
+    def distill(self, x: NDArray[Any], labels: NDArray[np.float32], recipe: Recipe) -> None:
+        """Train towards soft labels, shape [rows, classes], for `recipe.distill_epochs`."""
+
+    def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        """Return class probabilities, shape [rows, classes]."""
+
+    def state(self) -> State:
+        """Return all that a restart needs, random state included, as named arrays."""
+
+    def load_state(self, state: State) -> None:
+        """Go on from what `state` returned."""
+
+
+def evaluate(learner: Learner, examples: Examples) -> dict[str, float]:
+    """Return the accuracy and the mean negative log-likelihood (nats) on labelled rows."""
+    chances = learner.predict(examples.x)
+    hits = chances.argmax(axis=1) == examples.y
+    likelihood = chances[np.arange(len(examples.y)), examples.y].astype(np.float64)
+    return {"accuracy": float(hits.mean()), "loss": float(-np.log(np.maximum(likelihood, 1e-12)).mean())}
+
+
+def check_classes(chances: NDArray[np.float32], classes: int) -> None:
+    """Check that predictions have a column a class.
+
+    Raises:
+        ClassesError: they have not.
+    """
+    if chances.ndim != 2 or chances.shape[1] != classes:  # noqa: PLR2004 - rows and classes
+        raise ClassesError(
+            f"the learner predicts an array of shape {list(chances.shape)}",
+            expected=f"[rows, {classes}]: the federation has {classes} classes",
+            remedy=f"give the model {classes} outputs",
+        )

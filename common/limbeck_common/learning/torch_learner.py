@@ -1,0 +1,136 @@
+"""The default learner: a torch module, its two optimizers and its own random state."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - torch's own name for it
+
+from limbeck_common.config import Recipe, Spec
+from limbeck_common.learning.datasets import Examples
+from limbeck_common.learning.learner import State
+
+_PREDICT_ROWS = 1000
+_Use = Literal["fit", "distill"]
+
+
+class TorchLearner:
+    """Trains `module` on cross-entropy, with labels or with soft labels.
+
+    Both optimizers and the random state live as long as the learner, across rounds. Randomness is the learner's own:
+    torch's global generator is borrowed for the length of a call and given back as it was, so that learners side by
+    side in one process never disturb each other, whatever layers they have.
+    """
+
+    def __init__(self, make_module: Callable[[], nn.Module], spec: Spec, seed: int, device: torch.device) -> None:
+        self.device = device
+        self.threads = spec.recipe.threads
+        a_channel = (-1, *(1 for _ in spec.sample_shape[1:]))
+        self._mean = torch.tensor(spec.input_mean, device=device).reshape(a_channel)
+        self._std = torch.tensor(spec.input_std, device=device).reshape(a_channel)
+        self._random = torch.Generator().manual_seed(seed).get_state()
+        with self._own_randomness():
+            self.module = make_module().to(device)
+        self._optimizers: dict[_Use, torch.optim.Optimizer] = {}
+        self._unclaimed: State = {}
+
+    def fit(self, examples: Examples, recipe: Recipe) -> None:
+        """Train on labels; see `Learner`."""
+        targets = torch.from_numpy(examples.y)
+        self._train(examples.x, targets, "fit", recipe)
+
+    def distill(self, x: NDArray[Any], labels: NDArray[np.float32], recipe: Recipe) -> None:
+        """Train towards soft labels; see `Learner`. The gradient is that of the KL divergence from the labels."""
+        targets = torch.from_numpy(labels.astype(np.float32))
+        self._train(x, targets, "distill", recipe)
+
+    def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        """Return class probabilities, shape [rows, classes]."""
+        self.module.eval()
+        with self._own_randomness(), torch.inference_mode():
+            rows = [
+                F.softmax(self.module(self._inputs(x[start : start + _PREDICT_ROWS])).float(), dim=1).cpu()
+                for start in range(0, len(x), _PREDICT_ROWS)
+            ]
+        chances: NDArray[np.float32] = torch.cat(rows).numpy()
+        return chances
+
+    def state(self) -> State:
+        """Return the module's, the optimizers' and the random state."""
+        state = {f"model.{name}": value.cpu().numpy() for name, value in self.module.state_dict().items()}
+        for use, optimizer in self._optimizers.items():
+            for index, slots in optimizer.state_dict()["state"].items():
+                state |= {f"{use}.{index}.{slot}": value.cpu().numpy() for slot, value in slots.items()}
+        return state | self._unclaimed | {"random": self._random.numpy()}
+
+    def load_state(self, state: State) -> None:
+        """Go on from what `state` returned. An optimizer takes its part when it is next used."""
+        tensors = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
+        model = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
+        self.module.load_state_dict(model)
+        self._random = tensors["random"]
+        self._optimizers = {}
+        self._unclaimed = {name: value for name, value in state.items() if name.split(".")[0] in {"fit", "distill"}}
+
+    def _train(self, x: NDArray[Any], targets: Tensor, use: _Use, recipe: Recipe) -> None:
+        inputs, targets = self._inputs(x), targets.to(self.device)
+        optimizer = self._optimizers.get(use) or self._make_optimizer(use, recipe)
+        epochs = recipe.local_epochs if use == "fit" else recipe.distill_epochs
+        self.module.train()
+        with self._own_randomness():
+            for _ in range(epochs):
+                for batch in _batches(len(inputs), recipe.batch_size):
+                    chosen = batch.to(self.device)
+                    optimizer.zero_grad()
+                    F.cross_entropy(self.module(inputs[chosen]), targets[chosen]).backward()  # type: ignore[no-untyped-call]
+                    optimizer.step()
+
+    def _make_optimizer(self, use: _Use, recipe: Recipe) -> torch.optim.Optimizer:
+        parameters = list(self.module.parameters())
+        rate = recipe.learning_rate if use == "fit" else recipe.distill_learning_rate
+        optimizer: torch.optim.Optimizer
+        if recipe.optimizer == "adam":
+            optimizer = torch.optim.Adam(parameters, lr=rate)
+        else:
+            optimizer = torch.optim.SGD(parameters, lr=rate, momentum=recipe.momentum)
+        mine = {name: value for name, value in self._unclaimed.items() if name.startswith(f"{use}.")}
+        if mine:
+            slots: dict[int, dict[str, Tensor]] = {}
+            for name, value in mine.items():
+                _, index, slot = name.split(".")
+                slots.setdefault(int(index), {})[slot] = torch.from_numpy(np.array(value))
+                del self._unclaimed[name]
+            optimizer.load_state_dict(optimizer.state_dict() | {"state": slots})
+        self._optimizers[use] = optimizer
+        return optimizer
+
+    def _inputs(self, x: NDArray[Any]) -> Tensor:
+        """Return rows on the device as float32. Images of bytes are standardised by the federation's mean and std."""
+        tensor = torch.from_numpy(np.ascontiguousarray(x)).to(self.device)
+        if tensor.dtype is torch.uint8:
+            return (tensor.float() / 255 - self._mean) / self._std
+        # A copy even of float32: torch aligns it, and sums inside a kernel may depend on alignment.
+        return tensor.to(torch.float32, copy=True)
+
+    @contextmanager
+    def _own_randomness(self) -> Iterator[None]:
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.set_num_threads(self.threads)
+            torch.set_rng_state(self._random)
+            if devices:  # dropout on the GPU draws there: start it from what the CPU's generator says
+                torch.cuda.manual_seed(int(torch.randint(2**62, ())))
+            yield
+            self._random = torch.get_rng_state()
+
+
+def _batches(rows: int, size: int) -> Iterator[Tensor]:
+    """Yield shuffled row numbers. A last batch of one row joins the one before: batch normalisation needs two."""
+    batches = list(torch.split(torch.randperm(rows), size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    yield from batches

@@ -1,0 +1,84 @@
+"""A process that holds learners and does their work, one piece at a time: `python -m limbeck_common.learning.worker`.
+
+The simulation keeps its clients in several of these, and the daemon keeps its own model in one: training then never
+shares an interpreter with an event loop, and a model that crashes takes no daemon with it. Frames on standard input
+and output: a line of JSON, which gives the size of the body, then the body, a wire message or nothing.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from safetensors.numpy import save_file
+
+from limbeck_common.config import Spec
+from limbeck_common.errors import LimbeckError
+from limbeck_common.learning.assemble import make_data, make_learner
+from limbeck_common.learning.party import Party
+from limbeck_common.learning.visit import visit
+from limbeck_common.methods.method import make_method
+from limbeck_common.wire.codec import decode_downlink, encode_uplink, read_message, write_message
+from limbeck_common.wire.v1 import federation_pb2
+
+
+class Worker:
+    """Parties by name, and what may be asked of them."""
+
+    def __init__(self) -> None:
+        self._parties: dict[str, Party] = {}
+
+    def do(self, order: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+        """Carry out one order and return the answer's fields and body."""
+        name = order["party"]
+        match order["do"]:
+            case "open":
+                self._parties[name] = _open(order)
+                return {}, b""
+            case "visit":
+                party = self._parties[name]
+                downlink = decode_downlink(*read_message(body, federation_pb2.Downlink()), party.spec.open_rows)
+                uplink = visit(make_method(party.spec.method), party, downlink, name)
+                return {"metrics": dict(uplink.metrics)}, write_message(*encode_uplink(uplink))
+            case "alone":  # the same party without a federation: as many local epochs, no teaching
+                party = _open(order)
+                for _ in range(party.spec.rounds):
+                    party.fit()
+                return {"metrics": party.measure()}, b""
+            case "save":
+                save_file(self._parties[name].learner.state(), Path(order["path"]))
+                return {}, b""
+            case unknown:
+                raise ValueError(f"no such order: {unknown}")
+
+
+def _open(order: dict[str, Any]) -> Party:
+    spec = Spec.model_validate_json(order["spec"])
+    root = Path(order["data_dir"]) if order["data_dir"] else None
+    data = make_data(order["data"], spec, order["part"], root)
+    return Party(spec, make_learner(order["model"], spec, order["seed"], order["device"]), data)
+
+
+def serve(orders: BinaryIO, answers: BinaryIO) -> None:
+    """Carry out orders until their stream ends. An order that fails is answered with its error's line."""
+    worker = Worker()
+    while line := orders.readline():
+        order = json.loads(line)
+        try:
+            answer, body = worker.do(order, orders.read(order["size"]))
+        except LimbeckError as error:
+            answer, body = {"error": str(error)}, b""
+        answers.write(json.dumps(answer | {"size": len(body)}).encode() + b"\n" + body)
+        answers.flush()
+
+
+def main() -> None:
+    """Keep the frames' descriptor to ourselves: whatever a user's model prints goes to standard error."""
+    with os.fdopen(os.dup(1), "wb") as answers:
+        os.dup2(2, 1)
+        serve(sys.stdin.buffer, answers)
+
+
+if __name__ == "__main__":
+    main()

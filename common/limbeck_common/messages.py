@@ -1,0 +1,179 @@
+"""The messages as both sides think of them: NumPy arrays and plain values, no protobuf."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limbeck_common.seeds import Sample
+
+SLICE_BYTES = 1 << 20
+
+
+class Space(StrEnum):
+    """What a block's keys name."""
+
+    OPEN = "open"
+    CLASSES = "classes"
+    PARAMETERS = "parameters"
+
+
+class Kind(StrEnum):
+    """What a block's values mean."""
+
+    PROBABILITIES = "probabilities"
+    LOGITS = "logits"
+    PARAMETERS = "parameters"
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """A set of row numbers. `indices` is ascending without repeats, shape [rows]."""
+
+    indices: NDArray[np.int64]
+    sample: Sample | None = None  # how they were drawn, where they were: the shortest way to name them
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @classmethod
+    def drawn(cls, sample: Sample) -> "Rows":
+        """Return the rows of a seeded sample."""
+        return cls(sample.draw(), sample)
+
+
+@dataclass(frozen=True)
+class FileArray:
+    """An array that stays in a file and is read a slice of its first axis at a time."""
+
+    path: Path
+    offset: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        start, stop, _ = rows.indices(len(self))
+        width = int(np.prod(self.shape[1:]))
+        skip = self.offset + start * width * self.dtype.itemsize
+        flat = np.fromfile(self.path, self.dtype, (stop - start) * width, offset=skip)
+        return flat.reshape(stop - start, *self.shape[1:])
+
+
+Tensor = NDArray[Any] | FileArray
+
+
+def slices(tensor: Tensor) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield (first row, rows) in slices of about a megabyte, so that no one needs the whole in memory."""
+    row_bytes = int(np.prod(tensor.shape[1:])) * tensor.dtype.itemsize
+    step = max(1, SLICE_BYTES // max(1, row_bytes))
+    for start in range(0, tensor.shape[0], step):
+        yield start, tensor[start : start + step]
+
+
+def nbytes(tensor: Tensor) -> int:
+    """Return the array's size in bytes."""
+    return int(np.prod(tensor.shape)) * tensor.dtype.itemsize
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Values by key.
+
+    Predictions: `keys` are rows (of the open set) or classes, and `values` is one array of shape [keys, classes].
+    Parameters: `keys` are names, and `values` holds one array a name.
+    """
+
+    space: Space
+    keys: Rows | tuple[str, ...]
+    kind: Kind
+    values: tuple[Tensor, ...]
+    temperature: float = 1.0
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The keys of a block of predictions, shape [keys]."""
+        if not isinstance(self.keys, Rows):
+            raise TypeError("a block of parameters is keyed by names")
+        return self.keys.indices
+
+    @property
+    def predictions(self) -> Tensor:
+        """The values of a block of predictions, shape [keys, classes]."""
+        (values,) = self.values
+        return values
+
+
+def soft_labels(rows: Rows, values: Tensor, temperature: float = 1.0) -> Block:
+    """Return probabilities, shape [rows, classes], for rows of the open set."""
+    return Block(Space.OPEN, rows, Kind.PROBABILITIES, (values,), temperature)
+
+
+@dataclass(frozen=True, eq=False)
+class Downlink:
+    """One round's work for one client.
+
+    In the closing round `wanted` is absent: the client learns from the last teaching and reports its metrics.
+    """
+
+    federation_id: str
+    round: int
+    teaching: Block | None = None
+    wanted: Rows | None = None
+    deadline_seconds: float = 0.0  # from now
+    closing: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Uplink:
+    """One client's contribution to one round, and figures about its learner for people to read."""
+
+    federation_id: str
+    client: str
+    round: int
+    contribution: Block | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    digest: bytes = b""  # names the contribution: `wire.codec.block_digest`
+
+
+class Receipt(StrEnum):
+    """What became of an uplink."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    LATE = "late"
+
+
+@dataclass(frozen=True)
+class Idle:
+    """There was no round for the client within its wait."""
+
+    phase: str
+    round: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The federation has ended, in `state` finished, failed or stopped."""
+
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """The server's answer to Join."""
+
+    federation_id: str
+    spec_json: str
+    open_digest: bytes
+    open_data_size: int  # bytes; 0 where the server does not send the open set
+
+
+Answer = Downlink | Idle | Ended

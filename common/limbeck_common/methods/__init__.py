@@ -1,0 +1,1 @@
+"""The methods: one file each, both halves of the paper in it."""

@@ -1,0 +1,53 @@
+"""Randomness that every party can derive alone, and that never depends on a library's version.
+
+SplitMix64 is Steele, Lea and Flood's generator ("Fast splittable pseudorandom number generators", OOPSLA 2014).
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_GAMMA = np.uint64(0x9E3779B97F4A7C15)
+_MIX1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX2 = np.uint64(0x94D049BB133111EB)
+
+
+def derive(seed: int, *labels: str | int) -> int:
+    """Return a 63-bit seed for one use, named by `labels`, of the federation's `seed`."""
+    text = "/".join(str(part) for part in (seed, *labels))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def splitmix64(seed: int, count: int) -> NDArray[np.uint64]:
+    """Return the first `count` outputs of SplitMix64 started at `seed`, shape [count]."""
+    z = np.uint64(seed) + _GAMMA * np.arange(1, count + 1, dtype=np.uint64)
+    z = (z ^ (z >> np.uint64(30))) * _MIX1
+    z = (z ^ (z >> np.uint64(27))) * _MIX2
+    return z ^ (z >> np.uint64(31))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """`count` of the rows 0 .. population-1, named by a seed: a few bytes on the wire, whatever the count."""
+
+    seed: int
+    count: int
+    population: int
+
+    def draw(self) -> NDArray[np.int64]:
+        """Return the rows, ascending, shape [count].
+
+        Row i gets output i of SplitMix64 as its ticket; the `count` lowest (ticket, row) win. Uniform without
+        replacement, the same in any language.
+        """
+        tickets = splitmix64(self.seed, self.population)
+        winners = np.argsort(tickets, kind="stable")[: self.count]
+        return np.sort(winners).astype(np.int64)
+
+
+def choose(seed: int, names: list[str], count: int) -> list[str]:
+    """Return `count` of `names`, sorted. Who is chosen depends on the set of names, never on its order."""
+    ranked = sorted(names, key=lambda name: (derive(seed, name), name))
+    return sorted(ranked[:count])

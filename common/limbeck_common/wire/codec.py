@@ -1,0 +1,186 @@
+"""Messages to protobuf heads and payloads, and back.
+
+Decoding trusts nothing: every size is checked against the payload and every row number against the open set before
+an array is made. Arrays come back as views of the payload, not as copies.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from limbeck_common.errors import KeysError, ShapeError, StreamError
+from limbeck_common.messages import Block, Downlink, Kind, Rows, Space, Tensor, Uplink, nbytes
+from limbeck_common.wire.payload import Payload, chunks, digest_tensors
+from limbeck_common.wire.rows import decode_rows, encode_rows
+from limbeck_common.wire.v1 import block_pb2, federation_pb2
+
+_Head = TypeVar("_Head", federation_pb2.Downlink, federation_pb2.Uplink)
+
+_MAX_AXES = 8
+_ELEMENTS: dict[int, np.dtype[Any]] = {
+    block_pb2.ELEMENT_TYPE_FLOAT32: np.dtype("<f4"),
+    block_pb2.ELEMENT_TYPE_FLOAT64: np.dtype("<f8"),
+    block_pb2.ELEMENT_TYPE_FLOAT16: np.dtype("<f2"),
+    block_pb2.ELEMENT_TYPE_UINT8: np.dtype("|u1"),
+    block_pb2.ELEMENT_TYPE_INT64: np.dtype("<i8"),
+}
+_ELEMENT_TYPES = {dtype: number for number, dtype in _ELEMENTS.items()}
+_KINDS = {
+    block_pb2.VALUE_KIND_PROBABILITIES: Kind.PROBABILITIES,
+    block_pb2.VALUE_KIND_LOGITS: Kind.LOGITS,
+    block_pb2.VALUE_KIND_PARAMETERS: Kind.PARAMETERS,
+}
+_KIND_NUMBERS = {kind: number for number, kind in _KINDS.items()}
+
+
+def block_digest(block: Block | None) -> bytes:
+    """Return the SHA-256 that names a block's content, whatever its encoding; of the empty string for none."""
+    hasher = hashlib.sha256()
+    if block is not None:
+        hasher.update(f"{block.space} {block.kind} {block.temperature:.9g}\n".encode())
+        if isinstance(block.keys, Rows):
+            digest_tensors(hasher, [block.keys.indices])
+        else:
+            hasher.update("\n".join(block.keys).encode() + b"\n")
+        digest_tensors(hasher, block.values)
+    return hasher.digest()
+
+
+def encode_downlink(downlink: Downlink) -> tuple[federation_pb2.Downlink, tuple[Tensor, ...]]:
+    """Return the head, and the tensors whose bytes make the payload."""
+    head = federation_pb2.Downlink(
+        federation_id=downlink.federation_id,
+        round=downlink.round,
+        deadline_seconds=downlink.deadline_seconds,
+        closing=downlink.closing,
+    )
+    if downlink.wanted is not None:
+        head.wanted.CopyFrom(encode_rows(downlink.wanted))
+    if downlink.teaching is None:
+        return head, ()
+    head.payload_size = _encode_block(downlink.teaching, head.teaching)
+    return head, downlink.teaching.values
+
+
+def encode_uplink(uplink: Uplink) -> tuple[federation_pb2.Uplink, tuple[Tensor, ...]]:
+    """Return the head, and the tensors whose bytes make the payload."""
+    head = federation_pb2.Uplink(
+        federation_id=uplink.federation_id,
+        client_name=uplink.client,
+        round=uplink.round,
+        metrics=dict(uplink.metrics),
+        digest=uplink.digest,
+    )
+    if uplink.contribution is None:
+        return head, ()
+    head.payload_size = _encode_block(uplink.contribution, head.contribution)
+    return head, uplink.contribution.values
+
+
+def decode_downlink(head: federation_pb2.Downlink, payload: Payload, open_rows: int) -> Downlink:
+    """Return the downlink; its arrays lie in `payload`.
+
+    Raises:
+        RefusalError: the message contradicts itself, or names rows that an open set of `open_rows` rows has not.
+    """
+    return Downlink(
+        federation_id=head.federation_id,
+        round=head.round,
+        teaching=_decode_block(head.teaching, payload, open_rows) if head.HasField("teaching") else None,
+        wanted=decode_rows(head.wanted, open_rows) if head.HasField("wanted") else None,
+        deadline_seconds=head.deadline_seconds,
+        closing=head.closing,
+    )
+
+
+def decode_uplink(head: federation_pb2.Uplink, payload: Payload, open_rows: int) -> Uplink:
+    """Return the uplink; its arrays lie in `payload`.
+
+    Raises:
+        RefusalError: the message contradicts itself, names rows that an open set of `open_rows` rows has not, or does
+            not have the digest that it claims.
+    """
+    block = _decode_block(head.contribution, payload, open_rows) if head.HasField("contribution") else None
+    if block_digest(block) != head.digest:
+        raise StreamError("the contribution does not have the digest that it claims", remedy="push again")
+    return Uplink(head.federation_id, head.client_name, head.round, block, dict(head.metrics), head.digest)
+
+
+def _encode_block(block: Block, message: block_pb2.Block) -> int:
+    if isinstance(block.keys, Rows):
+        field = message.open_indices if block.space is Space.OPEN else message.classes
+        field.CopyFrom(encode_rows(block.keys))
+    else:
+        message.parameters.names.extend(block.keys)
+    message.kind = _KIND_NUMBERS[block.kind]
+    message.temperature = block.temperature
+    for tensor in block.values:
+        message.values.add(element_type=_ELEMENT_TYPES[tensor.dtype.newbyteorder("<")], shape=tensor.shape)
+    return sum(nbytes(tensor) for tensor in block.values)
+
+
+def _decode_block(message: block_pb2.Block, payload: Payload, open_rows: int) -> Block:
+    kind = _KINDS.get(message.kind)
+    if kind is None:
+        raise ShapeError(f"values of unknown kind {message.kind}", expected="probabilities, logits or parameters")
+    values = _decode_tensors(message.values, payload)
+    space, keys = _decode_keys(message, open_rows)
+    if isinstance(keys, Rows):
+        lengths = [len(tensor) for tensor in values]
+        if lengths != [len(keys)]:
+            raise ShapeError(f"{len(keys)} keys, and tensors of {lengths} rows", expected="one tensor, a row a key")
+    elif len(keys) != len(values):
+        raise ShapeError(f"{len(keys)} names and {len(values)} tensors", expected="one tensor a name")
+    return Block(space, keys, kind, values, message.temperature)
+
+
+def _decode_keys(message: block_pb2.Block, open_rows: int) -> tuple[Space, Rows | tuple[str, ...]]:
+    match message.WhichOneof("keys"):
+        case "open_indices":
+            return Space.OPEN, decode_rows(message.open_indices, open_rows)
+        case "classes":
+            # A block has a row a class, and cannot name more classes than its tensor has columns.
+            columns = message.values[0].shape[-1] if message.values and message.values[0].shape else 0
+            return Space.CLASSES, decode_rows(message.classes, columns)
+        case "parameters":
+            return Space.PARAMETERS, tuple(message.parameters.names)
+        case _:
+            raise KeysError("the block has no keys", expected="open indices, classes or parameter names")
+
+
+def _decode_tensors(messages: Iterable[block_pb2.Tensor], payload: Payload) -> tuple[Tensor, ...]:
+    tensors = []
+    offset = 0
+    for message in messages:
+        dtype = _ELEMENTS.get(message.element_type)
+        shape = tuple(message.shape)
+        if dtype is None or not 1 <= len(shape) <= _MAX_AXES:
+            raise ShapeError(f"a tensor of element type {message.element_type} and {len(shape)} axes")
+        size = math.prod(shape, start=dtype.itemsize)  # Python integers: no product of extents can wrap around
+        if offset + size > payload.size:
+            break
+        tensors.append(payload.tensor(offset, dtype, shape))
+        offset += size
+    else:
+        if offset == payload.size:
+            return tuple(tensors)
+    raise ShapeError("the tensors' shapes do not add up", expected=f"tensors that fill {payload.size} bytes of payload")
+
+
+def write_message(head: federation_pb2.Downlink | federation_pb2.Uplink, tensors: Iterable[Tensor]) -> bytes:
+    """Return a whole message in one piece: the head's length in 4 bytes, the head, the payload."""
+    packed = head.SerializeToString()
+    return b"".join([len(packed).to_bytes(4, "big"), packed, *chunks(tuple(tensors))])
+
+
+def read_message(data: bytes, head: _Head) -> tuple[_Head, Payload]:
+    """Return the head (filled in) and the payload of what `write_message` wrote."""
+    start = 4 + int.from_bytes(data[:4], "big")
+    head.ParseFromString(data[4:start])
+    payload = Payload(head.payload_size, len(data))
+    payload.add(data[start:])
+    payload.close()
+    return head, payload

@@ -1,0 +1,92 @@
+"""A message's payload: the run of bytes behind its head, sent in chunks.
+
+A payload is gathered in memory, or in a file once it is large: then the receiver's memory does not grow with it.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from limbeck_common.errors import SizeError, StreamError
+from limbeck_common.messages import FileArray, Tensor, slices
+
+CHUNK_BYTES = 1 << 18
+
+
+def chunks(tensors: Sequence[Tensor]) -> Iterator[bytes]:
+    """Yield the tensors' bytes one after the other, in chunks of at most 256 KiB."""
+    for tensor in tensors:
+        for _, part in slices(tensor):
+            view = np.ascontiguousarray(part).data.cast("B")
+            for start in range(0, len(view), CHUNK_BYTES):
+                yield bytes(view[start : start + CHUNK_BYTES])
+
+
+class Payload:
+    """Gathers the chunks of a payload whose size, in bytes, the head declared.
+
+    Up to `inline` bytes lie in memory; more go to the file that `new_file` names, where it is given.
+
+    Raises:
+        SizeError: the head declares more than `limit` bytes, or more arrive than it declared.
+        StreamError: fewer arrive.
+    """
+
+    def __init__(
+        self, size: int, limit: int, new_file: Callable[[], Path] | None = None, inline: int = 1 << 20
+    ) -> None:
+        if size > limit:
+            raise SizeError(f"a payload of {size} bytes", expected=f"at most {limit}")
+        self.size = size
+        self.path = new_file() if new_file is not None and size > inline else None
+        self._filled = 0
+        self._memory = bytearray(0 if self.path else size)
+        self._file: BinaryIO | None = self.path.open("wb") if self.path else None
+
+    def add(self, chunk: bytes) -> None:
+        """Append a chunk."""
+        end = self._filled + len(chunk)
+        if end > self.size:
+            raise SizeError(f"at least {end} bytes of payload", expected=f"the {self.size} that the head declared")
+        if self._file:
+            self._file.write(chunk)
+        else:
+            self._memory[self._filled : end] = chunk
+        self._filled = end
+
+    def close(self) -> None:
+        """Check that the payload is whole, and make it ready to be read."""
+        if self._file:
+            self._file.close()
+        if self._filled != self.size:
+            raise StreamError(
+                f"the stream ended after {self._filled} bytes of payload",
+                expected=f"the {self.size} that the head declared",
+                remedy="push again",
+            )
+
+    def discard(self) -> None:
+        """Drop the payload, and its file if it has one."""
+        if self._file:
+            self._file.close()
+        if self.path:
+            self.path.unlink(missing_ok=True)
+
+    def tensor(self, offset: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Tensor:
+        """Return the array at `offset`, without a copy. The caller has checked that it lies within."""
+        if self.path:
+            return FileArray(self.path, offset, dtype, shape)
+        count = int(np.prod(shape))
+        return np.frombuffer(self._memory, dtype, count, offset).reshape(shape)
+
+
+def digest_tensors(hasher: "hashlib._Hash", tensors: Sequence[Tensor]) -> None:
+    """Feed each tensor's element type, shape and little-endian bytes to `hasher`."""
+    for tensor in tensors:
+        shape = "x".join(map(str, tensor.shape))
+        hasher.update(f"{tensor.dtype.newbyteorder('<').str} {shape}\n".encode())
+        for _, part in slices(tensor):
+            hasher.update(np.ascontiguousarray(part).data)

@@ -1,0 +1,84 @@
+"""The operator's side: ask a daemon, and print what it says."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import grpc
+from google.protobuf.json_format import MessageToJson
+
+from limbeck_common.wire.calls import OPTIONS, translating
+from limbeck_common.wire.v1 import operator_pb2 as pb
+from limbeck_common.wire.v1.operator_pb2_grpc import OperatorStub
+
+_SECONDS = 10.0
+
+
+async def status(address: str, *, as_json: bool) -> str:
+    """Return the federation's state as text, or as JSON.
+
+    Raises:
+        UnreachableError: no daemon answers at `address`.
+    """
+    with translating(address):
+        async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
+            answer = await OperatorStub(channel).Status(pb.StatusRequest(), timeout=_SECONDS)
+    if as_json:
+        return MessageToJson(answer, always_print_fields_with_no_presence=True, preserving_proto_field_name=True)
+    return "\n".join(_lines(answer))
+
+
+async def watch(address: str, after: int, *, as_json: bool, show: Callable[[str], None]) -> None:
+    """Show events until the federation ends.
+
+    Raises:
+        UnreachableError: no daemon answers at `address`, or it goes away.
+    """
+    with translating(address):
+        async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
+            async for event in OperatorStub(channel).Watch(pb.WatchRequest(after_event=after)):
+                if as_json:
+                    show(MessageToJson(event, indent=None, preserving_proto_field_name=True))
+                else:
+                    clock = datetime.fromtimestamp(event.unix_seconds, UTC).astimezone().strftime("%H:%M:%S")
+                    show(f"{clock}  {event.text}")
+
+
+async def tell(address: str, what: str, **fields: str) -> None:
+    """Carry one operator's word to the daemon: pause, resume, stop or evict.
+
+    Raises:
+        UnreachableError: no daemon answers at `address`.
+        RefusalError: it refused.
+    """
+    with translating(address):
+        async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
+            stub = OperatorStub(channel)
+            match what:
+                case "pause":
+                    await stub.Pause(pb.PauseRequest(), timeout=_SECONDS)
+                case "resume":
+                    await stub.Resume(pb.ResumeRequest(), timeout=_SECONDS)
+                case "stop":
+                    await stub.Stop(pb.StopRequest(**fields), timeout=_SECONDS)
+                case "evict":
+                    await stub.Evict(pb.EvictRequest(**fields), timeout=_SECONDS)
+
+
+def _lines(answer: pb.StatusResponse) -> Iterator[str]:
+    paused = " (paused)" if answer.paused else ""
+    round_number = min(answer.round, answer.rounds)
+    yield f"federation {answer.federation_id}: {answer.phase}{paused}, round {round_number} of {answer.rounds}"
+    if answer.reason:
+        yield f"  {answer.reason}"
+    if answer.deadline_seconds:
+        yield f"  deadline in {answer.deadline_seconds:.0f} s"
+    for client in answer.clients:
+        if client.evicted:
+            what = "evicted"
+        elif not client.present:
+            what = f"silent for {client.silent_seconds:.0f} s"
+        elif client.delivered:
+            what = "delivered"
+        else:
+            what = "working" if client.participates else "waiting"
+        yield f"  {client.name:<24} {what:<20} {client.bytes_up:>12,} bytes up {client.bytes_down:>12,} down"

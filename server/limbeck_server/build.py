@@ -1,0 +1,159 @@
+"""Settings to objects: the specification, the rules, the open data, the server's own model."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limbeck_common.config import DataSpec, Spec
+from limbeck_common.errors import SettingsError
+from limbeck_common.learning.assemble import BUILT_IN
+from limbeck_common.learning.datasets import PartyData, classes_of, load_party, open_digest
+from limbeck_common.learning.workshop import Workshop
+from limbeck_common.messages import Block, Downlink
+from limbeck_common.named import call_named, is_named
+from limbeck_common.seeds import derive
+from limbeck_common.wire.codec import encode_downlink, write_message
+from limbeck_server.round import Bounds, Machine
+from limbeck_server.settings import Count, Settings, Time
+
+SERVER = "server"
+
+
+@dataclass(frozen=True, eq=False)
+class OpenData:
+    """The open set as the server knows it: its name, its shape and, where the server has it, its rows."""
+
+    digest: bytes
+    classes: int
+    rows: int
+    sample_shape: tuple[int, ...]
+    sample_dtype: str
+    data: NDArray[Any] | None
+
+
+def find_open_data(settings: Settings) -> OpenData:
+    """Return the open data that the settings name.
+
+    Raises:
+        DataError, UserCodeError: it is missing or unusable.
+        SettingsError: the settings name none.
+    """
+    given = settings.open
+    if given.digest:
+        return OpenData(
+            bytes.fromhex(given.digest), given.classes, given.rows, given.sample_shape, given.sample_dtype, None
+        )
+    if given.source is not None:
+        data = call_named(given.source, part=None, seed=settings.federation.seed)
+        classes = given.classes
+    elif settings.data.dataset != "own":
+        data = load_party(settings.data, settings.federation.seed, None, settings.data_dir)
+        classes = classes_of(settings.data)
+    else:
+        raise SettingsError(
+            "the federation has no open data", expected="[data] dataset, [open] source or [open] digest"
+        )
+    if not isinstance(data, PartyData) or data.open is None:
+        raise SettingsError(f"{given.source} gave no open data", expected="a PartyData with open rows")
+    rows = data.open
+    served = rows if given.served else None
+    return OpenData(open_digest(rows), classes, len(rows), rows.shape[1:], rows.dtype.newbyteorder("<").str, served)
+
+
+def make_spec(settings: Settings, open_data: OpenData) -> Spec:
+    """Return what every client is told."""
+    own = settings.open.source is not None or bool(settings.open.digest)
+    mean, std = _statistics(open_data.data)
+    return Spec(
+        name=settings.federation.name,
+        seed=settings.federation.seed,
+        rounds=settings.federation.rounds,
+        classes=open_data.classes,
+        sample_shape=open_data.sample_shape,
+        sample_dtype=open_data.sample_dtype,
+        open_rows=open_data.rows,
+        input_mean=mean,
+        input_std=std,
+        method=settings.method,
+        data=DataSpec(dataset="own") if own else settings.data,
+        recipe=settings.recipe,
+    )
+
+
+def make_machine(settings: Settings) -> Machine:
+    """Return the round machine with the federation's rules."""
+    return Machine(
+        rounds=settings.federation.rounds,
+        seed=settings.federation.seed,
+        lobby=_bounds(settings.lobby.count, settings.lobby.time),
+        round=_bounds(settings.round.count, settings.round.time),
+        sample_ratio=settings.round.sample_ratio,
+        extensions=settings.round.extensions,
+    )
+
+
+@dataclass(frozen=True)
+class WorkshopPupil:
+    """The server's own model, in a worker process."""
+
+    workshop: Workshop
+    spec: Spec
+
+    async def learn(self, number: int, teaching: Block) -> dict[str, float]:
+        """Distill round `number`'s teaching, and return accuracy and loss on the server's test rows."""
+        body = write_message(*encode_downlink(Downlink(federation_id="", round=number, teaching=teaching)))
+        answer, _ = await self.workshop.order({"do": "visit", "party": SERVER}, body)
+        figures: dict[str, float] = answer["metrics"]
+        return figures
+
+    async def save(self, path: str) -> None:
+        """Write the model to a safetensors file."""
+        await self.workshop.order({"do": "save", "party": SERVER, "path": path})
+
+
+async def make_pupil(settings: Settings, spec: Spec, workshop: Workshop) -> WorkshopPupil | None:
+    """Return the server's own model in `workshop`; None where the settings want none.
+
+    Raises:
+        SettingsError: there is no such model.
+        UserCodeError: the worker could not build it.
+    """
+    name = settings.model.name
+    if name == "none":
+        return None
+    if name not in BUILT_IN and not is_named(name):
+        raise SettingsError(
+            f"unknown model {name!r}", expected=f"one of {', '.join(BUILT_IN)}, package.module:callable, or none"
+        )
+    await workshop.order(
+        {
+            "do": "open",
+            "party": SERVER,
+            "spec": spec.model_dump_json(),
+            "model": name,
+            "data": settings.open.source,
+            "data_dir": str(settings.data_dir) if settings.data_dir else None,
+            "part": None,
+            "seed": derive(spec.seed, "learner", SERVER),
+            "device": settings.model.device,
+        }
+    )
+    return WorkshopPupil(workshop, spec)
+
+
+def _bounds(count: Count, time: Time) -> Bounds:
+    return Bounds(count.min, count.max, time.min, time.max)
+
+
+def _statistics(rows: NDArray[Any] | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation a channel of images given as bytes, on the scale 0 .. 1.
+
+    Taken from the open rows, which every party may see; six digits, so that no machine's last bit matters.
+    """
+    if rows is None or rows.dtype != np.uint8 or rows.ndim < 2:  # noqa: PLR2004 - rows and a channel
+        return (0.0,), (1.0,)
+    axes = tuple(axis for axis in range(rows.ndim) if axis != 1)
+    mean, std = rows.mean(axis=axes) / 255, rows.std(axis=axes) / 255
+    return tuple(round(float(m), 6) for m in mean), tuple(max(round(float(s), 6), 1e-3) for s in std)

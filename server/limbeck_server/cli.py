@@ -1,0 +1,115 @@
+"""`limbeck-server`: run the daemon, and talk to one."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from limbeck_common.command import run_async, run_command, set_up_logs
+
+_SERVER = click.option(
+    "--server", "address", default="127.0.0.1:50051", show_default=True, metavar="HOST:PORT", help="The daemon to ask."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="limbeck")
+def cli() -> None:
+    """Run a limbeck server, or ask one how it is doing."""
+
+
+@cli.command()
+@click.option("--config", type=click.Path(path_type=Path), help="TOML file; deploy/federation.toml explains each key.")
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=int, help="Port to listen on; 0 takes any free one.  [default: 50051]")
+@click.option("--rounds", type=int, help="Rounds of the federation.")
+@click.option("--store", help="Folder of the journal. Started again on it, the daemon goes on where it was.")
+@click.option("--data-dir", help="Folder of the built-in data sets; LIMBECK_DATA names it too.")
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. --set round.time.max=60.")
+def run(config: Path | None, pairs: tuple[str, ...], **named: Any) -> None:
+    """Run one federation until it ends. Ctrl-C or SIGTERM parks it: start again to go on."""
+    from limbeck_server.daemon import serve  # noqa: PLC0415 - help answers at once
+    from limbeck_server.settings import load  # noqa: PLC0415
+
+    keys = {
+        "host": "listen.host",
+        "port": "listen.port",
+        "rounds": "federation.rounds",
+        "store": "store.path",
+        "data_dir": "data_dir",
+    }
+    flags = {keys[name]: str(value) for name, value in named.items() if value is not None}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator:
+            raise click.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint="--set")
+        flags[key.strip()] = value.strip()
+    settings = load(config, flags)
+    set_up_logs(settings.log.level, settings.log.format)
+    sys.exit(run_async(serve(settings, lambda address: click.echo(f"limbeck-server listening on {address}"))))
+
+
+@cli.command()
+@_SERVER
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+def status(address: str, *, as_json: bool) -> None:
+    """Show the federation and its clients."""
+    from limbeck_server import asking  # noqa: PLC0415 - help answers at once
+
+    click.echo(run_async(asking.status(address, as_json=as_json)))
+
+
+@cli.command()
+@_SERVER
+@click.option("--after", default=0, help="Number of the last event seen.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def watch(address: str, after: int, *, as_json: bool) -> None:
+    """Show every event, past ones first, until the federation ends."""
+    from limbeck_server import asking  # noqa: PLC0415 - help answers at once
+
+    run_async(asking.watch(address, after, as_json=as_json, show=click.echo))
+
+
+@cli.command()
+@_SERVER
+def pause(address: str) -> None:
+    """Hold the federation: no round opens, none closes."""
+    _tell(address, "pause", "paused")
+
+
+@cli.command()
+@_SERVER
+def resume(address: str) -> None:
+    """Let it go on; deadlines move by the time paused."""
+    _tell(address, "resume", "resumed")
+
+
+@cli.command()
+@_SERVER
+@click.option("--reason", default="", help="Kept as the federation's reason.")
+def stop(address: str, reason: str) -> None:
+    """End the federation now, for good."""
+    _tell(address, "stop", "stopped", reason=reason)
+
+
+@cli.command()
+@_SERVER
+@click.argument("client")
+def evict(address: str, client: str) -> None:
+    """Take CLIENT out for good."""
+    _tell(address, "evict", f"{client} evicted", client_name=client)
+
+
+def _tell(address: str, what: str, done: str, **fields: str) -> None:
+    from limbeck_server import asking  # noqa: PLC0415 - help answers at once
+
+    telling: Callable[..., Any] = asking.tell
+    run_async(telling(address, what, **fields))
+    click.echo(done)
+
+
+def main() -> None:
+    """Entry point of the console program."""
+    run_command(cli, "limbeck-server")

@@ -1,0 +1,298 @@
+"""The only driver of the round machine: it gives it time and events, makes its facts durable, and does what follows.
+
+An answer that shows a state is sent only once the facts behind that state are in the journal.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+import structlog
+
+from limbeck_common.config import Spec
+from limbeck_common.errors import LimbeckError, MembershipError
+from limbeck_common.exact import Tally
+from limbeck_common.messages import Answer, Block, Downlink, Ended, Idle, Kind, Receipt, Rows, Uplink, nbytes
+from limbeck_common.methods.method import Method
+from limbeck_common.wire.codec import block_digest
+from limbeck_server import facts as fact
+from limbeck_server.gate import check_contribution, check_metrics
+from limbeck_server.journal import Journal
+from limbeck_server.round import Machine, Phase, State, evolve
+from limbeck_server.store import INLINE_BYTES, TEACHER, Filed, Store
+
+_TICK_SECONDS = 0.2
+_log = structlog.get_logger()
+
+
+class Pupil(Protocol):
+    """The server's own model, wherever it lives."""
+
+    async def learn(self, number: int, teaching: Block) -> dict[str, float]:
+        """Learn from round `number`'s teaching and return the model's figures."""
+
+
+class Presence:
+    """Which clients have been heard of within the grace. An open pull is a sign of life all the while."""
+
+    def __init__(self, grace: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._grace = grace
+        self._clock = clock
+        self._seen: dict[str, float] = {}
+        self._pulling: dict[str, int] = {}
+
+    def saw(self, client: str, pulls: int = 0) -> None:
+        """Note a sign of life; `pulls` is +1 where a pull opens and -1 where it ends."""
+        self._seen[client] = self._clock()
+        self._pulling[client] = self._pulling.get(client, 0) + pulls
+
+    def silence(self, client: str) -> float:
+        """Return the seconds since the last sign of life."""
+        return 0.0 if self._pulling.get(client) else self._clock() - self._seen.get(client, float("-inf"))
+
+    def present(self) -> frozenset[str]:
+        """Return who counts as present."""
+        return frozenset(client for client in self._seen if self.silence(client) <= self._grace)
+
+
+class Coordinator:
+    """One federation, from its founding to its end. Transports call join, pull and push."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - its parts, each made by the daemon or the lab
+        self, spec: Spec, machine: Machine, method: Method, store: Store, presence: Presence, pupil: Pupil | None = None
+    ) -> None:
+        self.spec = spec
+        self.machine = machine
+        self.presence = presence
+        self.state = State()
+        self.facts: list[fact.Fact] = []
+        self.told: set[str] = set()  # clients that know of the end
+        self._method = method
+        self.store = store
+        self._journal = Journal(store)
+        self._pupil = pupil
+        self._changed = asyncio.Event()
+        self._wanted: Rows | None = None
+        self._tally: Tally | None = None
+        self._teaching: Block | None = None
+        self._counting: set[asyncio.Future[None]] = set()  # tally additions under way
+        self._thread = ThreadPoolExecutor(1, "counting")  # one: two additions at a time would race
+        self._lessons: asyncio.Queue[tuple[int, Block] | None] = asyncio.Queue()
+
+    def recover(self, federation_id: str) -> None:
+        """Go on from the journal, or found the federation `federation_id` where there is none."""
+        for each in self.store.facts():
+            self.facts.append(each)
+            self.state = evolve(self.state, each)
+        if not self.facts:
+            self._decide([fact.Founded(at=time.time(), federation_id=federation_id)])
+            return
+        for client in self.state.members:
+            self.presence.saw(client)
+        number = self.state.round
+        if self.state.phase in {Phase.COLLECTING, Phase.AGGREGATING}:
+            self._plan()
+            for block in self.store.uplinks(number):
+                if self._tally is not None:
+                    self._tally.add(block)
+        for past in range(1, number + 1):
+            teaching = self.store.teaching(past)
+            if teaching is not None:
+                self._teaching = teaching
+                self._lessons.put_nowait((past, teaching))
+        _log.info("recovered", phase=self.state.phase, round=number, uplinks=len(self.state.delivered))
+
+    async def run(self) -> None:
+        """Drive the federation to its end, and the server's model through its last lesson."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._journal.run())
+                lessons = tasks.create_task(self._teach_pupil())
+                while not self.state.phase.ended:
+                    self.advance()
+                    if self.state.phase is Phase.AGGREGATING:
+                        await self._aggregate()
+                    else:
+                        await self._wait_for_change(_TICK_SECONDS)
+                self._lessons.put_nowait(None)
+                await lessons
+                self._journal.close()
+        except* LimbeckError as group:
+            raise group.exceptions[0] from None
+
+    async def join(self, client: str) -> None:
+        """Make a client that holds the right open data a member."""
+        facts = self.machine.join(self.state, client, time.time())
+        self.presence.saw(client)
+        await self._decide(facts)
+
+    async def pull(self, client: str, after: int, wait: float) -> Answer:
+        """Return the first round after `after` that this client takes part in; Idle after `wait` seconds.
+
+        Raises:
+            MembershipError: the client has not joined, or was evicted.
+        """
+        until = time.monotonic() + wait
+        answer = self._answer(client, after)
+        self.presence.saw(client, +1)
+        try:
+            while isinstance(answer, Idle) and (left := until - time.monotonic()) > 0:
+                await self._wait_for_change(left)
+                answer = self._answer(client, after)
+            await self._journal.append([])
+            if isinstance(answer, Ended):
+                self.told.add(client)
+                self._notify()
+            return answer
+        finally:
+            self.presence.saw(client, -1)
+
+    async def push(self, client: str, uplink: Uplink) -> Receipt:
+        """Judge an uplink, and return its receipt once it is durable.
+
+        Raises:
+            RefusalError: it is not what was asked for; nothing of it is kept.
+        """
+        check_metrics(uplink)
+        block = uplink.contribution
+        kept = fact.Kept(
+            at=time.time(),
+            round=uplink.round,
+            client=client,
+            digest=uplink.digest.hex(),
+            figures=dict(uplink.metrics),
+        )
+        receipt, facts = self.machine.deliver(self.state, kept)
+        self.presence.saw(client)
+        if receipt is Receipt.ACCEPTED:
+            await self._beside(block, check_contribution, block, self._wanted, self.spec)
+            receipt, facts = self.machine.deliver(self.state, kept)  # a large block's check took its time
+        if receipt is Receipt.ACCEPTED and block is not None and self._tally is not None:
+            counting = asyncio.ensure_future(self._beside(block, self._tally.add, block))
+            self._counting.add(counting)
+            counting.add_done_callback(self._counting.discard)
+        filed = [] if block is None or not facts else [Filed(uplink.round, client, block)]
+        await self._decide(facts, filed)
+        _log.info("uplink", client=client, round=uplink.round, receipt=receipt)
+        return receipt
+
+    async def watch(self, after: int) -> AsyncIterator[tuple[int, fact.Fact]]:
+        """Yield numbered facts, past ones first, until the federation has ended and all is told."""
+        number = after
+        while True:
+            await self._journal.append([])
+            while number < len(self.facts):
+                number += 1
+                yield number, self.facts[number - 1]
+            if self._journal.closed:
+                return
+            await self._wait_for_change(_TICK_SECONDS)
+
+    def operate(self, facts: list[fact.Fact]) -> asyncio.Future[None]:
+        """Apply what an operator has had the machine decide."""
+        return self._decide(facts)
+
+    async def until_told(self) -> None:
+        """Wait until every present client knows of the end."""
+        while self.presence.present() - self.told:
+            await self._wait_for_change(_TICK_SECONDS)
+
+    async def park(self) -> None:
+        """Wait until all that has been decided is in the journal."""
+        await self._journal.append([])
+
+    def advance(self) -> None:
+        """Let the machine draw its conclusions from the time and from who is present."""
+        while facts := self.machine.tick(self.state, self.presence.present(), time.time()):
+            self._decide(facts)
+
+    def _answer(self, client: str, after: int) -> Answer:
+        state = self.state
+        if state.phase.ended:
+            return Ended(state.phase, state.reason)
+        if client not in state.members or client in state.evicted:
+            raise MembershipError(f"{client} is not a member", expected="a client that has joined", remedy="join again")
+        asked = client in state.participants and client not in state.delivered
+        if state.phase is Phase.COLLECTING and state.round > after and asked:
+            return Downlink(
+                federation_id=state.federation_id,
+                round=state.round,
+                teaching=self._teaching,
+                wanted=self._wanted,
+                deadline_seconds=max(0.0, state.deadline - time.time()),
+                closing=state.closing,
+            )
+        return Idle(state.phase, state.round)
+
+    def _decide(self, facts: list[fact.Fact], filed: list[Filed] | None = None) -> asyncio.Future[None]:
+        """Apply facts at once, so that the next decision sees them; the future is done when they are durable."""
+        for each in facts:
+            self.state = evolve(self.state, each)
+            self.facts.append(each)
+            _log.debug("fact", **{"what": each.kind} | {k: v for k, v in vars(each).items() if k != "at"})
+            if isinstance(each, fact.Opened):
+                self._plan()
+        self._notify()
+        return self._journal.append(facts, filed or [])
+
+    def _plan(self) -> None:
+        if self.state.closing:
+            self._wanted = self._tally = None
+            return
+        self._wanted = self._method.plan(self.spec, self.state.round)
+        self._tally = Tally(self._wanted.indices, self.spec.classes, Kind.PROBABILITIES)
+
+    async def _beside(self, block: Block | None, work: Callable[..., None], *arguments: object) -> None:
+        """Do work on a block: here where it is small, on the counting thread where it would hold up the loop."""
+        if block is None or nbytes(block.predictions) <= INLINE_BYTES:
+            work(*arguments)
+        else:
+            await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    async def _aggregate(self) -> None:
+        """Turn the round's tally into its teaching, and publish it once it is durable."""
+        tally, wanted, number = self._tally, self._wanted, self.state.round
+        if tally is None or wanted is None:
+            raise RuntimeError("nothing to aggregate in a closing round")
+        await asyncio.gather(*self._counting)
+        began = time.monotonic()
+        parts = self._method.teach(tally)
+        if tally.sums.nbytes <= INLINE_BYTES:
+            teaching = self.store.gather(wanted, parts, self.spec.classes)
+        else:
+            teaching = await asyncio.to_thread(self.store.gather, wanted, parts, self.spec.classes)
+        self._tally = None
+        self._teaching = teaching
+        self._lessons.put_nowait((number, teaching))
+        facts = self.machine.taught(self.state, block_digest(teaching).hex(), time.time())
+        self._decide(facts, [Filed(number, TEACHER, teaching)])
+        _log.info("taught", round=number, rows=len(wanted), seconds=round(time.monotonic() - began, 4))
+
+    async def _teach_pupil(self) -> None:
+        """Give the server's model its lessons in order, beside the rounds."""
+        while (lesson := await self._lessons.get()) is not None:
+            if self._pupil is None:
+                continue
+            number, teaching = lesson
+            try:
+                figures = await self._pupil.learn(number, teaching)
+            except LimbeckError as error:  # the federation needs no model here: it goes on without one
+                _log.error("the server's own model failed", round=number, error=str(error))
+                self._pupil = None
+                continue
+            self._decide([fact.Evaluated(at=time.time(), round=number, figures=figures)])
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _wait_for_change(self, seconds: float) -> None:
+        """Wait until something has been decided, `seconds` at most."""
+        changed = self._changed
+        try:
+            async with asyncio.timeout(seconds):
+                await changed.wait()
+        except TimeoutError:
+            return

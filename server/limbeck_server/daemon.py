@@ -1,0 +1,148 @@
+"""The daemon's life: start, serve, stop."""
+
+import asyncio
+import contextlib
+import signal
+import uuid
+from collections.abc import Callable
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from limbeck_common.errors import ListenError, SettingsError
+from limbeck_common.learning.workshop import Workshop
+from limbeck_common.methods.method import make_method
+from limbeck_common.wire.v1 import federation_pb2, operator_pb2
+from limbeck_common.wire.v1.federation_pb2_grpc import add_FederationServicer_to_server
+from limbeck_common.wire.v1.operator_pb2_grpc import add_OperatorServicer_to_server
+from limbeck_server.build import find_open_data, make_machine, make_pupil, make_spec
+from limbeck_server.coordinator import Coordinator, Presence
+from limbeck_server.operator import OperatorService
+from limbeck_server.reception import Reception
+from limbeck_server.round import Phase
+from limbeck_server.service import FederationService, Traffic
+from limbeck_server.settings import Settings
+from limbeck_server.store import Store
+
+_OPTIONS = [
+    ("grpc.so_reuseport", 0),  # a port in use is an error, not a share of its calls
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.max_concurrent_streams", 100),
+]
+_log = structlog.get_logger()
+
+
+async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
+    """Run the federation that `settings` describe until it ends or a signal comes; return the exit status.
+
+    `announce` gets the address once the daemon listens. 0: finished, stopped or parked; 1: the federation failed.
+
+    Raises:
+        SetupError: it cannot start.
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+
+    method = make_method(settings.method)
+    open_data = find_open_data(settings)
+    spec = make_spec(settings, open_data)
+    store = Store(settings.store.path)
+    _check_same(store, spec.model_dump_json())
+    workshop = Workshop()
+    try:
+        pupil = await make_pupil(settings, spec, workshop)
+        coordinator = Coordinator(spec, make_machine(settings), method, store, Presence(settings.round.grace), pupil)
+        coordinator.recover(uuid.uuid4().hex[:12])
+        server, address = await _listen(settings, coordinator, Reception(coordinator, open_data.digest, open_data.data))
+        announce(address)
+        running = asyncio.create_task(coordinator.run())
+        signalled = asyncio.create_task(stopping.wait())
+        await asyncio.wait({running, signalled}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()
+            if pupil is not None:
+                await pupil.save(str(settings.store.path / "server-model.safetensors"))
+            await _linger(coordinator, settings.limits.linger_seconds, stopping)
+        else:
+            await coordinator.park()
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+        signalled.cancel()
+        await server.stop(grace=1.0)
+    finally:
+        await workshop.close()
+        store.close()
+    return _farewell(coordinator)
+
+
+async def _listen(settings: Settings, coordinator: Coordinator, reception: Reception) -> tuple[grpc.aio.Server, str]:
+    server = grpc.aio.server(options=_OPTIONS)
+    traffic = Traffic()
+    store = reception.coordinator.store
+    add_FederationServicer_to_server(FederationService(reception, coordinator, store, settings.limits, traffic), server)
+    add_OperatorServicer_to_server(OperatorService(coordinator, traffic), server)
+    checker = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(checker, server)
+    services = [
+        federation_pb2.DESCRIPTOR.services_by_name["Federation"].full_name,
+        operator_pb2.DESCRIPTOR.services_by_name["Operator"].full_name,
+    ]
+    reflection.enable_server_reflection([*services, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    wanted = f"{settings.listen.host}:{settings.listen.port}"
+    try:
+        port = server.add_insecure_port(wanted)
+    except RuntimeError as error:
+        raise ListenError(
+            f"cannot listen on {wanted}",
+            expected="a free port and an address of this machine",
+            remedy="name another with --port (0 takes any free one) or --host",
+        ) from error
+    await server.start()
+    for service in ("", *services):
+        await checker.set(service, health_pb2.HealthCheckResponse.SERVING)
+    return server, f"{settings.listen.host}:{port}"
+
+
+def _check_same(store: Store, spec: str) -> None:
+    """Refuse to go on with a journal that was begun under another specification."""
+    kept = store.note("spec")
+    if kept is None:
+        store.note("spec", spec)
+    elif kept != spec:
+        raise SettingsError(
+            f"{store.folder} holds the journal of a federation with other settings",
+            expected="the settings that it was begun with",
+            remedy="restore them, or name a new folder with --store",
+        )
+
+
+async def _linger(coordinator: Coordinator, seconds: float, stopping: asyncio.Event) -> None:
+    """Stay up until every present client has been told of the end."""
+    told = asyncio.create_task(coordinator.until_told())
+    signalled = asyncio.create_task(stopping.wait())
+    await asyncio.wait({told, signalled}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    signalled.cancel()
+
+
+def _farewell(coordinator: Coordinator) -> int:
+    state = coordinator.state
+    if not state.phase.ended:
+        _log.info(
+            "parked",
+            round=state.round,
+            phase=state.phase,
+            uplinks=len(state.delivered),
+            next="start again with the same settings to go on",
+        )
+        return 0
+    _log.info(state.phase, reason=state.reason)
+    return 1 if state.phase is Phase.FAILED else 0

@@ -1,0 +1,132 @@
+"""What has happened in a federation: the journal's records, from which its whole state follows."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """Something that happened, `at` seconds since the Unix epoch."""
+
+    kind: ClassVar[str]
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Founded(Fact):
+    """The federation was set up: its lobby is open."""
+
+    kind: ClassVar[str] = "founded"
+    federation_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Joined(Fact):
+    """A client became a member."""
+
+    kind: ClassVar[str] = "joined"
+    client: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened(Fact):
+    """A round was opened for `participants`. The closing round asks for no predictions."""
+
+    kind: ClassVar[str] = "opened"
+    round: int
+    participants: tuple[str, ...]
+    deadline: float
+    closing: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept(Fact):
+    """An uplink was accepted; `digest` (hexadecimal) names its content."""
+
+    kind: ClassVar[str] = "kept"
+    round: int
+    client: str
+    digest: str
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated(Fact):
+    """The server's own model has learned from a round's teaching."""
+
+    kind: ClassVar[str] = "evaluated"
+    round: int
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extended(Fact):
+    """The deadline passed without quorum, and was moved."""
+
+    kind: ClassVar[str] = "extended"
+    deadline: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Closed(Fact):
+    """The round takes no more uplinks."""
+
+    kind: ClassVar[str] = "closed"
+    round: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taught(Fact):
+    """The round's teaching was aggregated and stored; `digest` (hexadecimal) names it."""
+
+    kind: ClassVar[str] = "taught"
+    round: int
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paused(Fact):
+    """An operator held the federation."""
+
+    kind: ClassVar[str] = "paused"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumed(Fact):
+    """An operator let it go on."""
+
+    kind: ClassVar[str] = "resumed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evicted(Fact):
+    """An operator took a client out for good."""
+
+    kind: ClassVar[str] = "evicted"
+    client: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended(Fact):
+    """The federation came to its end: `state` is finished, failed or stopped."""
+
+    kind: ClassVar[str] = "ended"
+    state: str
+    reason: str
+
+
+_KINDS = {kind.kind: kind for kind in Fact.__subclasses__()}
+
+
+def to_json(fact: Fact) -> str:
+    """Return the fact as one line of JSON."""
+    return json.dumps({"kind": fact.kind, **asdict(fact)}, separators=(",", ":"))
+
+
+def from_json(line: str) -> Fact:
+    """Return the fact that `to_json` wrote."""
+    fields: dict[str, Any] = json.loads(line)
+    if "participants" in fields:
+        fields["participants"] = tuple(fields["participants"])
+    return _KINDS[fields.pop("kind")](**fields)

@@ -1,0 +1,97 @@
+"""The Operator service: status, events, and the few things that a person may tell the daemon."""
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from limbeck_common.errors import MembershipError
+from limbeck_common.wire.v1 import operator_pb2 as pb
+from limbeck_common.wire.v1.operator_pb2_grpc import OperatorServicer
+from limbeck_server.coordinator import Coordinator
+from limbeck_server.facts import Fact
+from limbeck_server.gate import check_name
+from limbeck_server.refuse import refusing
+from limbeck_server.round import Phase
+from limbeck_server.service import Traffic
+from limbeck_server.telling import tell
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+@dataclass
+class OperatorService(OperatorServicer):
+    """See proto/limbeck_common/wire/v1/operator.proto."""
+
+    coordinator: Coordinator
+    traffic: Traffic
+
+    async def Status(self, request: pb.StatusRequest, context: Context) -> pb.StatusResponse:  # noqa: ARG002 - no fields
+        state = self.coordinator.state
+        collecting = state.phase is Phase.COLLECTING
+        return pb.StatusResponse(
+            federation_id=state.federation_id,
+            phase=state.phase,
+            reason=state.reason,
+            round=state.round,
+            rounds=self.coordinator.machine.rounds,
+            paused=state.paused_at is not None,
+            clients=[self._client(name) for name in sorted(state.members)],
+            deadline_seconds=max(0.0, state.deadline - time.time()) if collecting else 0.0,
+        )
+
+    async def Watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[pb.WatchResponse]:
+        async with refusing(context):
+            async for number, fact in self.coordinator.watch(request.after_event):
+                yield _event(number, fact)
+
+    async def Pause(self, request: pb.PauseRequest, context: Context) -> pb.PauseResponse:  # noqa: ARG002 - no fields
+        await self.coordinator.operate(self.coordinator.machine.pause(self.coordinator.state, time.time()))
+        return pb.PauseResponse()
+
+    async def Resume(self, request: pb.ResumeRequest, context: Context) -> pb.ResumeResponse:  # noqa: ARG002 - no fields
+        await self.coordinator.operate(self.coordinator.machine.resume(self.coordinator.state, time.time()))
+        return pb.ResumeResponse()
+
+    async def Stop(self, request: pb.StopRequest, context: Context) -> pb.StopResponse:  # noqa: ARG002 - no fields
+        reason = request.reason or "stopped by an operator"
+        await self.coordinator.operate(self.coordinator.machine.stop(self.coordinator.state, reason, time.time()))
+        return pb.StopResponse()
+
+    async def Evict(self, request: pb.EvictRequest, context: Context) -> pb.EvictResponse:
+        async with refusing(context):
+            name = check_name(request.client_name)
+            if name not in self.coordinator.state.members:
+                members = ", ".join(sorted(self.coordinator.state.members)) or "nobody yet"
+                raise MembershipError(f"{name} is not a member", expected=f"one of: {members}")
+            await self.coordinator.operate(self.coordinator.machine.evict(self.coordinator.state, name, time.time()))
+        return pb.EvictResponse()
+
+    def _client(self, name: str) -> pb.ClientStatus:
+        state = self.coordinator.state
+        return pb.ClientStatus(
+            name=name,
+            present=name in self.coordinator.presence.present(),
+            participates=name in state.participants,
+            delivered=name in state.delivered,
+            silent_seconds=self.coordinator.presence.silence(name),
+            bytes_up=self.traffic.up[name],
+            bytes_down=self.traffic.down[name],
+            evicted=name in state.evicted,
+        )
+
+
+def _event(number: int, fact: Fact) -> pb.WatchResponse:
+    fields = vars(fact)
+    return pb.WatchResponse(
+        number=number,
+        unix_seconds=fact.at,
+        kind=fact.kind,
+        round=fields.get("round", 0),
+        client_name=fields.get("client", ""),
+        figures=fields.get("figures", {}),
+        text=tell(fact),
+        participants=fields.get("participants", ()),
+    )

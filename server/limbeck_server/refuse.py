@@ -1,0 +1,39 @@
+"""Errors to gRPC statuses: the code, one line, and a google.rpc.ErrorInfo for programs."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+from grpc_status.rpc_status import to_status
+
+from limbeck_common.errors import RefusalError
+
+_log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def refusing(context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[None]:
+    """End the call with the status of a refusal raised inside; with INTERNAL, and a log entry, for any other error."""
+    try:
+        yield
+    except RefusalError as error:
+        _log.warning("refused", reason=error.reason, peer=context.peer(), error=str(error))
+        await context.abort_with_status(to_status(_status(error)))
+    except grpc.aio.AbortError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the last resort: one client's call fails, the daemon lives
+        _log.exception("internal error", peer=context.peer())
+        await context.abort(grpc.StatusCode.INTERNAL, f"internal error: {type(error).__name__}; see the server's log")
+
+
+def _status(error: RefusalError) -> Status:
+    detail = AnyMessage()
+    metadata = {"wrong": error.wrong, "expected": error.expected, "remedy": error.remedy}
+    detail.Pack(ErrorInfo(reason=error.reason, domain="limbeck", metadata=metadata))
+    code: int = grpc.StatusCode[error.status].value[0]
+    return Status(code=code, message=str(error), details=[detail])

@@ -1,0 +1,249 @@
+"""The round machine: pure decisions about one federation.
+
+    lobby -> collecting -> aggregating -> lobby -> ... -> finished
+    any of them -> failed | stopped
+
+`Machine` decides: a state and something that happened give facts. `evolve` remembers: a state and a fact give the next
+state. Nothing else changes a state, so replaying the journal's facts through `evolve` is how a restarted daemon knows
+where it was. Time comes in as `at`, and who is present as a set; nothing here waits, sends or stores.
+
+The lobby stands before every round. It opens the first one by the lobby's rules, and each later one as soon as enough
+members are present for its quorum, which they are unless clients have gone away. After the last round comes a closing
+one, in which clients learn from the last teaching; it has no quorum.
+"""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from limbeck_common.errors import ConflictError, MembershipError, RoundError
+from limbeck_common.messages import Receipt
+from limbeck_common.seeds import choose, derive
+from limbeck_server.facts import (
+    Closed,
+    Ended,
+    Evaluated,
+    Evicted,
+    Extended,
+    Fact,
+    Founded,
+    Joined,
+    Kept,
+    Opened,
+    Paused,
+    Resumed,
+    Taught,
+)
+
+
+class Phase(StrEnum):
+    """Where a federation stands."""
+
+    LOBBY = "lobby"
+    COLLECTING = "collecting"
+    AGGREGATING = "aggregating"
+    FINISHED = "finished"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self in {Phase.FINISHED, Phase.FAILED, Phase.STOPPED}
+
+
+@dataclass(frozen=True)
+class State:
+    """All that matters of what has happened."""
+
+    federation_id: str = ""
+    phase: Phase = Phase.LOBBY
+    since: float = 0.0  # when the phase began, moved by pauses
+    round: int = 0
+    closing: bool = False
+    deadline: float = 0.0
+    extensions: int = 0
+    members: frozenset[str] = frozenset()
+    evicted: frozenset[str] = frozenset()
+    participants: frozenset[str] = frozenset()
+    delivered: frozenset[str] = frozenset()  # of this round
+    last: dict[str, tuple[int, str]] = field(default_factory=dict)  # each client's last accepted (round, digest)
+    paused_at: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """From `count_min` to `count_max` clients within `time_min` to `time_max` seconds."""
+
+    count_min: int
+    count_max: int
+    time_min: float
+    time_max: float
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The federation's rules, and the decisions that they make."""
+
+    rounds: int
+    seed: int
+    lobby: Bounds
+    round: Bounds
+    sample_ratio: float = 1.0
+    extensions: int = 1
+
+    def join(self, state: State, client: str, at: float) -> list[Fact]:
+        """A client with the right open data asks to be a member."""
+        if client in state.evicted:
+            raise MembershipError(f"{client} was evicted", remedy="ask the operator")
+        return [] if client in state.members or state.phase.ended else [Joined(at=at, client=client)]
+
+    def deliver(self, state: State, uplink: Kept) -> tuple[Receipt, list[Fact]]:
+        """A client pushes an uplink.
+
+        Raises:
+            MembershipError: it is no member, was evicted, or was not asked in this round.
+            RoundError: the round has not opened.
+            ConflictError: other content was accepted from it for this round.
+        """
+        client, number, digest = uplink.client, uplink.round, uplink.digest
+        if client in state.evicted or client not in state.members:
+            raise MembershipError(f"{client} is not a member", expected="a client that has joined", remedy="join first")
+        if not 1 <= number <= state.round:
+            raise RoundError(f"an uplink for round {number}", expected=f"round {state.round}", remedy="pull first")
+        if state.last.get(client, (0, ""))[0] == number:
+            if state.last[client][1] == digest:
+                return Receipt.DUPLICATE, []
+            raise ConflictError(
+                f"another uplink of {client} for round {number}",
+                expected=f"the one accepted before, {state.last[client][1][:12]}",
+                remedy="run one client under a name, not two",
+            )
+        if number < state.round or state.phase is not Phase.COLLECTING:
+            return Receipt.LATE, []
+        if client not in state.participants:
+            raise MembershipError(f"{client} does not take part in round {number}", remedy="pull and wait for a round")
+        return Receipt.ACCEPTED, [uplink]
+
+    def taught(self, state: State, digest: str, at: float) -> list[Fact]:
+        """The round's teaching has been stored."""
+        return [Taught(at=at, round=state.round, digest=digest)]
+
+    def tick(self, state: State, present: AbstractSet[str], at: float) -> list[Fact]:
+        """Time has passed, or something has happened: what follows from it? `present` are the clients heard of."""
+        if state.paused_at is not None:
+            return []
+        if state.phase is Phase.LOBBY:
+            return self._tick_lobby(state, present & state.members, at)
+        if state.phase is Phase.COLLECTING:
+            return self._tick_collecting(state, present, at)
+        return []
+
+    def pause(self, state: State, at: float) -> list[Fact]:
+        """Hold the federation: no round opens, none closes. Uplinks are still taken."""
+        return [] if state.phase.ended or state.paused_at is not None else [Paused(at=at)]
+
+    def resume(self, state: State, at: float) -> list[Fact]:
+        """Let it go on; deadlines move by the time paused."""
+        return [] if state.paused_at is None else [Resumed(at=at)]
+
+    def stop(self, state: State, reason: str, at: float) -> list[Fact]:
+        """End it now."""
+        return [] if state.phase.ended else [Ended(at=at, state=Phase.STOPPED, reason=reason)]
+
+    def fail(self, state: State, reason: str, at: float) -> list[Fact]:
+        """End it, as something went wrong."""
+        return [] if state.phase.ended else [Ended(at=at, state=Phase.FAILED, reason=reason)]
+
+    def evict(self, state: State, client: str, at: float) -> list[Fact]:
+        """Take a client out for good. What it has delivered stays counted."""
+        return [] if client in state.evicted else [Evicted(at=at, client=client)]
+
+    def _tick_lobby(self, state: State, present: AbstractSet[str], at: float) -> list[Fact]:
+        waited = at - state.since
+        if state.round == 0:
+            ripe = len(present) >= self.lobby.count_min and waited >= self.lobby.time_min
+            ready = ripe or len(present) >= self.lobby.count_max
+        else:
+            closing = state.round == self.rounds
+            ready = len(present) >= (1 if closing else self.round.count_min)
+        if ready:
+            return [self._open(state, present, at)]
+        if waited < self.lobby.time_max:
+            return []
+        if state.round == self.rounds:
+            return [Ended(at=at, state=Phase.FINISHED, reason=f"all {self.rounds} rounds done; no client came back")]
+        needed = self.round.count_min if state.round else self.lobby.count_min
+        reason = f"{len(present)} of at least {needed} clients present after {waited:.0f} s in the lobby"
+        return [Ended(at=at, state=Phase.FAILED, reason=reason)]
+
+    def _open(self, state: State, present: AbstractSet[str], at: float) -> Opened:
+        number = state.round + 1
+        closing = number > self.rounds
+        count = len(present) if closing else max(round(self.sample_ratio * len(present)), self.round.count_min)
+        chosen = choose(derive(self.seed, "participants", number), sorted(present), count)
+        deadline = at + self.round.time_max
+        return Opened(at=at, round=number, participants=tuple(chosen), deadline=deadline, closing=closing)
+
+    def _tick_collecting(self, state: State, present: AbstractSet[str], at: float) -> list[Fact]:
+        quorum = 0 if state.closing else self.round.count_min
+        missing = state.participants - state.delivered - state.evicted
+        counted = len(state.delivered)
+        # Nobody is waited for who is gone; but while quorum lacks, whoever is missing may come back until the deadline.
+        complete = counted >= self.round.count_max or not missing & present
+        if counted >= quorum and (at >= state.deadline or (complete and at - state.since >= self.round.time_min)):
+            closed: list[Fact] = [Closed(at=at, round=state.round)]
+            done = Ended(at=at, state=Phase.FINISHED, reason=f"all {self.rounds} rounds done")
+            return [*closed, done] if state.closing else closed
+        if at < state.deadline:
+            return []
+        if state.extensions < self.extensions:
+            return [Extended(at=at, deadline=at + self.round.time_max)]
+        reason = f"round {state.round}: {counted} of at least {quorum} uplinks at the deadline"
+        if missing:
+            reason += f"; missing {', '.join(sorted(missing))}"
+        return [Ended(at=at, state=Phase.FAILED, reason=reason)]
+
+
+def evolve(state: State, fact: Fact) -> State:  # noqa: C901, PLR0911, PLR0912 - one case a fact
+    """Return the state after `fact`."""
+    match fact:
+        case Founded():
+            return replace(state, federation_id=fact.federation_id, since=fact.at)
+        case Joined():
+            return replace(state, members=state.members | {fact.client})
+        case Opened():
+            return replace(
+                state,
+                phase=Phase.COLLECTING,
+                since=fact.at,
+                round=fact.round,
+                closing=fact.closing,
+                deadline=fact.deadline,
+                extensions=0,
+                participants=frozenset(fact.participants),
+                delivered=frozenset(),
+            )
+        case Kept():
+            last = state.last | {fact.client: (fact.round, fact.digest)}
+            return replace(state, delivered=state.delivered | {fact.client}, last=last)
+        case Extended():
+            return replace(state, deadline=fact.deadline, extensions=state.extensions + 1)
+        case Closed():
+            return replace(state, phase=Phase.AGGREGATING, since=fact.at)
+        case Taught():
+            return replace(state, phase=Phase.LOBBY, since=fact.at)
+        case Paused():
+            return replace(state, paused_at=fact.at)
+        case Resumed():
+            lost = fact.at - (state.paused_at or fact.at)
+            return replace(state, paused_at=None, since=state.since + lost, deadline=state.deadline + lost)
+        case Evicted():
+            return replace(state, evicted=state.evicted | {fact.client})
+        case Ended():
+            return replace(state, phase=Phase(fact.state), since=fact.at, reason=fact.reason, paused_at=None)
+        case Evaluated():
+            return state
+        case _:
+            raise TypeError(f"no such fact: {fact}")

@@ -1,0 +1,140 @@
+"""The Federation service: gRPC messages in, calls to the reception and the coordinator, gRPC messages out."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+
+from limbeck_common.errors import StreamError
+from limbeck_common.messages import Answer, Ended, Idle, Receipt
+from limbeck_common.wire.codec import decode_uplink, encode_downlink
+from limbeck_common.wire.payload import Payload, chunks
+from limbeck_common.wire.v1 import federation_pb2 as pb
+from limbeck_common.wire.v1.federation_pb2_grpc import FederationServicer
+from limbeck_server.coordinator import Coordinator
+from limbeck_server.gate import check_federation, check_name
+from limbeck_server.reception import Reception
+from limbeck_server.refuse import refusing
+from limbeck_server.settings import LimitSettings
+from limbeck_server.store import INLINE_BYTES, Store
+
+Context = grpc.aio.ServicerContext[Any, Any]
+_RECEIPTS = {
+    Receipt.ACCEPTED: pb.RECEIPT_ACCEPTED,
+    Receipt.DUPLICATE: pb.RECEIPT_DUPLICATE,
+    Receipt.LATE: pb.RECEIPT_LATE,
+}
+
+
+@dataclass
+class Traffic:
+    """Bytes of messages taken from and sent to each client, since the daemon started."""
+
+    up: Counter[str] = field(default_factory=Counter)
+    down: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class FederationService(FederationServicer):
+    """See proto/limbeck_common/wire/v1/federation.proto."""
+
+    reception: Reception
+    coordinator: Coordinator
+    store: Store
+    limits: LimitSettings
+    traffic: Traffic
+
+    async def Join(self, request: pb.JoinRequest, context: Context) -> pb.JoinResponse:
+        async with refusing(context):
+            client = check_name(request.client_name)
+            invitation = await self.reception.join(
+                client, request.protocol_version, request.open_digest, request.classes
+            )
+            answer = pb.JoinResponse(
+                federation_id=invitation.federation_id,
+                spec_json=invitation.spec_json,
+                open_digest=invitation.open_digest,
+                open_data_served=invitation.open_data_size > 0,
+                open_data_size=invitation.open_data_size,
+            )
+            self.traffic.up[client] += request.ByteSize()
+            self.traffic.down[client] += answer.ByteSize()
+        return answer
+
+    async def Pull(self, request: pb.PullRequest, context: Context) -> AsyncIterator[pb.PullResponse]:
+        async with refusing(context):
+            client = check_name(request.client_name)
+            check_federation(request.federation_id, self.coordinator.state.federation_id)
+            wait = min(max(request.wait_seconds, 0.0), self.limits.pull_seconds)
+            answer = await self.coordinator.pull(client, request.after_round, wait)
+            for message in _pull_responses(answer):
+                self.traffic.down[client] += message.ByteSize()
+                yield message
+
+    async def Push(self, stream: AsyncIterator[pb.PushRequest], context: Context) -> pb.PushResponse:
+        async with refusing(context), self._gather(stream) as (head, payload):
+            rows = self.coordinator.spec.open_rows
+            if payload.path is None:
+                uplink = decode_uplink(head, payload, rows)
+            else:  # the digest of a large block takes a while: beside the loop
+                uplink = await asyncio.to_thread(decode_uplink, head, payload, rows)
+            receipt = await self.coordinator.push(head.client_name, uplink)
+            if receipt is not Receipt.ACCEPTED:
+                payload.discard()
+            answer = pb.PushResponse(receipt=_RECEIPTS[receipt], round=self.coordinator.state.round)
+            self.traffic.up[head.client_name] += head.ByteSize() + payload.size
+            self.traffic.down[head.client_name] += answer.ByteSize()
+        return answer
+
+    async def OpenData(self, request: pb.OpenDataRequest, context: Context) -> AsyncIterator[pb.OpenDataResponse]:
+        async with refusing(context):
+            for chunk in self.reception.stream(request.federation_id, request.offset):
+                yield pb.OpenDataResponse(chunk=chunk)
+
+    @asynccontextmanager
+    async def _gather(self, stream: AsyncIterator[pb.PushRequest]) -> AsyncIterator[tuple[pb.Uplink, Payload]]:
+        """Take a whole uplink off the stream. Whatever fails from here on, nothing of it stays behind."""
+        head: pb.Uplink | None = None
+        payload = Payload(0, 0)
+        try:
+            async for request in stream:
+                if head is None:
+                    head = self._check_head(request)
+                    limit = self.limits.payload_bytes
+                    payload = Payload(head.payload_size, limit, self.store.new_file, INLINE_BYTES)
+                elif request.HasField("head"):
+                    raise StreamError("a second head in one stream", expected="one uplink a Push")
+                payload.add(request.chunk)
+            if head is None:
+                raise StreamError("an empty stream", expected="a head, then its payload")
+            payload.close()
+            yield head, payload
+        except BaseException:
+            payload.discard()
+            raise
+
+    def _check_head(self, request: pb.PushRequest) -> pb.Uplink:
+        if not request.HasField("head"):
+            raise StreamError("the first message has no head", expected="an Uplink as the head")
+        check_name(request.head.client_name)
+        check_federation(request.head.federation_id, self.coordinator.state.federation_id)
+        return request.head
+
+
+def _pull_responses(answer: Answer) -> Iterator[pb.PullResponse]:
+    """Yield the messages of an answer: the first holds the head and the payload's first chunk."""
+    match answer:
+        case Idle():
+            yield pb.PullResponse(idle=pb.Idle(phase=answer.phase, round=answer.round))
+        case Ended():
+            yield pb.PullResponse(ended=pb.Ended(state=answer.state, reason=answer.reason))
+        case _:
+            head, tensors = encode_downlink(answer)
+            parts = chunks(tensors)
+            yield pb.PullResponse(head=head, chunk=next(parts, b""))
+            for part in parts:
+                yield pb.PullResponse(chunk=part)

@@ -1,0 +1,192 @@
+"""The daemon's settings: a TOML file, then LIMBECK_... variables, then flags; each overrides the one before.
+
+`LIMBECK_ROUND__TIME__MAX=60` and `--set round.time.max=60` stand for `[round] time.max = 60`.
+"""
+
+import os
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, ValidationError
+
+from limbeck_common.config import DataSpec, MethodSpec, Name, Recipe, Section
+from limbeck_common.errors import SettingsError
+
+DATA_VARIABLE = "LIMBECK_DATA"  # names the data sets' folder, on every party
+
+
+class FederationSettings(Section):
+    """What the parties learn together."""
+
+    name: Name = "federation"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    rounds: PositiveInt = 10
+
+
+class Count(Section):
+    """How many clients."""
+
+    min: PositiveInt = 2
+    max: PositiveInt = 1_000_000
+
+
+class Time(Section):
+    """How long, in seconds."""
+
+    min: Annotated[float, Field(ge=0)] = 0.0
+    max: PositiveFloat = 3600.0
+
+
+class LobbySettings(Section):
+    """When the first round opens: once `count.max` are there, or `count.min` after `time.min`; `time.max` at most."""
+
+    count: Count = Count()
+    time: Time = Time(min=10.0)
+
+
+class RoundSettings(Section):
+    """When a round closes: all present have delivered, or `count.max` have, or the deadline `time.max` is reached.
+
+    It takes `count.min` uplinks, the quorum, and no round is shorter than `time.min`. At the deadline without quorum it
+    is extended by `time.max`, `extensions` times, and then the federation fails.
+    """
+
+    count: Count = Count()
+    time: Time = Time()
+    sample_ratio: Annotated[float, Field(gt=0, le=1, description="share of the present clients that take part")] = 1.0
+    grace: Annotated[PositiveFloat, Field(description="seconds of silence after which a client counts as gone")] = 60.0
+    extensions: Annotated[int, Field(ge=0)] = 1
+
+
+class ModelSettings(Section):
+    """The server's own model, which learns from every teaching. `name = "none"` for an aggregator only."""
+
+    name: str = "cnn"
+    device: str = "auto"
+
+
+class OpenSettings(Section):
+    """The open data, where it is not a built-in data set.
+
+    Either `source`, a `package.module:callable` that returns a PartyData with the open rows (and test rows, if any),
+    or the facts that the clients are held to: `digest` as `limbeck-client digest` prints it, and the shape.
+    """
+
+    source: str | None = None
+    digest: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    rows: int = 0
+    sample_shape: tuple[int, ...] = ()
+    sample_dtype: str = "|u1"
+    classes: int = 10
+    served: Annotated[bool, Field(description="whether clients without the open set may fetch it")] = True
+
+
+class ListenSettings(Section):
+    """Where the daemon listens. Port 0 takes any free one."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 50051
+
+
+class StoreSettings(Section):
+    """Where the journal lies."""
+
+    path: Path = Path("limbeck-store")
+
+
+class LimitSettings(Section):
+    """What one client may ask of the daemon."""
+
+    payload_bytes: Annotated[PositiveInt, Field(description="of one uplink")] = 256 * 1024 * 1024
+    pull_seconds: Annotated[PositiveFloat, Field(description="longest wait of one pull")] = 30.0
+    linger_seconds: Annotated[PositiveFloat, Field(description="for clients to learn of the end")] = 30.0
+
+
+class LogSettings(Section):
+    """What the daemon says on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "text"] = "auto"
+
+
+class Settings(Section):
+    """All of it."""
+
+    federation: FederationSettings = FederationSettings()
+    method: MethodSpec = MethodSpec()
+    data: DataSpec = DataSpec()
+    recipe: Recipe = Recipe()
+    lobby: LobbySettings = LobbySettings()
+    round: RoundSettings = RoundSettings()
+    model: ModelSettings = ModelSettings()
+    open: OpenSettings = OpenSettings()
+    listen: ListenSettings = ListenSettings()
+    store: StoreSettings = StoreSettings()
+    limits: LimitSettings = LimitSettings()
+    log: LogSettings = LogSettings()
+    data_dir: Annotated[Path | None, Field(description="folder of the built-in data sets")] = None
+
+
+def load(file: Path | None, flags: dict[str, Any]) -> Settings:
+    """Return the settings from a file, the environment and dotted flags such as {"round.time.max": "60"}.
+
+    Raises:
+        SettingsError: a file that cannot be read, an unknown key, or a value that does not fit, by its name.
+    """
+    tree: dict[str, Any] = {}
+    if file is not None:
+        try:
+            tree = tomllib.loads(file.read_text())
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError(f"{file}: {error}", expected="a TOML file that can be read") from error
+    for name, value in os.environ.items():
+        if name.startswith("LIMBECK_") and name != DATA_VARIABLE:
+            _put(tree, name.removeprefix("LIMBECK_").lower().split("__"), value)
+    for name, value in flags.items():
+        _put(tree, name.split("."), value)
+    try:
+        return Settings(**tree)
+    except ValidationError as error:
+        raise _explain(error, file) from error
+
+
+def _put(tree: dict[str, Any], path: list[str], text: str) -> None:
+    """Set a value by its path. `text` is read as TOML where it is TOML, and as a plain string otherwise."""
+    for key in path[:-1]:
+        branch = tree.get(key)
+        if not isinstance(branch, dict):
+            branch = tree[key] = {}
+        tree = branch
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    tree[path[-1]] = value
+
+
+def _explain(error: ValidationError, file: Path | None) -> SettingsError:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    key = ".".join(path)
+    where = f" in {file}" if file else ""
+    if first["type"] != "extra_forbidden":
+        return SettingsError(f"setting {key}{where}: {first['msg']}, got {first['input']!r}")
+    known = _keys_beside(path)
+    close = get_close_matches(path[-1], known, n=1)
+    return SettingsError(
+        f"unknown setting {key}{where}",
+        expected=f"one of {', '.join(known)}",
+        remedy=f"did you mean {close[0]!r}?" if close else "take it out",
+    )
+
+
+def _keys_beside(path: list[str]) -> list[str]:
+    kind: Any = Settings
+    for key in path[:-1]:
+        field = kind.model_fields.get(key)
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            break
+        kind = field.annotation
+    return sorted(kind.model_fields)

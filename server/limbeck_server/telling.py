@@ -1,0 +1,33 @@
+"""Facts in a sentence each, for people."""
+
+from limbeck_server import facts as fact
+
+
+def tell(what: fact.Fact) -> str:  # noqa: C901, PLR0911 - one case a fact
+    """Return the fact in a sentence."""
+    match what:
+        case fact.Founded():
+            return f"federation {what.federation_id} founded"
+        case fact.Joined():
+            return f"{what.client} joined"
+        case fact.Opened(closing=True):
+            return f"closing round opened for {len(what.participants)} clients"
+        case fact.Opened():
+            return f"round {what.round} opened for {len(what.participants)} clients"
+        case fact.Kept():
+            return f"uplink of {what.client} for round {what.round} kept"
+        case fact.Extended():
+            return "no quorum at the deadline: extended"
+        case fact.Closed():
+            return f"round {what.round} closed"
+        case fact.Taught():
+            return f"teaching of round {what.round} is {what.digest[:12]}"
+        case fact.Evaluated():
+            figures = ", ".join(f"{name} {value:.4f}" for name, value in sorted(what.figures.items()))
+            return f"server's model after round {what.round}: {figures}"
+        case fact.Evicted():
+            return f"{what.client} evicted"
+        case fact.Ended():
+            return f"{what.state}: {what.reason}"
+        case _:
+            return what.kind
