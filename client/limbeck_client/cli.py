@@ -74,3 +74,7 @@ def digest(source: str) -> None:
 def main() -> None:
     """Entry point of the console program."""
     run_command(cli, "limbeck-client")
+
+
+if __name__ == "__main__":
+    main()

@@ -31,7 +31,7 @@ def cli() -> None:
 def run(config: Path | None, pairs: tuple[str, ...], **named: Any) -> None:
     """Run one federation until it ends. Ctrl-C or SIGTERM parks it: start again to go on."""
     from limbeck_server.daemon import serve  # noqa: PLC0415 - help answers at once
-    from limbeck_server.settings import load  # noqa: PLC0415
+    from limbeck_server.settings import load, read_pairs  # noqa: PLC0415
 
     keys = {
         "host": "listen.host",
@@ -41,11 +41,7 @@ def run(config: Path | None, pairs: tuple[str, ...], **named: Any) -> None:
         "data_dir": "data_dir",
     }
     flags = {keys[name]: str(value) for name, value in named.items() if value is not None}
-    for pair in pairs:
-        key, separator, value = pair.partition("=")
-        if not separator:
-            raise click.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint="--set")
-        flags[key.strip()] = value.strip()
+    flags |= read_pairs(pairs)
     settings = load(config, flags)
     set_up_logs(settings.log.level, settings.log.format)
     sys.exit(run_async(serve(settings, lambda address: click.echo(f"limbeck-server listening on {address}"))))
@@ -113,3 +109,7 @@ def _tell(address: str, what: str, done: str, **fields: str) -> None:
 def main() -> None:
     """Entry point of the console program."""
     run_command(cli, "limbeck-server")
+
+
+if __name__ == "__main__":
+    main()

@@ -54,13 +54,17 @@ class Reception:
             0 if self.open_data is None else self.open_data.nbytes,
         )
 
+    def check(self, federation_id: str) -> None:
+        """Raise FederationError unless a message names this federation."""
+        check_federation(federation_id, self.coordinator.state.federation_id)
+
     def stream(self, federation_id: str, offset: int) -> Iterator[bytes]:
         """Yield the open data's bytes from `offset` on: C order, little-endian.
 
         Raises:
             NotServedError: the server has none to send.
         """
-        check_federation(federation_id, self.coordinator.state.federation_id)
+        self.check(federation_id)
         if self.open_data is None:
             raise NotServedError("this server does not send open data", remedy="bring it with --data")
         little = self.open_data.dtype.newbyteorder("<")

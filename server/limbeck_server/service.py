@@ -16,7 +16,7 @@ from limbeck_common.wire.payload import Payload, chunks
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationServicer
 from limbeck_server.coordinator import Coordinator
-from limbeck_server.gate import check_federation, check_name
+from limbeck_server.gate import check_name
 from limbeck_server.reception import Reception
 from limbeck_server.refuse import refusing
 from limbeck_server.settings import LimitSettings
@@ -68,7 +68,7 @@ class FederationService(FederationServicer):
     async def Pull(self, request: pb.PullRequest, context: Context) -> AsyncIterator[pb.PullResponse]:
         async with refusing(context):
             client = check_name(request.client_name)
-            check_federation(request.federation_id, self.coordinator.state.federation_id)
+            self.reception.check(request.federation_id)
             wait = min(max(request.wait_seconds, 0.0), self.limits.pull_seconds)
             answer = await self.coordinator.pull(client, request.after_round, wait)
             for message in _pull_responses(answer):
@@ -121,7 +121,7 @@ class FederationService(FederationServicer):
         if not request.HasField("head"):
             raise StreamError("the first message has no head", expected="an Uplink as the head")
         check_name(request.head.client_name)
-        check_federation(request.head.federation_id, self.coordinator.state.federation_id)
+        self.reception.check(request.head.federation_id)
         return request.head
 
 

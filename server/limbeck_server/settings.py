@@ -5,6 +5,7 @@
 
 import os
 import tomllib
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -150,6 +151,21 @@ def load(file: Path | None, flags: dict[str, Any]) -> Settings:
         return Settings(**tree)
     except ValidationError as error:
         raise _explain(error, file) from error
+
+
+def read_pairs(pairs: Iterable[str]) -> dict[str, str]:
+    """Return what `--set KEY=VALUE` flags say.
+
+    Raises:
+        SettingsError: one is not of that form.
+    """
+    flags = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator:
+            raise SettingsError(f"--set {pair!r}", expected="KEY=VALUE, e.g. round.time.max=60")
+        flags[key.strip()] = value.strip()
+    return flags
 
 
 def _put(tree: dict[str, Any], path: list[str], text: str) -> None:

@@ -16,6 +16,7 @@ import os
 import socket
 import tempfile
 from dataclasses import dataclass
+from functools import lru_cache
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,16 @@ def load_party(
     if part is not None and not 0 <= part < spec.parts:
         raise DataError(f"there is no part {part}", expected=f"0 to {spec.parts - 1}, as data.parts is {spec.parts}")
     folder = Path(root or os.environ.get("LIMBECK_DATA") or "~/.cache/limbeck").expanduser()
+    pool, shares, drawn, test = _prepare(spec, seed, folder, download=download)
+    private = None if part is None else Examples(pool.x[shares[part]], pool.y[shares[part]])
+    return PartyData(private=private, open=drawn, test=test)
+
+
+@lru_cache(maxsize=2)  # a simulation asks for many parts of the same
+def _prepare(
+    spec: DataSpec, seed: int, folder: Path, *, download: bool
+) -> tuple[Examples, list[NDArray[np.int64]], NDArray[Any], Examples]:
+    """Return the pool, each part's rows in it, the open rows and the test rows."""
     try:
         if spec.dataset == "digits":
             pool, strangers, test = _digits(seed)
@@ -130,9 +141,9 @@ def load_party(
             remedy="lower data.open or data.private",
         )
     rest = rest[: spec.private or None]
-    shares = partition(pool.y[rest], spec.parts, seed, spec)  # the server too: it refuses at the start what cannot be
-    private = None if part is None else Examples(pool.x[rest[shares[part]]], pool.y[rest[shares[part]]])
-    return PartyData(private=private, open=drawn, test=test)
+    # For the server too: it refuses at the start what cannot be.
+    shares = [rest[share] for share in partition(pool.y[rest], spec.parts, seed, spec)]
+    return pool, shares, drawn, test
 
 
 _Source = tuple[Examples, NDArray[Any] | None, Examples]  # labelled rows to draw from, open rows from elsewhere, test

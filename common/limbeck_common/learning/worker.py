@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 from limbeck_common.config import Spec
 from limbeck_common.errors import LimbeckError
 from limbeck_common.learning.assemble import make_data, make_learner
+from limbeck_common.learning.datasets import open_digest
 from limbeck_common.learning.party import Party
 from limbeck_common.learning.visit import visit
 from limbeck_common.methods.method import make_method
@@ -34,8 +35,8 @@ class Worker:
         name = order["party"]
         match order["do"]:
             case "open":
-                self._parties[name] = _open(order)
-                return {}, b""
+                party = self._parties[name] = _open(order)
+                return {"open_digest": open_digest(party.open_rows).hex()}, b""
             case "visit":
                 party = self._parties[name]
                 downlink = decode_downlink(*read_message(body, federation_pb2.Downlink()), party.spec.open_rows)

@@ -1,0 +1,111 @@
+"""`limbeck-lab`: a whole federation on one machine."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from limbeck_common.command import run_async, run_command, set_up_logs
+
+_SET = click.option(
+    "--set",
+    "pairs",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any server setting, e.g. --set recipe.momentum=0.9.",
+)
+_SHORT = {
+    "dataset": "data.dataset",
+    "partition": "data.partition",
+    "alpha": "data.alpha",
+    "rounds": "federation.rounds",
+    "seed": "federation.seed",
+    "data_dir": "data_dir",
+}
+
+
+def _shared(function: Any) -> Any:
+    """Add the options that demo and simulate share."""
+    options = [
+        click.option("--dataset", help="digits, mnist, fashion_mnist or cifar10.  [default: digits]"),
+        click.option("--partition", help="iid, dirichlet or shards.  [default: dirichlet]"),
+        click.option("--alpha", type=float, help="Of the Dirichlet distribution.  [default: 0.5]"),
+        click.option("--rounds", type=int, help="Rounds of the federation."),
+        click.option("--seed", type=int, help="Of everything.  [default: 0]"),
+        click.option("--data-dir", help="Folder of the data sets; LIMBECK_DATA names it too."),
+        click.option("--config", type=click.Path(path_type=Path), help="The server's TOML file, in place of defaults."),
+        _SET,
+        click.option("--run-dir", type=click.Path(path_type=Path), help="Folder of the results.  [default: runs/...]"),
+        click.option("--alone/--no-alone", default=True, show_default=True, help="Train each client alone to compare."),
+        click.option("--workers", default=2, show_default=True, help="Processes that train."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="limbeck")
+def cli() -> None:
+    """Try limbeck on one machine: a demo over real processes, and simulations in one."""
+
+
+@cli.command()
+@_shared
+def demo(**options: Any) -> None:
+    """Run a real server and five real clients of different models on loopback, and show what they gain."""
+    from limbeck_lab.demo import MODELS, run_demo  # noqa: PLC0415 - help answers at once
+    from limbeck_lab.parties import make_clients  # noqa: PLC0415
+
+    _run(run_demo, "demo", make_clients(MODELS, len(MODELS)), options)
+
+
+@cli.command()
+@_shared
+@click.option("--clients", default=5, show_default=True, help="How many.")
+@click.option(
+    "--model", "models", multiple=True, default=("cnn",), show_default=True, help="Given several times: in turn."
+)
+def simulate(clients: int, models: tuple[str, ...], **options: Any) -> None:
+    """Run any number of clients in one process and a few workers, without a network: the same bits, sooner."""
+    from limbeck_lab.parties import make_clients  # noqa: PLC0415 - help answers at once
+    from limbeck_lab.simulate import simulate as run_simulation  # noqa: PLC0415
+
+    _run(run_simulation, "simulate", make_clients(models, clients), options)
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path, exists=True))
+def report(run: Path) -> None:
+    """Write RUN's report.html again."""
+    from limbeck_lab.report import write_report  # noqa: PLC0415 - help answers at once
+
+    click.echo(write_report(run))
+
+
+def _run(runner: Any, what: str, clients: list[Any], options: dict[str, Any]) -> None:
+    from limbeck_lab.report import write_report  # noqa: PLC0415 - help answers at once
+    from limbeck_lab.run_folder import DEMO, lab_settings, new_run  # noqa: PLC0415
+    from limbeck_lab.table import print_summary  # noqa: PLC0415
+    from limbeck_server.settings import read_pairs  # noqa: PLC0415
+
+    flags = {_SHORT[name]: str(options[name]) for name in _SHORT if options[name] is not None}
+    flags |= read_pairs(options["pairs"])
+    run = new_run(options["run_dir"], what)
+    defaults = DEMO if options["dataset"] in {None, "digits"} else {}
+    settings = lab_settings(options["config"], defaults, flags, len(clients), run)
+    set_up_logs("warning", "text")
+    summary = run_async(
+        runner(settings, clients, run, workers=options["workers"], alone=options["alone"], show=click.echo)
+    )
+    print_summary(summary)
+    click.echo(f"report: {write_report(run)}")
+
+
+def main() -> None:
+    """Entry point of the console program."""
+    run_command(cli, "limbeck-lab")
+
+
+if __name__ == "__main__":
+    main()

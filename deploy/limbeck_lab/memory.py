@@ -1,0 +1,61 @@
+"""The transport of a simulation: the same messages, encoded and decoded, without a network between."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from limbeck_common.config import PROTOCOL_VERSION
+from limbeck_common.messages import Answer, Downlink, Invitation, Receipt, Uplink
+from limbeck_common.wire.codec import decode_downlink, decode_uplink, encode_downlink, encode_uplink
+from limbeck_common.wire.payload import Payload, chunks
+from limbeck_lab.recorder import Bytes
+from limbeck_server.reception import Reception
+
+_WAIT_SECONDS = 20.0
+_ANY_SIZE = 1 << 40
+
+
+class MemoryTransport:
+    """One client's way to a reception in this process. `bytes` counts its messages as encoded."""
+
+    def __init__(self, reception: Reception) -> None:
+        self.bytes = Bytes()
+        self._reception = reception
+        self._coordinator = reception.coordinator
+
+    async def join(self, client: str, digest: bytes, classes: int) -> Invitation:
+        """See `Transport`."""
+        return await self._reception.join(client, PROTOCOL_VERSION, digest, classes)
+
+    async def pull(self, federation_id: str, client: str, after: int, open_rows: int) -> Answer:
+        """See `Transport`."""
+        self._reception.check(federation_id)
+        answer = await self._coordinator.pull(client, after, _WAIT_SECONDS)
+        if not isinstance(answer, Downlink):
+            return answer
+        head, tensors = encode_downlink(answer)
+        payload = _carry(head.payload_size, chunks(tensors))
+        self.bytes = Bytes(self.bytes.up, self.bytes.down + head.ByteSize() + payload.size)
+        return decode_downlink(head, payload, open_rows)
+
+    async def push(self, uplink: Uplink) -> Receipt:
+        """See `Transport`."""
+        self._reception.check(uplink.federation_id)
+        head, tensors = encode_uplink(uplink)
+        payload = _carry(head.payload_size, chunks(tensors))
+        self.bytes = Bytes(self.bytes.up + head.ByteSize() + payload.size, self.bytes.down)
+        return await self._coordinator.push(
+            uplink.client, decode_uplink(head, payload, self._coordinator.spec.open_rows)
+        )
+
+    async def open_data(self, federation_id: str, offset: int) -> AsyncIterator[bytes]:
+        """See `Transport`."""
+        for chunk in self._reception.stream(federation_id, offset):
+            yield chunk
+
+
+def _carry(size: int, parts: Any) -> Payload:
+    payload = Payload(size, _ANY_SIZE)
+    for part in parts:
+        payload.add(part)
+    payload.close()
+    return payload

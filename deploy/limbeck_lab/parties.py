@@ -1,0 +1,91 @@
+"""The lab's clients: their names, models and shares, and a bench for each in a worker process."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from limbeck_common.config import Spec
+from limbeck_common.errors import DataError
+from limbeck_common.learning.datasets import load_party
+from limbeck_common.learning.workshop import Workshop
+from limbeck_common.messages import Downlink, Uplink
+from limbeck_common.seeds import derive
+from limbeck_common.wire.codec import decode_uplink, encode_downlink, read_message, write_message
+from limbeck_common.wire.v1 import federation_pb2
+
+
+@dataclass(frozen=True)
+class Client:
+    """One client of a lab run: its private rows are part `part` of the data set."""
+
+    name: str
+    model: str
+    part: int
+
+    def order(self, spec: Spec, device: str, data_dir: Path | None) -> dict[str, Any]:
+        """Return the fields that tell a worker who this client is."""
+        return {
+            "party": self.name,
+            "spec": spec.model_dump_json(),
+            "model": self.model,
+            "data": None,
+            "data_dir": str(data_dir) if data_dir else None,
+            "part": self.part,
+            "seed": derive(spec.seed, "learner", self.name),
+            "device": device,
+        }
+
+
+def make_clients(models: tuple[str, ...], count: int) -> list[Client]:
+    """Return `count` clients that take the models in turn."""
+    width = len(str(count - 1))
+    return [Client(f"client-{part:0{width}}", models[part % len(models)], part) for part in range(count)]
+
+
+def share_out(clients: list[Client], spec: Spec, workers: int, data_dir: Path | None) -> dict[str, int]:
+    """Return a worker for each client, so that each worker has about as many private rows to train on."""
+    rows = {client.name: 0 for client in clients}
+    for client in clients:
+        private = load_party(spec.data, spec.seed, client.part, data_dir).private
+        rows[client.name] = 0 if private is None else len(private.y)
+    loads = [0] * workers
+    chosen = {}
+    for name in sorted(rows, key=lambda each: -rows[each]):
+        chosen[name] = loads.index(min(loads))
+        loads[chosen[name]] += rows[name]
+    return chosen
+
+
+class WorkshopBench:
+    """A client's bench in a worker process: see `limbeck_client.bench.Bench`."""
+
+    def __init__(self, client: Client, workshop: Workshop, device: str, data_dir: Path | None) -> None:
+        self._client = client
+        self._workshop = workshop
+        self._device = device
+        self._data_dir = data_dir
+
+    async def open_digest(self, spec: Spec) -> bytes:
+        """See `Bench`."""
+        answer, _ = await self._workshop.order(self._client.order(spec, self._device, self._data_dir) | {"do": "open"})
+        return bytes.fromhex(answer["open_digest"])
+
+    async def take_open_data(self, spec: Spec, content: bytes) -> bytes:  # noqa: ARG002 - `Bench`'s signature
+        """See `Bench`. Never asked for: the built-in data sets have open rows."""
+        raise DataError(f"{spec.data.dataset} has no open rows", expected="a built-in data set")
+
+    async def visit(self, spec: Spec, downlink: Downlink) -> Uplink:
+        """See `Bench`."""
+        body = write_message(*encode_downlink(downlink))
+        _, answer = await self._workshop.order({"do": "visit", "party": self._client.name}, body)
+        return decode_uplink(*read_message(answer, federation_pb2.Uplink()), spec.open_rows)
+
+    async def alone(self, spec: Spec) -> dict[str, float]:
+        """Return the metrics of the same learner trained on its private rows alone, for as many local epochs."""
+        order = self._client.order(spec, self._device, self._data_dir) | {"do": "alone"}
+        metrics: dict[str, float] = (await self._workshop.order(order))[0]["metrics"]
+        return metrics
+
+    async def save(self, path: Path) -> None:
+        """Write the learner's state to a safetensors file."""
+        await self._workshop.order({"do": "save", "party": self._client.name, "path": str(path)})

@@ -1,0 +1,90 @@
+"""From events to `metrics.jsonl` and one line a round on the screen."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from limbeck_lab.events import Event
+from limbeck_lab.results import RoundRecord, ServerRecord, append
+from limbeck_lab.table import duration, human_bytes, mean, percent
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """Bytes so far, all clients together."""
+
+    up: int = 0
+    down: int = 0
+
+
+class Recorder:
+    """Follows one federation. `count` tells the bytes so far, `show` prints a line."""
+
+    def __init__(self, run: Path, count: Callable[[], Bytes], show: Callable[[str], None], *, has_model: bool) -> None:
+        self.final: dict[str, float] = {}  # each client's last accuracy
+        self.server_accuracy: float | None = None
+        self.end = Event("ended", 0.0, state="failed", reason="interrupted")
+        self._run = run
+        self._count = count
+        self._show = show
+        self._has_model = has_model
+        self._opened = Event("opened", 0.0)
+        self._clients: dict[str, dict[str, float | None]] = {}
+        self._counted = Bytes()
+        self._lines: dict[int, str] = {}  # of rounds whose server figure is still to come
+
+    async def follow(self, events: AsyncIterator[Event]) -> None:
+        """Record every event until the federation has ended."""
+        async for event in events:
+            self._take(event)
+        for line in self._lines.values():
+            self._show(line)
+
+    def _take(self, event: Event) -> None:
+        match event.kind:
+            case "opened":
+                self._opened = event
+                self._clients = {}
+            case "kept":
+                self._clients[event.client] = dict(event.figures)
+                if "accuracy" in event.figures:
+                    self.final[event.client] = event.figures["accuracy"]
+            case "taught":
+                self._close_round(event)
+            case "evaluated":
+                self._evaluate(event)
+            case "ended":
+                self.end = event
+
+    def _close_round(self, event: Event) -> None:
+        now = self._count()
+        record = RoundRecord(
+            round=event.round,
+            seconds=max(0.0, event.at - self._opened.at),
+            uplinks=len(self._clients),
+            participants=len(self._opened.participants),
+            bytes_up=now.up - self._counted.up,
+            bytes_down=now.down - self._counted.down,
+            clients=self._clients,
+        )
+        self._counted = now
+        append(self._run, record)
+        accuracy = mean([record.accuracy(client) for client in self._clients])
+        line = (
+            f"round {event.round:>3}  {record.uplinks}/{record.participants} uplinks  {duration(record.seconds):>6}  "
+            f"clients {percent(accuracy):>7}  up {human_bytes(record.bytes_up):>8}  "
+            f"down {human_bytes(record.bytes_down):>8}"
+        )
+        if self._has_model:
+            self._lines[event.round] = line
+        else:
+            self._show(line)
+
+    def _evaluate(self, event: Event) -> None:
+        self.server_accuracy = event.figures.get("accuracy")
+        seconds = event.figures.get("seconds", 0.0)
+        loss = event.figures.get("loss")
+        record = ServerRecord(round=event.round, accuracy=self.server_accuracy, loss=loss, seconds=seconds)
+        append(self._run, record)
+        line = self._lines.pop(event.round, f"round {event.round:>3}")
+        self._show(f"{line}  server {percent(self.server_accuracy):>7}")

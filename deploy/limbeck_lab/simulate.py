@@ -1,0 +1,96 @@
+"""A whole federation in one process and a few workers: the daemon's coordinator, the clients' agents, no network."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from limbeck_client.runner import Runner
+from limbeck_common.learning.workshop import Workshop
+from limbeck_common.methods.method import make_method
+from limbeck_lab.events import events_of
+from limbeck_lab.memory import MemoryTransport
+from limbeck_lab.parties import Client, WorkshopBench, share_out
+from limbeck_lab.recorder import Bytes, Recorder
+from limbeck_lab.results import ClientSummary, Summary, append
+from limbeck_lab.run_folder import write_settings
+from limbeck_server.build import find_open_data, make_machine, make_pupil, make_spec
+from limbeck_server.coordinator import Coordinator, Presence
+from limbeck_server.reception import Reception
+from limbeck_server.settings import Settings
+from limbeck_server.store import Store
+
+
+async def simulate(  # noqa: PLR0913 - one run's choices
+    settings: Settings, clients: list[Client], run: Path, *, workers: int, alone: bool, show: Callable[[str], None]
+) -> Summary:
+    """Run a federation of `clients` to its end in `workers` processes, and return how it went.
+
+    `alone` also trains each client without the federation, to compare. Results go to the folder `run`.
+
+    Raises:
+        LimbeckError: it cannot start, or a client or the federation failed.
+    """
+    began = time.monotonic()
+    method = make_method(settings.method)
+    open_data = find_open_data(settings)
+    spec = make_spec(settings, open_data)
+    write_settings(run, settings, spec, {client.name: client.model for client in clients})
+    store = Store(settings.store.path)
+    workshops = [Workshop() for _ in range(workers)]
+    try:
+        pupil = await make_pupil(settings, spec, workshops[-1])
+        coordinator = Coordinator(spec, make_machine(settings), method, store, Presence(settings.round.grace), pupil)
+        coordinator.recover("simulation")
+        reception = Reception(coordinator, open_data.digest, None)
+        places = share_out(clients, spec, workers, settings.data_dir)
+        benches = {
+            client.name: WorkshopBench(client, workshops[places[client.name]], settings.model.device, settings.data_dir)
+            for client in clients
+        }
+        transports = {client.name: MemoryTransport(reception) for client in clients}
+
+        def count() -> Bytes:
+            carried = [transport.bytes for transport in transports.values()]
+            return Bytes(sum(each.up for each in carried), sum(each.down for each in carried))
+
+        recorder = Recorder(run, count, show, has_model=pupil is not None)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(coordinator.run())
+            tasks.create_task(recorder.follow(events_of(coordinator)))
+            for name, bench in benches.items():
+                tasks.create_task(Runner(name, transports[name], bench).run())
+        seconds = time.monotonic() - began
+        if pupil is not None:
+            await pupil.save(str(run / "models" / "server.safetensors"))
+        for name, bench in benches.items():
+            await bench.save(run / "models" / f"{name}.safetensors")
+        lonely: dict[str, float | None] = {}
+        if alone:
+            show("training each client alone, to compare")
+            metrics = await asyncio.gather(*(bench.alone(spec) for bench in benches.values()))
+            lonely = {name: each.get("accuracy") for name, each in zip(benches, metrics, strict=True)}
+    finally:
+        for workshop in workshops:
+            await workshop.close()
+        store.close()
+    summary = Summary(
+        state=recorder.end.state,
+        reason=recorder.end.reason,
+        seconds=seconds,
+        server_accuracy=recorder.server_accuracy,
+        clients=tuple(
+            ClientSummary(
+                name=client.name,
+                model=client.model,
+                alone=lonely.get(client.name),
+                federated=recorder.final.get(client.name),
+                bytes_up=transports[client.name].bytes.up,
+                bytes_down=transports[client.name].bytes.down,
+            )
+            for client in clients
+        ),
+        bytes_counted="as encoded",
+    )
+    append(run, summary)
+    return summary
