@@ -141,9 +141,9 @@ def step(agent: Agent, event: Event) -> Step:  # noqa: PLR0911 - one case an eve
             return _joined(replace(agent, failures=0), invitation.federation_id)
         case Pulled(answer):
             return _pulled(replace(agent, failures=0), answer)
-        case Worked(uplink) if uplink.federation_id == agent.federation_id:
+        case Worked(uplink) if uplink.federation_id == agent.federation_id and agent.ended is None:
             return replace(agent, phase=Phase.PUSHING), [Push(uplink)]
-        case Worked(_):  # of a federation that is no more
+        case Worked(_):  # of a federation that has ended or is no more
             return _go_on(replace(agent, phase=Phase.WAITING))
         case Pushed(_):
             return _go_on(replace(agent, phase=Phase.WAITING, failures=0))
@@ -179,8 +179,10 @@ def _go_on(agent: Agent, *also: Effect) -> Step:
 
 
 def _failed(agent: Agent, what: Effect, error: LimbeckError, silent: float) -> Step:
+    if isinstance(error, UnreachableError) and agent.ended is not None:  # the server has gone home, as we may
+        return _go_on(agent)
     if isinstance(error, UnreachableError) and isinstance(what, Join | Pull | Push) and silent < agent.patience:
-        again = replace(what, pause=min(FIRST_PAUSE * 2**agent.failures, LONGEST_PAUSE))
+        again = replace(what, pause=min(FIRST_PAUSE * 2 ** min(agent.failures, 16), LONGEST_PAUSE))
         return replace(agent, failures=agent.failures + 1), [again]
     if isinstance(error, FederationError | MembershipError) and isinstance(what, Pull):
         return agent, [Join()]  # the server was set up anew, or does not know us: introduce ourselves once more

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 PROTOCOL_VERSION = 1
+MAX_CLASSES = 100_000
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 
@@ -60,7 +61,7 @@ class Spec(Section):
     name: Name = "federation"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     rounds: PositiveInt = 10
-    classes: Annotated[int, Field(ge=2, le=100_000)]
+    classes: Annotated[int, Field(ge=2, le=MAX_CLASSES)]
     sample_shape: tuple[int, ...]
     sample_dtype: str
     open_rows: PositiveInt

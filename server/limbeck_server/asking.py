@@ -2,15 +2,30 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import grpc
 from google.protobuf.json_format import MessageToJson
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from limbeck_common.wire.calls import OPTIONS, translating
 from limbeck_common.wire.v1 import operator_pb2 as pb
 from limbeck_common.wire.v1.operator_pb2_grpc import OperatorStub
 
 _SECONDS = 10.0
+
+
+async def health(address: str) -> str:
+    """Return what the standard health service says of the whole daemon: SERVING, or another of its words.
+
+    Raises:
+        UnreachableError: no daemon answers at `address`.
+    """
+    with translating(address):
+        async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
+            stub: Any = health_pb2_grpc.HealthStub(channel)  # its types leave the calls out
+            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_SECONDS)
+    return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
 
 
 async def status(address: str, *, as_json: bool) -> str:

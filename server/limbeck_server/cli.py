@@ -59,6 +59,17 @@ def status(address: str, *, as_json: bool) -> None:
 
 @cli.command()
 @_SERVER
+def health(address: str) -> None:
+    """Exit with 0 if the daemon serves and with 1 if not: the probe of containers."""
+    from limbeck_server import asking  # noqa: PLC0415 - help answers at once
+
+    said = run_async(asking.health(address))
+    click.echo(said)
+    sys.exit(0 if said == "SERVING" else 1)
+
+
+@cli.command()
+@_SERVER
 @click.option("--after", default=0, help="Number of the last event seen.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def watch(address: str, after: int, *, as_json: bool) -> None:

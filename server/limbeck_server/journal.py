@@ -19,12 +19,24 @@ class Journal:
         self._pending: list[tuple[Sequence[Fact], Sequence[Filed], asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
         self.closed = False
+        self._written = False  # closed, and all that was queued is durable
+        self._lost: SetupError | None = None
 
     def append(self, facts: Sequence[Fact], filed: Sequence[Filed] = ()) -> asyncio.Future[None]:
-        """Queue facts and blocks; the future is done once they, and all before them, are durable."""
+        """Queue facts and blocks; the future is done once they, and all before them, are durable.
+
+        After the journal's end there is nothing to wait for, and nothing can be added.
+        """
         future = asyncio.get_running_loop().create_future()
-        self._pending.append((facts, filed, future))
-        self._wake.set()
+        if self._lost is not None:
+            future.set_exception(self._lost)
+        elif not self._written:
+            self._pending.append((facts, filed, future))
+            self._wake.set()
+        elif facts or filed:
+            future.set_exception(SetupError("the journal is closed", expected="nothing more to happen"))
+        else:
+            future.set_result(None)
         return future
 
     def close(self) -> None:
@@ -47,14 +59,15 @@ class Journal:
             try:
                 await asyncio.to_thread(self._store.commit, facts, filed)
             except Exception as error:
-                lost = SetupError(
+                self._lost = SetupError(
                     f"the journal cannot be written: {error}", remedy="see to the disk, then start the daemon again"
                 )
-                for _, _, future in batch:
+                for _, _, future in batch + self._pending:
                     if not future.done():
-                        future.set_exception(lost)
-                raise lost from error
+                        future.set_exception(self._lost)
+                raise self._lost from error
             else:
                 for _, _, future in batch:
                     if not future.done():
                         future.set_result(None)
+        self._written = True

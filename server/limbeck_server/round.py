@@ -128,6 +128,8 @@ class Machine:
 
     def taught(self, state: State, digest: str, at: float) -> list[Fact]:
         """The round's teaching has been stored."""
+        if state.phase is not Phase.AGGREGATING:  # an operator ended it meanwhile
+            return []
         return [Taught(at=at, round=state.round, digest=digest)]
 
     def tick(self, state: State, present: AbstractSet[str], at: float) -> list[Fact]:
@@ -135,7 +137,7 @@ class Machine:
         if state.paused_at is not None:
             return []
         if state.phase is Phase.LOBBY:
-            return self._tick_lobby(state, present & state.members, at)
+            return self._tick_lobby(state, present & (state.members - state.evicted), at)
         if state.phase is Phase.COLLECTING:
             return self._tick_collecting(state, present, at)
         return []
@@ -158,7 +160,7 @@ class Machine:
 
     def evict(self, state: State, client: str, at: float) -> list[Fact]:
         """Take a client out for good. What it has delivered stays counted."""
-        return [] if client in state.evicted else [Evicted(at=at, client=client)]
+        return [] if client in state.evicted or state.phase.ended else [Evicted(at=at, client=client)]
 
     def _tick_lobby(self, state: State, present: AbstractSet[str], at: float) -> list[Fact]:
         waited = at - state.since

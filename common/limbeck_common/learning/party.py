@@ -66,7 +66,8 @@ def _blame(step: str) -> Iterator[None]:
     except LimbeckError:
         raise
     except Exception as error:
+        said = " ".join(str(error).split())
         raise UserCodeError(
-            f"the learner raised {type(error).__name__} in {step}: {error}",
+            f"the learner raised {type(error).__name__} in {step}: {said}",
             remedy="mend the model or the data and join again",
         ) from error

@@ -13,6 +13,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from limbeck_common.config import Recipe, Spec
 from limbeck_common.learning.datasets import Examples
 from limbeck_common.learning.learner import State
+from limbeck_common.learning.optimizers import Optimizer
 
 _PREDICT_ROWS = 1000
 _Use = Literal["fit", "distill"]
@@ -35,12 +36,11 @@ class TorchLearner:
         self._random = torch.Generator().manual_seed(seed).get_state()
         with self._own_randomness():
             self.module = make_module().to(device)
-        self._optimizers: dict[_Use, torch.optim.Optimizer] = {}
-        self._unclaimed: State = {}
+        self._slots: dict[_Use, dict[str, Tensor]] = {"fit": {}, "distill": {}}
 
     def fit(self, examples: Examples, recipe: Recipe) -> None:
         """Train on labels; see `Learner`."""
-        targets = torch.from_numpy(examples.y)
+        targets = torch.from_numpy(np.array(examples.y, np.int64))
         self._train(examples.x, targets, "fit", recipe)
 
     def distill(self, x: NDArray[Any], labels: NDArray[np.float32], recipe: Recipe) -> None:
@@ -61,25 +61,25 @@ class TorchLearner:
 
     def state(self) -> State:
         """Return the module's, the optimizers' and the random state."""
-        state = {f"model.{name}": value.cpu().numpy() for name, value in self.module.state_dict().items()}
-        for use, optimizer in self._optimizers.items():
-            for index, slots in optimizer.state_dict()["state"].items():
-                state |= {f"{use}.{index}.{slot}": value.cpu().numpy() for slot, value in slots.items()}
-        return state | self._unclaimed | {"random": self._random.numpy()}
+        state = {f"model.{name}": _copy(value) for name, value in self.module.state_dict().items()}
+        for use, slots in self._slots.items():
+            state |= {f"{use}.{slot}": _copy(value) for slot, value in slots.items()}
+        return state | {"random": self._random.numpy()}
 
     def load_state(self, state: State) -> None:
-        """Go on from what `state` returned. An optimizer takes its part when it is next used."""
+        """Go on from what `state` returned."""
         tensors = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
-        model = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
-        self.module.load_state_dict(model)
+        self.module.load_state_dict(_part(tensors, "model"))
         self._random = tensors["random"]
-        self._optimizers = {}
-        self._unclaimed = {name: value for name, value in state.items() if name.split(".")[0] in {"fit", "distill"}}
+        for use, slots in self._slots.items():
+            slots.clear()
+            slots |= {slot: value.to(self.device) for slot, value in _part(tensors, use).items()}
 
     def _train(self, x: NDArray[Any], targets: Tensor, use: _Use, recipe: Recipe) -> None:
         inputs, targets = self._inputs(x), targets.to(self.device)
-        optimizer = self._optimizers.get(use) or self._make_optimizer(use, recipe)
         epochs = recipe.local_epochs if use == "fit" else recipe.distill_epochs
+        rate = recipe.learning_rate if use == "fit" else recipe.distill_learning_rate
+        optimizer = Optimizer(self.module.parameters(), self._slots[use], recipe, rate)
         self.module.train()
         with self._own_randomness():
             for _ in range(epochs):
@@ -89,28 +89,11 @@ class TorchLearner:
                     F.cross_entropy(self.module(inputs[chosen]), targets[chosen]).backward()  # type: ignore[no-untyped-call]
                     optimizer.step()
 
-    def _make_optimizer(self, use: _Use, recipe: Recipe) -> torch.optim.Optimizer:
-        parameters = list(self.module.parameters())
-        rate = recipe.learning_rate if use == "fit" else recipe.distill_learning_rate
-        optimizer: torch.optim.Optimizer
-        if recipe.optimizer == "adam":
-            optimizer = torch.optim.Adam(parameters, lr=rate)
-        else:
-            optimizer = torch.optim.SGD(parameters, lr=rate, momentum=recipe.momentum)
-        mine = {name: value for name, value in self._unclaimed.items() if name.startswith(f"{use}.")}
-        if mine:
-            slots: dict[int, dict[str, Tensor]] = {}
-            for name, value in mine.items():
-                _, index, slot = name.split(".")
-                slots.setdefault(int(index), {})[slot] = torch.from_numpy(np.array(value))
-                del self._unclaimed[name]
-            optimizer.load_state_dict(optimizer.state_dict() | {"state": slots})
-        self._optimizers[use] = optimizer
-        return optimizer
-
     def _inputs(self, x: NDArray[Any]) -> Tensor:
         """Return rows on the device as float32. Images of bytes are standardised by the federation's mean and std."""
-        tensor = torch.from_numpy(np.ascontiguousarray(x)).to(self.device)
+        tensor = torch.from_numpy(np.require(x, requirements=["C", "W"])).to(
+            self.device
+        )  # torch warns of read-only arrays
         if tensor.dtype is torch.uint8:
             return (tensor.float() / 255 - self._mean) / self._std
         # A copy even of float32: torch aligns it, and sums inside a kernel may depend on alignment.
@@ -126,6 +109,18 @@ class TorchLearner:
                 torch.cuda.manual_seed(int(torch.randint(2**62, ())))
             yield
             self._random = torch.get_rng_state()
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors under a prefix, by the rest of their names."""
+    found = {name.partition("."): value for name, value in tensors.items()}
+    return {rest: value for (first, _, rest), value in found.items() if first == prefix}
+
+
+def _copy(value: Tensor) -> NDArray[Any]:
+    """Return a value that training on does not change."""
+    copied: NDArray[Any] = value.cpu().numpy().copy()
+    return copied
 
 
 def _batches(rows: int, size: int) -> Iterator[Tensor]:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from limbeck_common.config import MAX_CLASSES
 from limbeck_common.errors import KeysError, ShapeError, StreamError
 from limbeck_common.messages import Block, Downlink, Kind, Rows, Space, Tensor, Uplink, nbytes
 from limbeck_common.wire.payload import Payload, chunks, digest_tensors
@@ -20,6 +21,7 @@ from limbeck_common.wire.v1 import block_pb2, federation_pb2
 _Head = TypeVar("_Head", federation_pb2.Downlink, federation_pb2.Uplink)
 
 _MAX_AXES = 8
+_MAX_ROW_BYTES = 1 << 32  # of a tensor without rows, which no payload bounds
 _ELEMENTS: dict[int, np.dtype[Any]] = {
     block_pb2.ELEMENT_TYPE_FLOAT32: np.dtype("<f4"),
     block_pb2.ELEMENT_TYPE_FLOAT64: np.dtype("<f8"),
@@ -40,11 +42,13 @@ def block_digest(block: Block | None) -> bytes:
     """Return the SHA-256 that names a block's content, whatever its encoding; of the empty string for none."""
     hasher = hashlib.sha256()
     if block is not None:
-        hasher.update(f"{block.space} {block.kind} {block.temperature:.9g}\n".encode())
+        temperature = float(np.float32(block.temperature))  # as it travels
+        hasher.update(f"{block.space} {block.kind} {temperature:.9g}\n".encode())
         if isinstance(block.keys, Rows):
             digest_tensors(hasher, [block.keys.indices])
         else:
-            hasher.update("\n".join(block.keys).encode() + b"\n")
+            for name in map(str.encode, block.keys):
+                hasher.update(b"%d %b\n" % (len(name), name))
         digest_tensors(hasher, block.values)
     return hasher.digest()
 
@@ -144,7 +148,7 @@ def _decode_keys(message: block_pb2.Block, open_rows: int) -> tuple[Space, Rows 
         case "classes":
             # A block has a row a class, and cannot name more classes than its tensor has columns.
             columns = message.values[0].shape[-1] if message.values and message.values[0].shape else 0
-            return Space.CLASSES, decode_rows(message.classes, columns)
+            return Space.CLASSES, decode_rows(message.classes, min(columns, MAX_CLASSES))
         case "parameters":
             return Space.PARAMETERS, tuple(message.parameters.names)
         case _:
@@ -159,8 +163,9 @@ def _decode_tensors(messages: Iterable[block_pb2.Tensor], payload: Payload) -> t
         shape = tuple(message.shape)
         if dtype is None or not 1 <= len(shape) <= _MAX_AXES:
             raise ShapeError(f"a tensor of element type {message.element_type} and {len(shape)} axes")
-        size = math.prod(shape, start=dtype.itemsize)  # Python integers: no product of extents can wrap around
-        if offset + size > payload.size:
+        row_bytes = math.prod(shape[1:], start=dtype.itemsize)  # Python integers: no product can wrap around
+        size = shape[0] * row_bytes
+        if offset + size > payload.size or not 0 < row_bytes <= _MAX_ROW_BYTES:
             break
         tensors.append(payload.tensor(offset, dtype, shape))
         offset += size

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from limbeck_common.errors import SizeError, StreamError
 from limbeck_common.messages import FileArray, Tensor, slices
@@ -20,7 +21,7 @@ def chunks(tensors: Sequence[Tensor]) -> Iterator[bytes]:
     """Yield the tensors' bytes one after the other, in chunks of at most 256 KiB."""
     for tensor in tensors:
         for _, part in slices(tensor):
-            view = np.ascontiguousarray(part).data.cast("B")
+            view = _little(part).data.cast("B")
             for start in range(0, len(view), CHUNK_BYTES):
                 yield bytes(view[start : start + CHUNK_BYTES])
 
@@ -89,4 +90,8 @@ def digest_tensors(hasher: "hashlib._Hash", tensors: Sequence[Tensor]) -> None:
         shape = "x".join(map(str, tensor.shape))
         hasher.update(f"{tensor.dtype.newbyteorder('<').str} {shape}\n".encode())
         for _, part in slices(tensor):
-            hasher.update(np.ascontiguousarray(part).data)
+            hasher.update(_little(part).data)
+
+
+def _little(part: NDArray[Any]) -> NDArray[Any]:
+    return np.ascontiguousarray(part, part.dtype.newbyteorder("<"))

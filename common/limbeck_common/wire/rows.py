@@ -67,10 +67,9 @@ def _from_runs(runs: NDArray[np.uint64], population: int) -> NDArray[np.int64]:
     ends = np.cumsum(runs.astype(np.int64))
     if len(ends) and ends[-1] > population:
         raise KeysError(f"runs that end at row {ends[-1] - 1}", expected=_within(population))
-    steps = np.zeros(population + 1, np.int8)
-    steps[ends[0::2]] += 1
-    steps[ends[1::2]] -= 1
-    return np.flatnonzero(np.cumsum(steps, dtype=np.int8)[:population]).astype(np.int64)
+    starts, lengths = ends[0::2], runs[1::2].astype(np.int64)
+    before = np.cumsum(lengths) - lengths  # rows in the runs before each
+    return np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
 
 
 def _to_bits(indices: NDArray[np.int64]) -> bytes:

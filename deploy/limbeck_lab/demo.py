@@ -1,0 +1,112 @@
+"""A federation of real processes on loopback: one server, and clients of different models."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from limbeck_common.config import Spec
+from limbeck_common.learning.workshop import Workshop
+from limbeck_lab.events import events_at
+from limbeck_lab.meter import Meter, total
+from limbeck_lab.parties import Client, WorkshopBench
+from limbeck_lab.processes import Program, as_flags
+from limbeck_lab.recorder import Recorder
+from limbeck_lab.results import ClientSummary, Summary, append
+from limbeck_lab.run_folder import write_settings
+from limbeck_server.build import find_open_data, make_spec
+from limbeck_server.settings import Settings
+
+MODELS = ("cnn", "mlp", "resnet8", "cnn", "forest")
+
+
+async def run_demo(  # noqa: PLR0913 - one run's choices
+    settings: Settings, clients: list[Client], run: Path, *, workers: int, alone: bool, show: Callable[[str], None]
+) -> Summary:
+    """Run a server process and a process for each client to the federation's end, and return how it went.
+
+    `alone` also trains each client without the federation, in `workers` processes, to compare.
+
+    Raises:
+        LimbeckError: a process could not start or ended with an error.
+    """
+    began = time.monotonic()
+    spec = make_spec(settings, find_open_data(settings))
+    write_settings(run, settings, spec, {client.name: client.model for client in clients})
+    programs: list[Program] = []
+    meters: list[Meter] = []
+    try:
+        server = await Program.start(
+            "the server",
+            "limbeck_server.cli",
+            ["run", *as_flags(settings.model_dump(mode="json"))],
+            run / "logs/server.log",
+        )
+        programs.append(server)
+        address = (await server.first_line()).rpartition(" ")[2]
+        show(f"server on {address}; {len(clients)} clients are starting, results go to {run}")
+        host, _, port = address.rpartition(":")
+        meters += [Meter(host, int(port)) for _ in clients]
+        for client, meter in zip(clients, meters, strict=True):
+            programs.append(await _start_client(client, await meter.start(), settings, run))
+        recorder = Recorder(run, lambda: total(meters), show, has_model=settings.model.name != "none")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(recorder.follow(events_at(address)))
+            for program in programs:
+                tasks.create_task(program.finish())
+    finally:
+        await asyncio.gather(*(program.stop() for program in programs))
+        for meter in meters:
+            meter.stop()
+    seconds = time.monotonic() - began
+    model = settings.store.path / "server-model.safetensors"
+    if model.exists():
+        model.rename(run / "models" / "server.safetensors")
+    lonely = await _train_alone(clients, settings, spec, workers, show) if alone else {}
+    summary = Summary(
+        state=recorder.end.state,
+        reason=recorder.end.reason,
+        seconds=seconds,
+        server_accuracy=recorder.server_accuracy,
+        clients=tuple(
+            ClientSummary(
+                name=client.name,
+                model=client.model,
+                alone=lonely.get(client.name),
+                federated=recorder.final.get(client.name),
+                bytes_up=meter.up,
+                bytes_down=meter.down,
+            )
+            for client, meter in zip(clients, meters, strict=True)
+        ),
+        bytes_counted="on the socket",
+    )
+    append(run, summary)
+    return summary
+
+
+async def _start_client(client: Client, address: str, settings: Settings, run: Path) -> Program:
+    arguments = ["join", address, "--name", client.name, "--model", client.model, "--part", str(client.part)]
+    arguments += ["--device", settings.model.device, "--log-format", "text"]
+    arguments += ["--out", str(run / "models" / client.name)]
+    if settings.data_dir is not None:
+        arguments += ["--data-dir", str(settings.data_dir)]
+    return await Program.start(client.name, "limbeck_client.cli", arguments, run / f"logs/{client.name}.log")
+
+
+async def _train_alone(
+    clients: list[Client], settings: Settings, spec: Spec, workers: int, show: Callable[[str], None]
+) -> dict[str, float | None]:
+    """Return each client's accuracy when it trains on its private rows alone, for as many local epochs."""
+    show("training each client alone, to compare")
+    workshops = [Workshop() for _ in range(workers)]
+    try:
+        benches = [
+            WorkshopBench(client, workshops[index % workers], settings.model.device, settings.data_dir)
+            for index, client in enumerate(clients)
+        ]
+        metrics = await asyncio.gather(*(bench.alone(spec) for bench in benches))
+    finally:
+        for workshop in workshops:
+            await workshop.close()
+    return {client.name: each.get("accuracy") for client, each in zip(clients, metrics, strict=True)}
