@@ -29,6 +29,9 @@ class Bench(Protocol):
     async def take_open_data(self, spec: Spec, content: bytes) -> bytes:
         """Take the open set as the server sent it, and return its digest."""
 
+    async def classes(self, spec: Spec) -> int:
+        """Return how many classes the learner predicts; 0 where it cannot tell before it has trained."""
+
     async def visit(self, spec: Spec, downlink: Downlink) -> Uplink:
         """Do one round's work."""
 
@@ -56,9 +59,13 @@ class LocalBench:
         self._data = replace(self._data or PartyData(), open=rows)
         return open_digest(rows)
 
+    async def classes(self, spec: Spec) -> int:
+        """See `Bench`."""
+        return await asyncio.to_thread(self._classes, spec)
+
     async def visit(self, spec: Spec, downlink: Downlink) -> Uplink:
         """See `Bench`."""
-        return await asyncio.to_thread(self._visit, spec, downlink)
+        return await asyncio.to_thread(visit, make_method(spec.method), self._open_party(spec), downlink, self.name)
 
     def save(self, folder: Path) -> Path | None:
         """Write the learner's state as it is now to `folder`; nothing where it never worked."""
@@ -71,13 +78,20 @@ class LocalBench:
         save_file(self._party.learner.state(), path)
         return path
 
-    def _visit(self, spec: Spec, downlink: Downlink) -> Uplink:
+    def _classes(self, spec: Spec) -> int:
+        party = self._open_party(spec)
+        try:
+            return int(party.learner.predict(party.open_rows[:2]).shape[1])
+        except Exception:  # noqa: BLE001 - some learners cannot predict before they have trained
+            return 0
+
+    def _open_party(self, spec: Spec) -> Party:
         if self._party is None:
             if self._data is None:
                 raise DataError("no data was loaded", remedy="join first")
             learner = make_learner(self._model, spec, derive(spec.seed, "learner", self.name), self._device)
             self._party = Party(spec, learner, self._data)
-        return visit(make_method(spec.method), self._party, downlink, self.name)
+        return self._party
 
 
 def data_loader(source: str | None, part: int | None, root: Path | None) -> Callable[[Spec], PartyData]:

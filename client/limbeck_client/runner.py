@@ -99,7 +99,7 @@ class Runner:
         if not digest:
             digest = await self._fetch(spec, invitation)
         self._spec = spec
-        joined = await self._transport.join(self.name, digest, spec.classes)
+        joined = await self._transport.join(self.name, digest, await self._bench.classes(spec))
         _log.info("joined", client=self.name, federation=spec.name, method=spec.method.name, rounds=spec.rounds)
         return joined
 

@@ -74,6 +74,10 @@ class WorkshopBench:
         """See `Bench`. Never asked for: the built-in data sets have open rows."""
         raise DataError(f"{spec.data.dataset} has no open rows", expected="a built-in data set")
 
+    async def classes(self, spec: Spec) -> int:
+        """See `Bench`. The built-in models are made for the specification."""
+        return spec.classes
+
     async def visit(self, spec: Spec, downlink: Downlink) -> Uplink:
         """See `Bench`."""
         body = write_message(*encode_downlink(downlink))

@@ -6,6 +6,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from limbeck_common.config import Spec
 from limbeck_common.errors import DataError, SettingsError, UserCodeError
 from limbeck_common.learning.datasets import PartyData, load_party
@@ -55,12 +57,37 @@ def make_data(source: str | None, spec: Spec, part: int | None, root: Path | Non
         data = call_named(source, part=part, seed=spec.seed)
         if not isinstance(data, PartyData):
             raise UserCodeError(f"{source} returned a {type(data).__name__}", expected="a PartyData")
+        check_data(data, spec)
         return data
     if spec.data.dataset == "own":
         raise DataError(
             "the federation has no built-in data set", remedy="name your data: --data package.module:callable"
         )
     return load_party(spec.data, spec.seed, part, root)
+
+
+def check_data(data: PartyData, spec: Spec) -> None:
+    """Check that a party's rows look like the federation's open rows, and that its labels are classes.
+
+    Raises:
+        DataError: they do not.
+    """
+    for what, examples in (("private", data.private), ("test", data.test)):
+        if examples is None:
+            continue
+        found = (np.dtype(examples.x.dtype).newbyteorder("<").str, tuple(examples.x.shape[1:]))
+        if found != (spec.sample_dtype, spec.sample_shape):
+            raise DataError(
+                f"{what} rows of type {found[0]} and shape {list(found[1])}",
+                expected=f"type {spec.sample_dtype} and shape {list(spec.sample_shape)}, as the open rows have",
+                remedy="bring your rows to that form in your data callable",
+            )
+        if not len(examples.y) or examples.y.min() < 0 or examples.y.max() >= spec.classes:
+            raise DataError(
+                f"{what} labels "
+                + (f"{examples.y.min()} to {examples.y.max()}" if len(examples.y) else "without a row"),
+                expected=f"at least one row, and labels 0 to {spec.classes - 1}",
+            )
 
 
 def _call_seeded(name: str, spec: Spec, seed: int) -> Any:

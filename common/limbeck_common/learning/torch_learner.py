@@ -51,7 +51,7 @@ class TorchLearner:
     def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Return class probabilities, shape [rows, classes]."""
         self.module.eval()
-        with self._own_randomness(), torch.inference_mode():
+        with self._own_randomness(advance=False), torch.inference_mode():
             rows = [
                 F.softmax(self.module(self._inputs(x[start : start + _PREDICT_ROWS])).float(), dim=1).cpu()
                 for start in range(0, len(x), _PREDICT_ROWS)
@@ -91,16 +91,16 @@ class TorchLearner:
 
     def _inputs(self, x: NDArray[Any]) -> Tensor:
         """Return rows on the device as float32. Images of bytes are standardised by the federation's mean and std."""
-        tensor = torch.from_numpy(np.require(x, requirements=["C", "W"])).to(
-            self.device
-        )  # torch warns of read-only arrays
+        writable = np.require(x, requirements=["C", "W"])  # torch warns of others
+        tensor = torch.from_numpy(writable).to(self.device)
         if tensor.dtype is torch.uint8:
             return (tensor.float() / 255 - self._mean) / self._std
         # A copy even of float32: torch aligns it, and sums inside a kernel may depend on alignment.
         return tensor.to(torch.float32, copy=True)
 
     @contextmanager
-    def _own_randomness(self) -> Iterator[None]:
+    def _own_randomness(self, *, advance: bool = True) -> Iterator[None]:
+        """Draw from the learner's own random state inside; `advance` says whether what was drawn counts."""
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices):
             torch.set_num_threads(self.threads)
@@ -108,7 +108,8 @@ class TorchLearner:
             if devices:  # dropout on the GPU draws there: start it from what the CPU's generator says
                 torch.cuda.manual_seed(int(torch.randint(2**62, ())))
             yield
-            self._random = torch.get_rng_state()
+            if advance:
+                self._random = torch.get_rng_state()
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

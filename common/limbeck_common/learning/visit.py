@@ -15,8 +15,8 @@ def visit(method: Method, party: Party, downlink: Downlink, client: str) -> Upli
     """Learn from the teaching, then train and predict what is wanted.
 
     Metrics: `accuracy` and `loss` on the party's test rows at the visit's end, `distilled_accuracy` and
-    `distilled_loss` between the two steps, `seconds` for all. Evaluation takes place every `evaluate_every` rounds and
-    at the end.
+    `distilled_loss` between the two steps, `seconds` for all. Clients are evaluated every `evaluate_every` rounds and
+    at the end, the server's own model always.
 
     Raises:
         UserCodeError: the learner raised.
@@ -24,7 +24,7 @@ def visit(method: Method, party: Party, downlink: Downlink, client: str) -> Upli
     """
     began = time.monotonic()
     every = party.spec.recipe.evaluate_every
-    due = downlink.closing or (every > 0 and downlink.round % every == 0)
+    due = downlink.wanted is None or (every > 0 and downlink.round % every == 0)
     metrics: dict[str, float] = {}
     block = None
     if downlink.teaching is not None:

@@ -69,7 +69,8 @@ def _from_runs(runs: NDArray[np.uint64], population: int) -> NDArray[np.int64]:
         raise KeysError(f"runs that end at row {ends[-1] - 1}", expected=_within(population))
     starts, lengths = ends[0::2], runs[1::2].astype(np.int64)
     before = np.cumsum(lengths) - lengths  # rows in the runs before each
-    return np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
+    indices: NDArray[np.int64] = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
+    return indices
 
 
 def _to_bits(indices: NDArray[np.int64]) -> bytes:
