@@ -1,0 +1,103 @@
+"""Real processes for the tests: a server, clients, and a word from the operator."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+TINY = {
+    "federation.rounds": "3",
+    "method.options.open_per_round": "30",
+    "open.source": "tiny:data",
+    "open.classes": "3",
+    "lobby.count.min": "3",
+    "lobby.count.max": "3",
+    "round.count.min": "3",
+    "model.name": "none",
+}
+CLIENTS = ("client-0", "client-1", "client-2")
+
+
+def flags(settings: dict[str, str]) -> list[str]:
+    return [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+
+
+@dataclass
+class Farm:
+    """Starts our programs in a folder, and ends them with the test."""
+
+    folder: Path
+    running: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def start(self, module: str, *arguments: str, cwd: Path | None = None) -> subprocess.Popen[str]:
+        log = (self.folder / f"{len(self.running)}-{module}.log").open("w")
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            cwd=cwd,
+            env=os.environ | {"PYTHONPATH": str(HERE)},
+        )
+        log.close()
+        self.running.append(process)
+        return process
+
+    def server(self, *arguments: str, settings: dict[str, str] = TINY) -> tuple[subprocess.Popen[str], str]:
+        store = str(self.folder / "store")
+        process = self.start("limbeck_server.cli", "run", "--port", "0", "--store", store, *flags(settings), *arguments)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert "listening on" in line, self.logs()
+        return process, line.split()[-1]
+
+    def client(self, name: str, address: str, *arguments: str) -> subprocess.Popen[str]:
+        """Start a client that needs no torch, unless its arguments name another model and data."""
+        out = str(self.folder / "models" / name)
+        own = arguments or ("--part", name[-1], "--data", "tiny:data", "--model", "tiny:learner")
+        return self.start("limbeck_client.cli", "join", address, "--name", name, "--out", out, *own)
+
+    def delivered(self, address: str) -> int:
+        return sum(client["delivered"] for client in self.status(address)["clients"])
+
+    def members(self, address: str) -> int:
+        return len(self.status(address)["clients"])
+
+    def status(self, address: str) -> dict[str, Any]:
+        asked = run("limbeck_server.cli", "status", "--server", address, "--json")
+        assert asked.returncode == 0, asked.stderr
+        answer: dict[str, Any] = json.loads(asked.stdout)
+        return answer
+
+    def logs(self) -> str:
+        return "\n".join(f"== {path.name}\n{path.read_text()}" for path in sorted(self.folder.glob("*.log")))
+
+    def close(self) -> None:
+        for process in self.running:
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+    def wait(self, process: subprocess.Popen[str], code: int = 0, seconds: float = 90) -> None:
+        assert process.wait(seconds) == code, self.logs()
+
+
+def run(module: str, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments], capture_output=True, text=True, cwd=cwd, timeout=90, check=False
+    )
+
+
+def until(true: Callable[[], object], seconds: float = 60) -> None:
+    """Wait until something is true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.05)

@@ -1,0 +1,123 @@
+"""A person's mistakes: each ends with one clear line and a status other than zero."""
+
+import re
+from pathlib import Path
+
+import pytest
+from farm import Farm, run
+
+pytestmark = pytest.mark.e2e
+
+OWN = """
+import torch
+from torch import nn
+from limbeck_common.learning.datasets import DataSpec, PartyData, load_party
+
+def narrow():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 7))
+
+class Broken(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(64, 10)
+    def forward(self, x):
+        if self.training:
+            raise RuntimeError("the weights\\nare cursed")
+        return self.layer(x.flatten(1))
+
+def shuffled(part):
+    data = load_party(DataSpec(open=200, parts=3), 0, 0)
+    return PartyData(private=data.private, open=data.open[::-1], test=data.test)
+
+def stretched(part):
+    data = load_party(DataSpec(open=200, parts=3), 0, 0)
+    return PartyData(private=type(data.private)(data.private.x.astype("float32"), data.private.y))
+"""
+
+
+def one_line(stderr: str) -> str:
+    """Return the last line of what a program said, which must be all that is not a log entry."""
+    lines = [line for line in stderr.splitlines() if not line.startswith("{")]
+    assert len(lines) == 1, stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--set", "method.name=fedsgd"], "unknown method 'fedsgd'; expected one of dsfl"),
+        (["--set", "method.options.temprature=1"], "option 'temprature'"),
+        (["--set", "round.tim.max=3"], "unknown setting round.tim.*did you mean 'time'"),
+        (["--set", "federation.rounds=many"], "setting federation.rounds: .*'many'"),
+        (["--set", "model.name=vgg"], "unknown model 'vgg'; expected one of cnn"),
+        (["--set", "data.dataset=own"], "no open data"),
+        (["--set", "open.source=nowhere:data"], "cannot load 'nowhere:data'"),
+        (["--set", "data.private=9999"], "too few rows"),
+        (["--config", "missing.toml"], "missing.toml"),
+        (["--host", "203.0.113.1"], "cannot listen on 203.0.113.1"),
+    ],
+)
+def test_a_server_with_a_mistake_says_which(tmp_path: Path, arguments: list[str], said: str) -> None:
+    done = run("limbeck_server.cli", "run", "--port", "0", *arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    assert re.search(said, one_line(done.stderr))
+
+
+def test_a_toml_file_with_an_unknown_key_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "f.toml").write_text("[round]\nquorum = 3\n")
+    done = run("limbeck_server.cli", "run", "--config", "f.toml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert one_line(done.stderr).startswith("limbeck-server: unknown setting round.quorum in f.toml; expected one of")
+
+
+def test_a_server_that_is_not_there_is_named() -> None:
+    done = run("limbeck_client.cli", "join", "127.0.0.1:9", "--name", "a", "--part", "0", "--patience", "1")
+    assert done.returncode == 1
+    assert "no answer from 127.0.0.1:9" in one_line(done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--model", "own:narrow", "--part", "0"], "a learner of 7 classes; expected 10 classes"),
+        (["--model", "own:nothing", "--part", "0"], "cannot load 'own:nothing'"),
+        (["--model", "vgg", "--part", "0"], "unknown model 'vgg'"),
+        (["--data", "own:shuffled"], "open data .*; expected .* in its order"),
+        (["--data", "own:stretched"], "private rows of type <f4"),
+        (["--part", "17"], "there is no part 17; expected 0 to 2"),
+        ([], "whose part of digits"),
+        (["--part", "0", "--device", "abacus"], "device 'abacus'"),
+        (["--part", "0", "--name", "a b"], "client name 'a b'"),
+    ],
+)
+def test_a_client_with_a_mistake_says_which(farm: Farm, arguments: list[str], said: str) -> None:
+    (farm.folder / "own.py").write_text(OWN)
+    _, address = farm.server()
+    done = run("limbeck_client.cli", "join", address, "--name", "a", "--model", "mlp", *arguments, cwd=farm.folder)
+    assert done.returncode == 1
+    assert re.search(said, one_line(done.stderr))
+
+
+def test_a_model_that_raises_in_training_ends_its_client_alone(farm: Farm) -> None:
+    (farm.folder / "own.py").write_text(OWN)
+    settings = {
+        "federation.rounds": "1",
+        "data.parts": "2",
+        "data.open": "200",
+        "lobby.count.min": "2",
+        "lobby.count.max": "2",
+        "round.count.min": "1",
+        "round.grace": "1",
+        "recipe.local_epochs": "1",
+        "recipe.distill_epochs": "1",
+        "model.name": "none",
+    }
+    server, address = farm.server(settings=settings)
+    good = farm.start("limbeck_client.cli", "join", address, "--name", "good", "--part", "0", "--model", "forest")
+    bad = run(
+        "limbeck_client.cli", "join", address, "--name", "bad", "--part", "1", "--model", "own:Broken", cwd=farm.folder
+    )
+    assert bad.returncode == 1
+    assert "the learner raised RuntimeError in training: the weights are cursed" in one_line(bad.stderr)
+    farm.wait(good)
+    farm.wait(server)

@@ -1,0 +1,38 @@
+"""The page that shows a data owner how to join works as it stands."""
+
+import re
+from pathlib import Path
+
+import pytest
+from farm import Farm
+
+pytestmark = pytest.mark.e2e
+PAGE = Path(__file__).parents[2] / "client" / "README.md"
+
+
+def test_the_pages_own_model_and_the_pages_scikit_learn_learner_join(farm: Farm) -> None:
+    torch_code, sklearn_code = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert len(torch_code.splitlines()) < 30
+    (farm.folder / "my_site.py").write_text(torch_code)
+    (farm.folder / "my_bayes.py").write_text(sklearn_code)
+    settings = {
+        "federation.rounds": "2",
+        "data.open": "200",
+        "data.parts": "2",
+        "lobby.count.min": "2",
+        "lobby.count.max": "2",
+        "round.count.min": "2",
+        "model.name": "none",
+    }
+    server, address = farm.server(settings=settings)
+    join = ["join", address, "--data", "my_site:data"]
+    clients = [
+        farm.start(
+            "limbeck_client.cli", *join, "--name", name, "--model", model, "--out", f"out-{name}", cwd=farm.folder
+        )
+        for name, model in (("torch", "my_site:model"), ("bayes", "my_bayes:model"))
+    ]
+    for process in (*clients, server):
+        farm.wait(process)
+    assert (farm.folder / "out-torch" / "model.safetensors").stat().st_size > 0
+    assert '"event": "fetching the open data"' in farm.logs()

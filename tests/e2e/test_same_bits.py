@@ -1,0 +1,95 @@
+"""The network and the simulation end with the same bits, whatever the order of arrival."""
+
+import hashlib
+import signal
+from pathlib import Path
+
+import pytest
+from farm import Farm, flags, run, until
+
+from limbeck_server.facts import Kept, Taught
+from limbeck_server.store import Store
+
+MODELS = {"client-0": "mlp", "client-1": "cnn", "client-2": "forest"}
+SETTINGS = {
+    "federation.rounds": "2",
+    "method.options.open_per_round": "100",
+    "data.open": "200",
+    "data.parts": "3",
+    "recipe.local_epochs": "1",
+    "recipe.distill_epochs": "1",
+    "lobby.count.min": "3",
+    "lobby.count.max": "3",
+    "round.count.min": "3",
+    "model.name": "mlp",
+}
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+def teachings(store: Path) -> list[str]:
+    opened = Store(store)
+    try:
+        return [fact.digest for fact in opened.facts() if isinstance(fact, Taught)]
+    finally:
+        opened.close()
+
+
+def arrivals(store: Path, number: int) -> list[str]:
+    opened = Store(store)
+    try:
+        return [fact.client for fact in opened.facts() if isinstance(fact, Kept) and fact.round == number]
+    finally:
+        opened.close()
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def network_run(farm: Farm, last: str) -> dict[str, str]:
+    """Run a federation in which client `last` is held until the others have delivered round 1."""
+    farm.folder.mkdir()
+    server, address = farm.server(settings=SETTINGS)
+    join = lambda name: farm.client(name, address, "--part", name[-1], "--model", MODELS[name])  # noqa: E731
+    clients = {last: join(last)}
+    until(lambda: farm.members(address) == 1)
+    clients[last].send_signal(signal.SIGSTOP)
+    clients |= {name: join(name) for name in MODELS if name != last}
+    until(lambda: farm.delivered(address) == 2)
+    clients[last].send_signal(signal.SIGCONT)
+    for process in (*clients.values(), server):
+        farm.wait(process)
+    models = {name: digest(farm.folder / "models" / name / "model.safetensors") for name in MODELS}
+    return models | {"server": digest(farm.folder / "store" / "server-model.safetensors")}
+
+
+def test_simulation_and_network_in_two_orders_of_arrival_give_the_same_bits(tmp_path: Path) -> None:
+    farms = [Farm(tmp_path / "first"), Farm(tmp_path / "second")]
+    try:
+        models = [network_run(farm, last) for farm, last in zip(farms, ("client-0", "client-1"), strict=True)]
+    finally:
+        for farm in farms:
+            farm.close()
+    order = [word for model in MODELS.values() for word in ("--model", model)]
+    simulated = tmp_path / "simulated"
+    done = run(
+        "limbeck_lab.cli",
+        "simulate",
+        "--clients",
+        "3",
+        *order,
+        "--no-alone",
+        "--run-dir",
+        str(simulated),
+        *flags(SETTINGS),
+    )
+    assert done.returncode == 0, done.stderr
+
+    stores = [tmp_path / "first" / "store", tmp_path / "second" / "store", simulated / "store"]
+    assert arrivals(stores[0], 1)[-1] == "client-0"
+    assert arrivals(stores[1], 1)[-1] == "client-1"
+    assert teachings(stores[0]) == teachings(stores[1]) == teachings(stores[2])
+    assert len(teachings(stores[0])) == 2
+    names = [*MODELS, "server"]
+    assert models[0] == models[1] == {name: digest(simulated / "models" / f"{name}.safetensors") for name in names}

@@ -1,0 +1,132 @@
+"""DS-FL's arithmetic, against numbers worked out by hand."""
+
+from collections.abc import Iterator
+from math import exp
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from limbeck_common.config import MethodSpec, Spec
+from limbeck_common.errors import MethodError
+from limbeck_common.exact import Tally
+from limbeck_common.messages import SLICE_BYTES, Kind, Rows, soft_labels
+from limbeck_common.methods.dsfl import DSFL, era
+from limbeck_common.methods.method import make_method
+
+SPEC = Spec(seed=5, classes=3, sample_shape=(1, 2, 2), sample_dtype="|u1", open_rows=100)
+
+
+def tally(*uplinks: list[list[float]]) -> Tally:
+    """Count each client's soft labels for rows 4 and 9."""
+    counted = Tally(np.array([4, 9]), len(uplinks[0][0]), Kind.PROBABILITIES)
+    for values in uplinks:
+        counted.add(soft_labels(Rows(counted.keys), np.array(values, np.float32)))
+    return counted
+
+
+def whole(parts: Iterator[NDArray[np.float32]]) -> list[list[float]]:
+    together: list[list[float]] = np.concatenate(list(parts)).tolist()
+    return together
+
+
+def entropy(rows: NDArray[Any]) -> NDArray[Any]:
+    """In nats, a row; 0 ln 0 is 0."""
+    summed: NDArray[Any] = -np.sum(rows * np.log(np.maximum(rows, 1e-300)), axis=1)
+    return summed
+
+
+def test_simple_averaging_is_the_mean() -> None:
+    counted = tally([[0.5, 0.25, 0.25], [1, 0, 0]], [[0, 0.75, 0.25], [0.5, 0.5, 0]])
+    # Row 4: (0.5 + 0) / 2, (0.25 + 0.75) / 2, (0.25 + 0.25) / 2. Row 9: (1 + 0.5) / 2, (0 + 0.5) / 2, 0.
+    assert whole(DSFL(aggregation="sa").teach(counted)) == [[0.25, 0.5, 0.25], [0.75, 0.25, 0]]
+
+
+def test_entropy_reduction_is_the_softmax_of_the_mean_over_t() -> None:
+    counted = tally([[0.5, 0.25, 0.25], [1, 0, 0]], [[0, 0.75, 0.25], [0.5, 0.5, 0]])
+    # The means are those above; T = 0.5 doubles them.
+    # Row 4: exp(0.5), exp(1), exp(0.5) over their sum. Row 9: exp(1.5), exp(0.5), exp(0) over their sum.
+    first, second = 2 * exp(0.5) + exp(1), exp(1.5) + exp(0.5) + 1
+    expected = [
+        [exp(0.5) / first, exp(1) / first, exp(0.5) / first],
+        [exp(1.5) / second, exp(0.5) / second, 1 / second],
+    ]
+    taught = whole(DSFL(aggregation="era", temperature=0.5).teach(counted))
+    assert taught == [pytest.approx(row, rel=1e-6) for row in expected]
+
+
+def test_at_the_papers_temperature_a_mean_of_six_to_four_becomes_nearly_nine_to_one() -> None:
+    # softmax(0.6 / 0.1, 0.4 / 0.1) = 1 / (1 + exp(-2)) = 0.8808
+    assert era(np.array([[0.6, 0.4]]), 0.1)[0].tolist() == pytest.approx([0.8808, 0.1192], abs=1e-4)
+
+
+def test_between_two_classes_entropy_falls_whatever_the_mean() -> None:
+    chances = np.linspace(0.501, 0.999, 50)
+    means = np.column_stack([chances, 1 - chances])
+    assert np.all(entropy(era(means, 0.1)) < entropy(means))
+
+
+def test_entropy_falls_where_clients_lean_to_one_of_ten_classes() -> None:
+    lean = np.ones(10)
+    lean[3] = 8
+    clients = np.random.default_rng(0).dirichlet(lean, (5, 200))  # five clients, 200 rows
+    means = clients.mean(axis=0)
+    taught = era(means, 0.1)
+    assert np.all(entropy(taught) < 0.9 * entropy(means))
+    assert np.all(taught.argmax(axis=1) == 3)
+
+
+def test_a_uniform_mean_stays_uniform_and_a_high_temperature_flattens() -> None:
+    assert era(np.full((1, 4), 0.25), 0.1).tolist() == [[0.25] * 4]
+    sure = np.array([[0.9, 0.1]])
+    assert entropy(era(sure, 10.0)) > entropy(sure)
+
+
+def test_a_tiny_temperature_does_not_overflow() -> None:
+    assert era(np.array([[0.9, 0.1]]), 1e-6).tolist() == [[1.0, 0.0]]
+
+
+def test_a_large_teaching_comes_in_slices() -> None:
+    rows = SLICE_BYTES // (8 * 10) + 1
+    counted = Tally(np.arange(rows), 10, Kind.PROBABILITIES)
+    counted.add(soft_labels(Rows(counted.keys), np.full((rows, 10), 0.1, np.float32)))
+    parts = list(DSFL().teach(counted))
+    assert [len(part) for part in parts] == [rows - 1, 1]
+    assert {part.dtype for part in parts} == {np.dtype(np.float32)}
+
+
+def test_a_plan_is_the_same_for_all_and_another_each_round() -> None:
+    method = DSFL(open_per_round=20)
+    plans = [method.plan(SPEC, number).indices.tolist() for number in (1, 2, 3)]
+    assert plans == [
+        DSFL(open_per_round=20, temperature=0.5).plan(SPEC, number).indices.tolist() for number in (1, 2, 3)
+    ]
+    assert len({tuple(plan) for plan in plans}) == 3
+    assert all(len(set(plan)) == 20 and plan == sorted(plan) and plan[0] >= 0 and plan[-1] < 100 for plan in plans)
+    assert method.plan(SPEC.model_copy(update={"seed": 6}), 1).indices.tolist() not in plans
+
+
+def test_a_plan_asks_for_no_more_rows_than_there_are() -> None:
+    rows = DSFL(open_per_round=1000).plan(SPEC, 1)
+    assert rows.indices.tolist() == list(range(100))
+    assert rows.sample is not None
+    assert rows.sample.count == 100  # what the client would refuse if it were more
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"temperature": 0}, "'temperature'"),
+        ({"temprature": 1}, "'temprature'"),
+        ({"aggregation": "x"}, "'aggregation'"),
+    ],
+)
+def test_wrong_options_are_named_beside_the_right_ones(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(MethodError, match=f"option {said}.*among aggregation, temperature, open_per_round"):
+        make_method(MethodSpec(name="dsfl", options=options))
+
+
+def test_an_unknown_method_is_told_those_there_are() -> None:
+    with pytest.raises(MethodError, match="unknown method 'dsgl'; expected one of dsfl"):
+        make_method(MethodSpec(name="dsgl"))

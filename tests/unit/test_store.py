@@ -1,0 +1,250 @@
+"""The store keeps what it has committed, and the journal before it groups, orders and fails without a hang."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from limbeck_common.errors import SettingsError, SetupError
+from limbeck_common.messages import Block, FileArray, Kind, Rows, Space, soft_labels
+from limbeck_common.seeds import Sample
+from limbeck_common.wire.codec import block_digest
+from limbeck_server import facts as fact
+from limbeck_server.journal import Journal
+from limbeck_server.store import INLINE_BYTES, TEACHER, Filed, Store
+
+FACTS = [
+    fact.Founded(at=1.5, federation_id="f"),
+    fact.Joined(at=2, client="a"),
+    fact.Opened(at=3, round=1, participants=("a", "b"), deadline=9.25),
+    fact.Kept(at=4, round=1, client="a", digest="ab12", figures={"loss": 0.1}),
+    fact.Extended(at=5, deadline=20),
+    fact.Closed(at=6, round=1),
+    fact.Taught(at=7, round=1, digest="cd"),
+    fact.Evaluated(at=7, round=1, figures={"accuracy": 0.5}),
+    fact.Paused(at=8),
+    fact.Resumed(at=9),
+    fact.Evicted(at=10, client="b"),
+    fact.Ended(at=11, state="failed", reason="as it happens"),
+]
+
+
+def labels(seed: int, *rows: int) -> Block:
+    values = np.random.default_rng(seed).dirichlet(np.ones(3), len(rows)).astype(np.float32)
+    return soft_labels(Rows(np.array(rows)), values)
+
+
+def joined(number: int) -> fact.Fact:
+    return fact.Joined(at=number, client=f"client-{number}")
+
+
+def test_facts_and_blocks_are_there_after_a_restart(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    one, other = labels(1, 0, 5, 6), labels(2, 0, 5, 6)
+    store.commit(FACTS[:4], [Filed(1, "b", other)])
+    store.commit(FACTS[4:], [Filed(1, "a", one), Filed(2, "a", other)])
+    store.close()
+    store = Store(tmp_path)
+    assert store.facts() == FACTS
+    assert [block_digest(block) for block in store.uplinks(1)] == [block_digest(one), block_digest(other)]
+    assert len(list(store.uplinks(2))) == 1
+    assert list(store.uplinks(3)) == []
+    store.close()
+
+
+def test_every_kind_of_fact_survives_its_line_of_json() -> None:
+    assert {type(each) for each in FACTS} == set(fact.Fact.__subclasses__())
+    for each in FACTS:
+        line = fact.to_json(each)
+        assert "\n" not in line
+        assert fact.from_json(line) == each
+
+
+def test_a_teaching_is_kept_beside_the_uplinks_of_its_round(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    taught = labels(3, 2, 4)
+    store.commit([], [Filed(1, TEACHER, taught), Filed(1, "a", labels(4, 2, 4))])
+    kept = store.teaching(1)
+    assert block_digest(kept) == block_digest(taught)
+    assert len(list(store.uplinks(1))) == 1
+    assert store.teaching(2) is None
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        Rows.drawn(Sample(7, 20, 1000)),
+        Rows(np.arange(5, 900)),
+        Rows(np.array([3, 700, 90_000])),
+        Rows(np.arange(1, 999, 2)),
+        Rows(np.array([], np.int64)),
+    ],
+    ids=["sample", "run", "wide gaps", "bitmap", "none"],
+)
+def test_rows_of_every_form_come_back(tmp_path: Path, rows: Rows) -> None:
+    store = Store(tmp_path)
+    store.commit([], [Filed(1, "a", soft_labels(rows, np.full((len(rows), 2), 0.5, np.float32)))])
+    (back,) = store.uplinks(1)
+    assert np.array_equal(back.rows, rows.indices)
+    assert back.predictions.shape == (len(rows), 2)
+    store.close()
+
+
+def test_a_large_teaching_goes_to_a_file_and_reads_the_same(tmp_path: Path) -> None:
+    classes = 64
+    rows = INLINE_BYTES // (4 * classes)
+    values = np.random.default_rng(0).random((rows + 1, classes), np.float32)
+    store = Store(tmp_path)
+    for count, where in ((rows, np.ndarray), (rows + 1, FileArray)):
+        parts = [values[:100], values[100:count]]
+        gathered = store.gather(Rows(np.arange(count)), parts, classes)
+        assert isinstance(gathered.predictions, where)
+        store.commit([], [Filed(count, TEACHER, gathered)])
+    store.close()
+    store = Store(tmp_path)
+    for count in (rows, rows + 1):
+        kept = store.teaching(count)
+        assert kept is not None
+        assert np.array_equal(kept.predictions[:], values[:count])
+    assert (tmp_path / "journal.sqlite").stat().st_size < 3 * INLINE_BYTES
+    store.close()
+
+
+def test_files_that_were_never_committed_are_swept_at_the_start(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    values = np.ones((INLINE_BYTES, 1), np.float32)
+    gathered = store.gather(Rows(np.arange(len(values))), [values], 1)
+    store.commit([], [Filed(1, TEACHER, gathered)])
+    store.new_file().write_bytes(b"the half of an upload")
+    assert len(list(store.blocks.iterdir())) == 2
+    store.close()
+    store = Store(tmp_path)
+    assert len(list(store.blocks.iterdir())) == 1
+    kept = store.teaching(1)
+    assert kept is not None
+    assert np.array_equal(kept.predictions[:], values)
+    store.close()
+
+
+def test_what_cannot_be_committed_whole_is_not_committed_at_all(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.commit([joined(1)], [Filed(1, "a", labels(1, 0))])
+    with pytest.raises(Exception, match="UNIQUE"):
+        store.commit([joined(2)], [Filed(2, "a", labels(1, 0)), Filed(1, "a", labels(2, 0))])
+    assert store.facts() == [joined(1)]
+    assert list(store.uplinks(2)) == []
+    store.close()
+
+
+def test_a_file_that_is_no_journal_is_left_alone_and_named(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.sqlite"
+    journal.write_text("My diary. " * 100)
+    with pytest.raises(SettingsError, match=r"journal.sqlite cannot be used.*expected a limbeck journal or no file"):
+        Store(tmp_path)
+    assert journal.read_text().startswith("My diary.")
+
+
+def test_a_note_is_kept(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert store.note("spec") is None
+    assert store.note("spec", "{}") == "{}"
+    store.close()
+    store = Store(tmp_path)
+    assert store.note("spec") == "{}"
+    store.close()
+
+
+def test_only_predictions_on_rows_are_stored(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    block = Block(Space.PARAMETERS, ("w",), Kind.PARAMETERS, (np.ones((1, 1), np.float32),))
+    with pytest.raises(TypeError, match="only predictions on rows"):
+        store.commit([], [Filed(1, "a", block)])
+    store.close()
+
+
+def test_commits_are_synchronous(tmp_path: Path) -> None:
+    """FULL is 2: in WAL mode a commit is on the disk when it returns."""
+    store = Store(tmp_path)
+    with store._engine.connect() as connection:  # noqa: SLF001 - the promise is the connection's
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    store.close()
+
+
+class Counting(Store):
+    """Counts its commits, and fails on demand."""
+
+    commits = 0
+    broken = False
+
+    def commit(self, facts: Iterable[fact.Fact], filed: Iterable[Filed] = ()) -> None:
+        self.commits += 1
+        if self.broken:
+            raise sqlite3.OperationalError("disk I/O error")
+        super().commit(facts, filed)
+
+
+def test_what_waits_together_is_committed_together_and_in_order(tmp_path: Path) -> None:
+    store = Counting(tmp_path)
+
+    async def main() -> None:
+        journal = Journal(store)
+        running = asyncio.create_task(journal.run())
+        futures = [journal.append([joined(number)]) for number in range(50)]
+        await futures[0]
+        futures += [journal.append([joined(number)]) for number in range(50, 100)]
+        await futures[-1]
+        assert all(future.done() for future in futures)
+        assert store.facts() == [joined(number) for number in range(100)]
+        journal.close()
+        await running
+
+    asyncio.run(main())
+    assert store.commits == 2 + 1  # the last, of nothing, when it closes
+    store.close()
+
+
+def test_a_closing_journal_writes_what_is_queued_and_then_takes_nothing_more(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+
+    async def main() -> None:
+        journal = Journal(store)
+        queued = journal.append([joined(1)])
+        journal.close()
+        await journal.run()
+        assert queued.done()
+        async with asyncio.timeout(1):
+            await journal.append([])  # nothing to wait for
+            with pytest.raises(SetupError, match="closed"):
+                await journal.append([joined(2)])
+
+    asyncio.run(main())
+    assert store.facts() == [joined(1)]
+    store.close()
+
+
+def test_a_store_that_fails_is_told_to_all_who_wait(tmp_path: Path) -> None:
+    store = Counting(tmp_path)
+
+    async def main() -> None:
+        journal = Journal(store)
+        running = asyncio.create_task(journal.run())
+        await journal.append([joined(1)])
+        store.broken = True
+        first = journal.append([joined(2)])
+        await asyncio.sleep(0)  # it is under way
+        second = journal.append([joined(3)])
+        async with asyncio.timeout(5):
+            told = await asyncio.gather(running, first, second, return_exceptions=True)
+            told_later = await asyncio.gather(journal.append([]), return_exceptions=True)
+        for error in (*told, *told_later):
+            assert isinstance(error, SetupError)
+            assert str(error).startswith("the journal cannot be written: disk I/O error; see to the disk")
+
+    asyncio.run(main())
+    assert store.facts() == [joined(1)]
+    store.close()
