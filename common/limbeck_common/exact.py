@@ -44,11 +44,15 @@ def _require(good: NDArray[Any], start: int, wrong: str, expected: str) -> None:
 
 
 def to_fixed(values: NDArray[Any], kind: Kind) -> NDArray[np.int64]:
-    """Return the nearest multiples of the kind's unit, counted in that unit; same shape. `check_values` holds."""
-    scaled = values.astype(np.float64)
-    scaled *= 2.0 ** FRACTION_BITS[kind]
-    np.rint(scaled, out=scaled)
-    return scaled.astype(np.int64)
+    """Return the nearest multiples of the kind's unit (ties to even), counted in that unit; same shape.
+
+    `check_values` must hold. Added to 1.5 x 2^(52 - bits), a float64 has the unit as its last place: the addition
+    rounds, and the bits below the exponent are the integer. One pass instead of scaling, rounding and converting.
+    """
+    shift = np.float64(1.5 * 2.0 ** (52 - FRACTION_BITS[kind]))
+    fixed: NDArray[np.int64] = np.add(values, shift, dtype=np.float64).view(np.int64)
+    fixed -= shift.view(np.int64)
+    return fixed
 
 
 class Tally:
@@ -62,14 +66,15 @@ class Tally:
 
     def add(self, block: Block) -> None:
         """Add a checked block, whose keys are among the tally's."""
-        whole = len(block.rows) == len(self.keys)
-        places = np.arange(len(self.keys)) if whole else np.searchsorted(self.keys, block.rows)
+        if len(block.rows) == len(self.keys):  # all keys in order: a plain slice is several times faster
+            self.counts += 1
+            for start, part in slices(block.predictions):
+                self.sums[start : start + len(part)] += to_fixed(part, self.kind)
+            return
+        places = np.searchsorted(self.keys, block.rows)
         self.counts[places] += 1
         for start, part in slices(block.predictions):
-            stop = start + len(part)
-            # All keys in order is the usual case, and a plain slice is several times faster than a fancy index.
-            here = slice(start, stop) if whole else places[start:stop]
-            self.sums[here] += to_fixed(part, self.kind)
+            self.sums[places[start : start + len(part)]] += to_fixed(part, self.kind)
 
     def means(self) -> Iterator[NDArray[np.float64]]:
         """Yield the means, rows in key order, in slices of about a megabyte; every key has been counted."""

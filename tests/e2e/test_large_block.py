@@ -1,0 +1,67 @@
+"""A block of 64 MB goes up and comes down again, and the server's memory grows by less than three times that."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import wide
+from farm import Farm
+
+from limbeck_client.transport import GrpcTransport
+from limbeck_common.learning.datasets import open_digest
+from limbeck_common.messages import Downlink, Receipt, Uplink, nbytes, soft_labels
+from limbeck_common.wire.codec import block_digest
+
+pytestmark = pytest.mark.e2e
+SETTINGS = {
+    "federation.rounds": "1",
+    "method.options.open_per_round": str(wide.ROWS),
+    "method.options.aggregation": "sa",
+    "open.source": "wide:data",
+    "open.classes": str(wide.CLASSES),
+    "lobby.count.min": "1",
+    "lobby.count.max": "1",
+    "round.count.min": "1",
+    "model.name": "none",
+}
+
+
+def kilobytes(process: int, what: str) -> int:
+    status = Path(f"/proc/{process}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(what))
+
+
+async def exchange(address: str) -> tuple[np.ndarray, np.ndarray]:
+    """Push 64 MB for round 1, and return what was sent and what came back as the teaching."""
+    transport = GrpcTransport(address)
+    digest = open_digest(wide.data().open)
+    federation_id = (await transport.join("a", digest, wide.CLASSES)).federation_id
+    downlink = await transport.pull(federation_id, "a", 0, wide.ROWS)
+    assert isinstance(downlink, Downlink)
+    assert downlink.wanted is not None
+    values = np.random.default_rng(0).random((wide.ROWS, wide.CLASSES), np.float32)
+    values /= values.sum(axis=1, keepdims=True)
+    block = soft_labels(downlink.wanted, values)
+    assert nbytes(block.predictions) == 64_000_000
+    uplink = Uplink(federation_id, "a", 1, block, {}, block_digest(block))
+    assert await transport.push(uplink) is Receipt.ACCEPTED
+    closing = await transport.pull(federation_id, "a", 1, wide.ROWS)
+    assert isinstance(closing, Downlink)
+    assert closing.teaching is not None
+    await transport.push(Uplink(federation_id, "a", 2, None, {}, block_digest(None)))
+    await transport.pull(federation_id, "a", 2, wide.ROWS)
+    await transport.close()
+    return values, np.asarray(closing.teaching.predictions[:])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process's peak memory is read from /proc")
+def test_64_megabytes_travel_both_ways_in_little_memory(farm: Farm) -> None:
+    server, address = farm.server(settings=SETTINGS)
+    before = kilobytes(server.pid, "VmRSS")
+    sent, taught = asyncio.run(exchange(address))
+    growth = 1024 * (kilobytes(server.pid, "VmHWM") - before)
+    np.testing.assert_allclose(taught, sent, atol=1e-7)
+    assert growth < 3 * sent.nbytes
+    farm.wait(server)
