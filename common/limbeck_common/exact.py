@@ -16,6 +16,7 @@ from limbeck_common.messages import SLICE_BYTES, Block, Kind, Tensor, slices
 
 FRACTION_BITS = {Kind.PROBABILITIES: 32, Kind.LOGITS: 24, Kind.PARAMETERS: 24}
 LIMIT = {Kind.PROBABILITIES: 1.0, Kind.LOGITS: 32768.0, Kind.PARAMETERS: 32768.0}
+ROUNDING = 1e-6  # by which a softmax may miss 0 and 1
 # A float32 softmax over 1,000 classes misses 1 by less than 1e-5; float16 by less than 1e-2.
 ROW_SUM_TOLERANCE = 1e-2
 
@@ -26,12 +27,14 @@ def check_values(values: Tensor, kind: Kind) -> None:
     Raises:
         ValuesError: the first row that fails, by its position in the block.
     """
-    low = 0.0 if kind is Kind.PROBABILITIES else -LIMIT[kind]
+    low, high, slack = -LIMIT[kind], LIMIT[kind], 0.0
+    if kind is Kind.PROBABILITIES:
+        low, slack = 0.0, ROUNDING
     for start, part in slices(values):
         flat = part.reshape(len(part), -1)
         _require(np.all(np.isfinite(flat), axis=1), start, "is not finite", "finite numbers")
-        within = (flat >= low) & (flat <= LIMIT[kind])
-        _require(np.all(within, axis=1), start, "is out of range", f"{low:g} to {LIMIT[kind]:g}")
+        within = (flat >= low - slack) & (flat <= high + slack)
+        _require(np.all(within, axis=1), start, "is out of range", f"{low:g} to {high:g}")
         if kind is Kind.PROBABILITIES:
             off = np.abs(flat.sum(axis=1, dtype=np.float64) - 1.0)
             _require(off <= ROW_SUM_TOLERANCE, start, "does not sum to 1", "a probability distribution a row")

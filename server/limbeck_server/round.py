@@ -164,19 +164,18 @@ class Machine:
 
     def _tick_lobby(self, state: State, present: AbstractSet[str], at: float) -> list[Fact]:
         waited = at - state.since
+        closing = state.round == self.rounds
+        needed = 1 if closing else self.round.count_min
+        ready = True
         if state.round == 0:
-            ripe = len(present) >= self.lobby.count_min and waited >= self.lobby.time_min
-            ready = ripe or len(present) >= self.lobby.count_max
-        else:
-            closing = state.round == self.rounds
-            ready = len(present) >= (1 if closing else self.round.count_min)
-        if ready:
+            needed = max(needed, min(self.lobby.count_min, self.lobby.count_max))
+            ready = waited >= self.lobby.time_min or len(present) >= self.lobby.count_max
+        if ready and len(present) >= needed:
             return [self._open(state, present, at)]
         if waited < self.lobby.time_max:
             return []
-        if state.round == self.rounds:
+        if closing:
             return [Ended(at=at, state=Phase.FINISHED, reason=f"all {self.rounds} rounds done; no client came back")]
-        needed = self.round.count_min if state.round else self.lobby.count_min
         reason = f"{len(present)} of at least {needed} clients present after {waited:.0f} s in the lobby"
         return [Ended(at=at, state=Phase.FAILED, reason=reason)]
 

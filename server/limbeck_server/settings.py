@@ -8,9 +8,9 @@ import tomllib
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from limbeck_common.config import DataSpec, MethodSpec, Name, Recipe, Section
 from limbeck_common.errors import SettingsError
@@ -26,11 +26,21 @@ class FederationSettings(Section):
     rounds: PositiveInt = 10
 
 
+def _check_ordered(low: float, high: float) -> None:
+    if low > high:
+        raise ValueError(f"min {low:g} is above max {high:g}")
+
+
 class Count(Section):
     """How many clients."""
 
     min: PositiveInt = 2
     max: PositiveInt = 1_000_000
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        _check_ordered(self.min, self.max)
+        return self
 
 
 class Time(Section):
@@ -38,6 +48,11 @@ class Time(Section):
 
     min: Annotated[float, Field(ge=0)] = 0.0
     max: PositiveFloat = 3600.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        _check_ordered(self.min, self.max)
+        return self
 
 
 class LobbySettings(Section):

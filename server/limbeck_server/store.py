@@ -4,12 +4,13 @@ What `commit` has returned from survives a crash of the process or the machine (
 more than a megabyte lie in files beside the database; their rows are written after the files are on disk.
 """
 
+import fcntl
 import os
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import sqlalchemy as sa
@@ -69,11 +70,13 @@ class Store:
         self.folder = folder
         self.blocks = folder / "blocks"
         self.blocks.mkdir(parents=True, exist_ok=True)
+        self._lock = _take(folder / "lock")
         self._engine = sa.create_engine(f"sqlite:///{folder / 'journal.sqlite'}")
         sa.event.listen(self._engine, "connect", _set_durable)
         try:
             _TABLES.create_all(self._engine)
         except sa.exc.DatabaseError as error:
+            self.close()
             raise SettingsError(
                 f"{folder / 'journal.sqlite'} cannot be used: {error.orig}",
                 expected="a limbeck journal or no file",
@@ -94,8 +97,9 @@ class Store:
         return self.blocks / uuid.uuid4().hex
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database, and let others have the folder."""
         self._engine.dispose()
+        self._lock.close()
 
     def facts(self) -> list[Fact]:
         """Return the journal."""
@@ -176,6 +180,19 @@ def _rows_to_bytes(keys: Rows | tuple[str, ...]) -> bytes:
     if not isinstance(keys, Rows):
         raise TypeError("only predictions on rows are stored")
     return encode_rows(keys).SerializeToString()
+
+
+def _take(path: Path) -> TextIO:
+    """Lock a folder for this process; the lock goes with the process, however it ends."""
+    file = path.open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise SettingsError(
+            f"another daemon works in {path.parent}", remedy="stop it, or name another folder with --store"
+        ) from error
+    return file
 
 
 def _flush(path: Path) -> None:

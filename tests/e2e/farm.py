@@ -89,9 +89,14 @@ class Farm:
         assert process.wait(seconds) == code, self.logs()
 
 
-def run(module: str, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def run(module: str, *arguments: str, cwd: Path | None = None, seconds: float = 90) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", module, *arguments], capture_output=True, text=True, cwd=cwd, timeout=90, check=False
+        [sys.executable, "-m", module, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=seconds,
+        check=False,
     )
 
 

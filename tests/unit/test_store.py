@@ -248,3 +248,11 @@ def test_a_store_that_fails_is_told_to_all_who_wait(tmp_path: Path) -> None:
     asyncio.run(main())
     assert store.facts() == [joined(1)]
     store.close()
+
+
+def test_a_second_daemon_on_the_same_folder_is_refused(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(SettingsError, match="another daemon works in"):
+        Store(tmp_path)
+    store.close()
+    Store(tmp_path).close()

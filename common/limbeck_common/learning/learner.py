@@ -39,15 +39,15 @@ def evaluate(learner: Learner, examples: Examples) -> dict[str, float]:
     return {"accuracy": float(hits.mean()), "loss": float(-np.log(np.maximum(likelihood, 1e-12)).mean())}
 
 
-def check_classes(chances: NDArray[np.float32], classes: int) -> None:
-    """Check that predictions have a column a class.
+def check_shape(chances: NDArray[np.float32], rows: int, classes: int) -> None:
+    """Check that predictions have a row a sample and a column a class.
 
     Raises:
         ClassesError: they have not.
     """
-    if chances.ndim != 2 or chances.shape[1] != classes:  # noqa: PLR2004 - rows and classes
+    if chances.shape != (rows, classes):
         raise ClassesError(
             f"the learner predicts an array of shape {list(chances.shape)}",
-            expected=f"[rows, {classes}]: the federation has {classes} classes",
+            expected=f"[{rows}, {classes}]: a row for each open row, a column for each of {classes} classes",
             remedy=f"give the model {classes} outputs",
         )

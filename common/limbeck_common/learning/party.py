@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from limbeck_common.config import Spec
 from limbeck_common.errors import DataError, LimbeckError, UserCodeError
 from limbeck_common.learning.datasets import PartyData
-from limbeck_common.learning.learner import Learner, check_classes, evaluate
+from limbeck_common.learning.learner import Learner, check_shape, evaluate
 from limbeck_common.messages import Block, Rows
 
 
@@ -46,7 +46,7 @@ class Party:
         """Return the class probabilities of open rows, shape [rows, classes]."""
         with _blame("prediction"):
             chances = np.asarray(self.learner.predict(self.open_rows[wanted.indices]), np.float32)
-        check_classes(chances, self.spec.classes)
+        check_shape(chances, len(wanted), self.spec.classes)
         return chances
 
     def measure(self, prefix: str = "") -> dict[str, float]:
