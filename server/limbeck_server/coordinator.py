@@ -283,6 +283,7 @@ class Coordinator:
                 self._pupil = None
                 continue
             self._decide([fact.Evaluated(at=time.time(), round=number, figures=figures)])
+            _log.info("evaluated", round=number, **figures)
 
     def _notify(self) -> None:
         self._changed.set()
