@@ -50,9 +50,10 @@ class Started:
 
 @dataclass(frozen=True)
 class Joined:
-    """The server took the client in."""
+    """The server took the client in. `kept` is the uplink of the last round worked on, before a restart."""
 
     invitation: Invitation
+    kept: Uplink | None = None
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,8 @@ def step(agent: Agent, event: Event) -> Step:  # noqa: PLR0911 - one case an eve
     match event:
         case Started():
             return agent, [Join()]
-        case Joined(invitation):
-            return _joined(replace(agent, failures=0), invitation.federation_id)
+        case Joined(invitation, kept):
+            return _joined(replace(agent, failures=0), invitation.federation_id, kept)
         case Pulled(answer):
             return _pulled(replace(agent, failures=0), answer)
         case Worked(uplink) if uplink.federation_id == agent.federation_id and agent.ended is None:
@@ -151,11 +152,15 @@ def step(agent: Agent, event: Event) -> Step:  # noqa: PLR0911 - one case an eve
             return _failed(agent, what, error, silent)
 
 
-def _joined(agent: Agent, federation_id: str) -> Step:
+def _joined(agent: Agent, federation_id: str, kept: Uplink | None) -> Step:
     if agent.federation_id != federation_id:  # another federation: nothing of the old one is of use
         agent = replace(agent, federation_id=federation_id, round=0, next=None, ended=None)
-    phase = Phase.WAITING if agent.phase is Phase.JOINING else agent.phase
-    return replace(agent, phase=phase), [_pull(agent)]
+    if agent.phase is not Phase.JOINING:
+        return agent, [_pull(agent)]
+    if kept is not None:  # pushed or not before the restart: the server knows, and counts it once
+        agent = replace(agent, phase=Phase.PUSHING, round=kept.round)
+        return agent, [_pull(agent), Push(kept)]
+    return replace(agent, phase=Phase.WAITING), [_pull(agent)]
 
 
 def _pulled(agent: Agent, answer: Downlink | Idle | Ended) -> Step:

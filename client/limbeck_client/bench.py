@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck_client.keeping import Keeper, Kept
 from limbeck_common.config import Spec
 from limbeck_common.errors import DataError
 from limbeck_common.learning.assemble import make_data, make_learner
@@ -32,15 +33,21 @@ class Bench(Protocol):
     async def classes(self, spec: Spec) -> int:
         """Return how many classes the learner predicts; 0 where it cannot tell before it has trained."""
 
+    async def resume(self, spec: Spec, federation_id: str) -> Uplink | None:
+        """Go on from what was kept of this federation, and return the uplink of the last round worked on."""
+
     async def visit(self, spec: Spec, downlink: Downlink) -> Uplink:
-        """Do one round's work."""
+        """Do one round's work. What comes of it is kept before this returns."""
 
 
 class LocalBench:
     """The client's own process: work runs on a thread, so that the network stays alive beside it."""
 
-    def __init__(self, name: str, model: str, device: str, load_data: Callable[[Spec], PartyData]) -> None:
+    def __init__(
+        self, name: str, model: str, device: str, load_data: Callable[[Spec], PartyData], keeper: Keeper
+    ) -> None:
         self.name = name
+        self._keeper = keeper
         self._model = model
         self._device = device
         self._load_data = load_data
@@ -65,7 +72,11 @@ class LocalBench:
 
     async def visit(self, spec: Spec, downlink: Downlink) -> Uplink:
         """See `Bench`."""
-        return await asyncio.to_thread(visit, make_method(spec.method), self._open_party(spec), downlink, self.name)
+        return await asyncio.to_thread(self._visit, spec, downlink)
+
+    async def resume(self, spec: Spec, federation_id: str) -> Uplink | None:
+        """See `Bench`."""
+        return await asyncio.to_thread(self._resume, spec, federation_id)
 
     def save(self, folder: Path) -> Path | None:
         """Write the learner's state as it is now to `folder`; nothing where it never worked."""
@@ -84,6 +95,19 @@ class LocalBench:
             return int(party.learner.predict(party.open_rows[:2]).shape[1])
         except Exception:  # noqa: BLE001 - some learners cannot predict before they have trained
             return 0
+
+    def _resume(self, spec: Spec, federation_id: str) -> Uplink | None:
+        kept = self._keeper.load(federation_id, spec.open_rows)
+        if kept is None:
+            return None
+        self._open_party(spec).learner.load_state(kept.learner)
+        return kept.uplink
+
+    def _visit(self, spec: Spec, downlink: Downlink) -> Uplink:
+        party = self._open_party(spec)
+        uplink = visit(make_method(spec.method), party, downlink, self.name)
+        self._keeper.keep(Kept(party.learner.state(), uplink))
+        return uplink
 
     def _open_party(self, spec: Spec) -> Party:
         if self._party is None:

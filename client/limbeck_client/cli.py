@@ -25,6 +25,7 @@ def cli() -> None:
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the built-in data sets, or LIMBECK_DATA.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the final model.")
+@click.option("--state", type=click.Path(path_type=Path), help="Folder to go on from.  [default: limbeck-client/NAME]")
 @click.option("--patience", default=3600.0, show_default=True, help="Seconds without the server before giving up.")
 @click.option(
     "--log-level", default="info", show_default=True, type=click.Choice(["debug", "info", "warning", "error"])
@@ -40,13 +41,17 @@ def join(address: str, **options: Any) -> None:
     click.echo(f"{ended.state}: {ended.reason}")
 
 
-async def _join(address: str, *, name: str, out: Path | None, patience: float, **options: Any) -> Any:
+async def _join(
+    address: str, *, name: str, out: Path | None, state: Path | None, patience: float, **options: Any
+) -> Any:
     from limbeck_client.bench import LocalBench, data_loader  # noqa: PLC0415 - help answers at once
+    from limbeck_client.keeping import Keeper  # noqa: PLC0415
     from limbeck_client.runner import Runner  # noqa: PLC0415
     from limbeck_client.transport import GrpcTransport  # noqa: PLC0415
 
     loader = data_loader(options["data"], options["part"], options["data_dir"])
-    bench = LocalBench(name, options["model"], options["device"], loader)
+    keeper = Keeper(state or Path("limbeck-client") / name)
+    bench = LocalBench(name, options["model"], options["device"], loader, keeper)
     transport = GrpcTransport(address)
     try:
         return await Runner(name, transport, bench, patience).run()

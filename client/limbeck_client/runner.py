@@ -71,7 +71,7 @@ class Runner:
         match effect:
             case machine.Join(pause):
                 await self._sleep(pause)
-                return machine.Joined(await self._join())
+                return await self._join()
             case machine.Pull(federation_id, after, pause):
                 await self._sleep(pause)
                 rows = self._spec.open_rows if self._spec else 0
@@ -91,7 +91,7 @@ class Runner:
             case _:
                 raise TypeError(f"no such effect: {effect}")
 
-    async def _join(self) -> Invitation:
+    async def _join(self) -> machine.Joined:
         """Learn the specification, get the data ready, and become a member with the open set's digest."""
         invitation = await self._transport.join(self.name, b"", 0)
         spec = Spec.model_validate_json(invitation.spec_json)
@@ -101,7 +101,10 @@ class Runner:
         self._spec = spec
         joined = await self._transport.join(self.name, digest, await self._bench.classes(spec))
         _log.info("joined", client=self.name, federation=spec.name, method=spec.method.name, rounds=spec.rounds)
-        return joined
+        kept = await self._bench.resume(spec, joined.federation_id)
+        if kept is not None:
+            _log.info("going on from the kept state", client=self.name, round=kept.round)
+        return machine.Joined(joined, kept)
 
     async def _fetch(self, spec: Spec, invitation: Invitation) -> bytes:
         """Fetch the open set, taking up a broken stream where it broke."""

@@ -88,7 +88,7 @@ async def run_demo(  # noqa: PLR0913 - one run's choices
 async def _start_client(client: Client, address: str, settings: Settings, run: Path) -> Program:
     arguments = ["join", address, "--name", client.name, "--model", client.model, "--part", str(client.part)]
     arguments += ["--device", settings.model.device, "--log-format", "text"]
-    arguments += ["--out", str(run / "models" / client.name)]
+    arguments += ["--out", str(run / "models" / client.name), "--state", str(run / "clients" / client.name)]
     if settings.data_dir is not None:
         arguments += ["--data-dir", str(settings.data_dir)]
     return await Program.start(client.name, "limbeck_client.cli", arguments, run / f"logs/{client.name}.log")

@@ -85,6 +85,10 @@ class WorkshopBench:
         """See `Bench`. The built-in models are made for the specification."""
         return spec.classes
 
+    async def resume(self, spec: Spec, federation_id: str) -> Uplink | None:  # noqa: ARG002 - `Bench`'s signature
+        """See `Bench`. A simulation starts anew."""
+        return None
+
     async def visit(self, spec: Spec, downlink: Downlink) -> Uplink:
         """See `Bench`."""
         body = write_message(*encode_downlink(downlink))

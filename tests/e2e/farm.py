@@ -61,7 +61,8 @@ class Farm:
         """Start a client that needs no torch, unless its arguments name another model and data."""
         out = str(self.folder / "models" / name)
         own = arguments or ("--part", name[-1], "--data", "tiny:data", "--model", "tiny:learner")
-        return self.start("limbeck_client.cli", "join", address, "--name", name, "--out", out, *own)
+        state = str(self.folder / "clients" / name)
+        return self.start("limbeck_client.cli", "join", address, "--name", name, "--out", out, "--state", state, *own)
 
     def delivered(self, address: str) -> int:
         return sum(client["delivered"] for client in self.status(address)["clients"])

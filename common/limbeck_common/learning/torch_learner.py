@@ -86,7 +86,9 @@ class TorchLearner:
                 for batch in _batches(len(inputs), recipe.batch_size):
                     chosen = batch.to(self.device)
                     optimizer.zero_grad()
-                    F.cross_entropy(self.module(inputs.index_select(0, chosen)), targets[chosen]).backward()  # type: ignore[no-untyped-call]
+                    F.cross_entropy(
+                        self.module(inputs.index_select(0, chosen)), targets.index_select(0, chosen)
+                    ).backward()  # type: ignore[no-untyped-call]
                     optimizer.step()
 
     def _inputs(self, x: NDArray[Any]) -> Tensor:
