@@ -2,13 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint fix bench stubs constraints test-compose clean
+.PHONY: demo test lint fix bench stubs constraints test-faults test-compose clean
 
 demo: .venv/ready ## a server and five clients on this machine, non-IID digits
 	$(BIN)/limbeck-lab demo
 
 test: .venv/ready lint ## lint, types, import contracts, then every test
-	$(BIN)/python -m pytest -n 2 -m "not compose"
+	$(BIN)/python -m pytest -n 2 -m "not compose and not faults"
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -29,6 +29,9 @@ stubs: .venv/ready ## protobuf and gRPC stubs from proto/
 constraints: .venv/ready ## pin every dependency, for every platform
 	$(BIN)/uv pip compile --universal --quiet --upgrade --all-extras --no-header --no-emit-index-url \
 	  --python-version 3.11 pyproject.toml --output-file constraints.txt
+
+test-faults: .venv/ready ## fifty schedules of kills, each to end with the bits of an undisturbed run
+	$(BIN)/python -m pytest -n 2 -m faults tests/e2e/test_faults.py
 
 test-compose: .venv/ready ## build the images and bring the compose file up, where a Docker engine answers
 	$(BIN)/python -m pytest -rs -m compose tests/e2e/test_compose.py

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from crashing import Fault
+
 HERE = Path(__file__).parent
 TINY = {
     "federation.rounds": "3",
@@ -35,10 +37,15 @@ class Farm:
     folder: Path
     running: list[subprocess.Popen[str]] = field(default_factory=list)
 
-    def start(self, module: str, *arguments: str, cwd: Path | None = None) -> subprocess.Popen[str]:
-        log = (self.folder / f"{len(self.running)}-{module}.log").open("w")
+    def start(
+        self, module: str, *arguments: str, cwd: Path | None = None, fault: tuple[Fault, int] | None = None
+    ) -> subprocess.Popen[str]:
+        program = ["-m", module]
+        if fault is not None:
+            program = [str(HERE / "crashing.py"), fault[0].name, str(fault[1]), module]
+        log = (self.folder / f"{len(self.running):03}-{module}.log").open("w")
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [sys.executable, *program, *arguments],
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
@@ -49,20 +56,28 @@ class Farm:
         self.running.append(process)
         return process
 
-    def server(self, *arguments: str, settings: dict[str, str] = TINY) -> tuple[subprocess.Popen[str], str]:
+    def server(
+        self, *arguments: str, settings: dict[str, str] = TINY, fault: tuple[Fault, int] | None = None
+    ) -> tuple[subprocess.Popen[str], str]:
         store = str(self.folder / "store")
-        process = self.start("limbeck_server.cli", "run", "--port", "0", "--store", store, *flags(settings), *arguments)
+        process = self.start(
+            "limbeck_server.cli", "run", "--port", "0", "--store", store, *flags(settings), *arguments, fault=fault
+        )
         assert process.stdout is not None
         line = process.stdout.readline()
         assert "listening on" in line, self.logs()
         return process, line.split()[-1]
 
-    def client(self, name: str, address: str, *arguments: str) -> subprocess.Popen[str]:
+    def client(
+        self, name: str, address: str, *arguments: str, fault: tuple[Fault, int] | None = None
+    ) -> subprocess.Popen[str]:
         """Start a client that needs no torch, unless its arguments name another model and data."""
         out = str(self.folder / "models" / name)
         own = arguments or ("--part", name[-1], "--data", "tiny:data", "--model", "tiny:learner")
         state = str(self.folder / "clients" / name)
-        return self.start("limbeck_client.cli", "join", address, "--name", name, "--out", out, "--state", state, *own)
+        return self.start(
+            "limbeck_client.cli", "join", address, "--name", name, "--out", out, "--state", state, *own, fault=fault
+        )
 
     def delivered(self, address: str) -> int:
         return sum(client["delivered"] for client in self.status(address)["clients"])
