@@ -6,7 +6,6 @@ federation, is set aside under another name, not loaded and not deleted.
 """
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import structlog
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from limbeck_common.disk import flush
 from limbeck_common.learning.learner import State
 from limbeck_common.messages import Uplink
 from limbeck_common.wire.codec import decode_uplink, encode_uplink, read_message, write_message
@@ -49,17 +49,10 @@ class Keeper:
         tensors[_UPLINK] = np.frombuffer(message, np.uint8)
         content = save(tensors)
         fresh = self._folder / "state.new"
-        with fresh.open("wb") as file:
-            file.write(hashlib.sha256(content).digest())
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        fresh.write_bytes(hashlib.sha256(content).digest() + content)
+        flush(fresh)
         fresh.replace(self._file)
-        descriptor = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)  # the new name, too
-        finally:
-            os.close(descriptor)
+        flush(self._folder)  # the new name, too
 
     def load(self, federation_id: str, open_rows: int) -> Kept | None:
         """Return what was kept for this federation; None where there is nothing of use."""

@@ -54,8 +54,8 @@ def cli() -> None:
 @_shared
 def demo(**options: Any) -> None:
     """Run a real server and five real clients of different models on loopback, and show what they gain."""
+    from limbeck_lab.clients import make_clients  # noqa: PLC0415
     from limbeck_lab.demo import MODELS, run_demo  # noqa: PLC0415 - help answers at once
-    from limbeck_lab.parties import make_clients  # noqa: PLC0415
 
     _run(run_demo, "demo", make_clients(MODELS, len(MODELS)), options)
 
@@ -68,7 +68,7 @@ def demo(**options: Any) -> None:
 )
 def simulate(clients: int, models: tuple[str, ...], **options: Any) -> None:
     """Run any number of clients in one process and a few workers, without a network: the same bits, sooner."""
-    from limbeck_lab.parties import make_clients  # noqa: PLC0415 - help answers at once
+    from limbeck_lab.clients import make_clients  # noqa: PLC0415 - help answers at once
     from limbeck_lab.simulate import simulate as run_simulation  # noqa: PLC0415
 
     _run(run_simulation, "simulate", make_clients(models, clients), options)

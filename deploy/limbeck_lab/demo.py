@@ -7,12 +7,13 @@ from pathlib import Path
 
 from limbeck_common.config import Spec
 from limbeck_common.learning.workshop import Workshop
+from limbeck_lab.clients import Bytes, Client
 from limbeck_lab.events import events_at
-from limbeck_lab.meter import Meter, total
-from limbeck_lab.parties import Client, WorkshopBench
+from limbeck_lab.meter import Meter
+from limbeck_lab.parties import WorkshopBench
 from limbeck_lab.processes import Program, as_flags
 from limbeck_lab.recorder import Recorder
-from limbeck_lab.results import ClientSummary, Summary, append
+from limbeck_lab.results import Summary
 from limbeck_lab.run_folder import write_settings
 from limbeck_server.build import find_open_data, make_spec
 from limbeck_server.settings import Settings
@@ -49,7 +50,9 @@ async def run_demo(  # noqa: PLR0913 - one run's choices
         meters += [Meter(host, int(port)) for _ in clients]
         for client, meter in zip(clients, meters, strict=True):
             programs.append(await _start_client(client, await meter.start(), settings, run))
-        recorder = Recorder(run, lambda: total(meters), show, has_model=settings.model.name != "none")
+        recorder = Recorder(
+            run, lambda: sum((meter.bytes for meter in meters), Bytes()), show, has_model=settings.model.name != "none"
+        )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(recorder.follow(events_at(address)))
             for program in programs:
@@ -63,26 +66,8 @@ async def run_demo(  # noqa: PLR0913 - one run's choices
     if model.exists():
         model.rename(run / "models" / "server.safetensors")
     lonely = await _train_alone(clients, settings, spec, workers, show) if alone else {}
-    summary = Summary(
-        state=recorder.end.state,
-        reason=recorder.end.reason,
-        seconds=seconds,
-        server_accuracy=recorder.server_accuracy,
-        clients=tuple(
-            ClientSummary(
-                name=client.name,
-                model=client.model,
-                alone=lonely.get(client.name),
-                federated=recorder.final.get(client.name),
-                bytes_up=meter.up,
-                bytes_down=meter.down,
-            )
-            for client, meter in zip(clients, meters, strict=True)
-        ),
-        bytes_counted="on the socket",
-    )
-    append(run, summary)
-    return summary
+    carried = {client.name: meter.bytes for client, meter in zip(clients, meters, strict=True)}
+    return recorder.summarise(clients, lonely, carried, seconds, "on the socket")
 
 
 async def _start_client(client: Client, address: str, settings: Settings, run: Path) -> Program:

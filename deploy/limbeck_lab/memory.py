@@ -7,7 +7,7 @@ from limbeck_common.config import PROTOCOL_VERSION
 from limbeck_common.messages import Answer, Downlink, Invitation, Receipt, Uplink
 from limbeck_common.wire.codec import decode_downlink, decode_uplink, encode_downlink, encode_uplink
 from limbeck_common.wire.payload import Payload, chunks
-from limbeck_lab.recorder import Bytes
+from limbeck_lab.clients import Bytes
 from limbeck_server.reception import Reception
 
 _WAIT_SECONDS = 20.0
@@ -34,7 +34,7 @@ class MemoryTransport:
             return answer
         head, tensors = encode_downlink(answer)
         payload = _carry(head.payload_size, chunks(tensors))
-        self.bytes = Bytes(self.bytes.up, self.bytes.down + head.ByteSize() + payload.size)
+        self.bytes += Bytes(down=head.ByteSize() + payload.size)
         return decode_downlink(head, payload, open_rows)
 
     async def push(self, uplink: Uplink) -> Receipt:
@@ -42,7 +42,7 @@ class MemoryTransport:
         self._reception.check(uplink.federation_id)
         head, tensors = encode_uplink(uplink)
         payload = _carry(head.payload_size, chunks(tensors))
-        self.bytes = Bytes(self.bytes.up + head.ByteSize() + payload.size, self.bytes.down)
+        self.bytes += Bytes(up=head.ByteSize() + payload.size)
         return await self._coordinator.push(
             uplink.client, decode_uplink(head, payload, self._coordinator.spec.open_rows)
         )

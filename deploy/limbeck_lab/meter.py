@@ -2,21 +2,20 @@
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from limbeck_lab.recorder import Bytes
+from limbeck_lab.clients import Bytes
 
 _READ_BYTES = 1 << 16
 
 
 @dataclass
 class Meter:
-    """Relays one client's connections to the server. `up` and `down` count TCP payload bytes."""
+    """Relays one client's connections to the server. `bytes` counts TCP payload."""
 
     host: str
     port: int
-    up: int = 0
-    down: int = 0
+    bytes: Bytes = field(default_factory=Bytes)
     _server: asyncio.Server | None = None
 
     async def start(self) -> str:
@@ -36,17 +35,12 @@ class Meter:
         except OSError:  # the server is gone: hang up, as it would
             answer.close()
             return
-        await asyncio.gather(self._pump(near, request, "up"), self._pump(far, answer, "down"))
+        await asyncio.gather(self._pump(near, request, 1, 0), self._pump(far, answer, 0, 1))
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, way: str) -> None:
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, up: int, down: int) -> None:
         with contextlib.suppress(OSError):  # either side may hang up at any time; the other is told by the close
             while data := await source.read(_READ_BYTES):
-                setattr(self, way, getattr(self, way) + len(data))
+                self.bytes += Bytes(up * len(data), down * len(data))
                 sink.write(data)
                 await sink.drain()
         sink.close()
-
-
-def total(meters: list[Meter]) -> Bytes:
-    """Return what all meters have counted."""
-    return Bytes(sum(meter.up for meter in meters), sum(meter.down for meter in meters))

@@ -1,8 +1,6 @@
-"""The lab's clients: their names, models and shares, and a bench for each in a worker process."""
+"""A bench for each of the lab's clients, in a worker process."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from limbeck_common.config import Spec
 from limbeck_common.errors import DataError
@@ -10,37 +8,9 @@ from limbeck_common.learning.datasets import load_party
 from limbeck_common.learning.workshop import Workshop
 from limbeck_common.messages import Downlink, Uplink
 from limbeck_common.methods.method import make_method
-from limbeck_common.seeds import derive
 from limbeck_common.wire.codec import decode_uplink, encode_downlink, read_message, write_message
 from limbeck_common.wire.v1 import federation_pb2
-
-
-@dataclass(frozen=True)
-class Client:
-    """One client of a lab run: its private rows are part `part` of the data set."""
-
-    name: str
-    model: str
-    part: int
-
-    def order(self, spec: Spec, device: str, data_dir: Path | None) -> dict[str, Any]:
-        """Return the fields that tell a worker who this client is."""
-        return {
-            "party": self.name,
-            "spec": spec.model_dump_json(),
-            "model": self.model,
-            "data": None,
-            "data_dir": str(data_dir) if data_dir else None,
-            "part": self.part,
-            "seed": derive(spec.seed, "learner", self.name),
-            "device": device,
-        }
-
-
-def make_clients(models: tuple[str, ...], count: int) -> list[Client]:
-    """Return `count` clients that take the models in turn."""
-    width = len(str(count - 1))
-    return [Client(f"client-{part:0{width}}", models[part % len(models)], part) for part in range(count)]
+from limbeck_lab.clients import Client
 
 
 def share_out(clients: list[Client], spec: Spec, workers: int, data_dir: Path | None) -> dict[str, int]:

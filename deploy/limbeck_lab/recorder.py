@@ -1,20 +1,13 @@
 """From events to `metrics.jsonl` and one line a round on the screen."""
 
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
+from limbeck_lab.clients import Bytes, Client
 from limbeck_lab.events import Event
-from limbeck_lab.results import RoundRecord, ServerRecord, append
+from limbeck_lab.results import ClientSummary, RoundRecord, ServerRecord, Summary, append
 from limbeck_lab.table import duration, human_bytes, mean, percent
-
-
-@dataclass(frozen=True)
-class Bytes:
-    """Bytes so far, all clients together."""
-
-    up: int = 0
-    down: int = 0
 
 
 class Recorder:
@@ -39,6 +32,36 @@ class Recorder:
             self._take(event)
         for line in self._lines.values():
             self._show(line)
+
+    def summarise(
+        self,
+        clients: Sequence[Client],
+        lonely: Mapping[str, float | None],
+        carried: Mapping[str, Bytes],
+        seconds: float,
+        counted: Literal["on the socket", "as encoded"],
+    ) -> Summary:
+        """Record and return how the run went: `lonely` are accuracies without the federation, `carried` are bytes."""
+        summary = Summary(
+            state=self.end.state,
+            reason=self.end.reason,
+            seconds=seconds,
+            server_accuracy=self.server_accuracy,
+            clients=tuple(
+                ClientSummary(
+                    name=client.name,
+                    model=client.model,
+                    alone=lonely.get(client.name),
+                    federated=self.final.get(client.name),
+                    bytes_up=carried[client.name].up,
+                    bytes_down=carried[client.name].down,
+                )
+                for client in clients
+            ),
+            bytes_counted=counted,
+        )
+        append(self._run, summary)
+        return summary
 
     def _take(self, event: Event) -> None:
         match event.kind:

@@ -8,11 +8,12 @@ from pathlib import Path
 from limbeck_client.runner import Runner
 from limbeck_common.learning.workshop import Workshop
 from limbeck_common.methods.method import make_method
+from limbeck_lab.clients import Bytes, Client
 from limbeck_lab.events import events_of
 from limbeck_lab.memory import MemoryTransport
-from limbeck_lab.parties import Client, WorkshopBench, share_out
-from limbeck_lab.recorder import Bytes, Recorder
-from limbeck_lab.results import ClientSummary, Summary, append
+from limbeck_lab.parties import WorkshopBench, share_out
+from limbeck_lab.recorder import Recorder
+from limbeck_lab.results import Summary
 from limbeck_lab.run_folder import write_settings
 from limbeck_server.build import find_open_data, make_machine, make_pupil, make_spec
 from limbeck_server.coordinator import Coordinator, Presence
@@ -51,8 +52,7 @@ async def simulate(  # noqa: PLR0913 - one run's choices
         transports = {client.name: MemoryTransport(reception) for client in clients}
 
         def count() -> Bytes:
-            carried = [transport.bytes for transport in transports.values()]
-            return Bytes(sum(each.up for each in carried), sum(each.down for each in carried))
+            return sum((transport.bytes for transport in transports.values()), Bytes())
 
         recorder = Recorder(run, count, show, has_model=pupil is not None)
         async with asyncio.TaskGroup() as tasks:
@@ -74,23 +74,5 @@ async def simulate(  # noqa: PLR0913 - one run's choices
         for workshop in workshops:
             await workshop.close()
         store.close()
-    summary = Summary(
-        state=recorder.end.state,
-        reason=recorder.end.reason,
-        seconds=seconds,
-        server_accuracy=recorder.server_accuracy,
-        clients=tuple(
-            ClientSummary(
-                name=client.name,
-                model=client.model,
-                alone=lonely.get(client.name),
-                federated=recorder.final.get(client.name),
-                bytes_up=transports[client.name].bytes.up,
-                bytes_down=transports[client.name].bytes.down,
-            )
-            for client in clients
-        ),
-        bytes_counted="as encoded",
-    )
-    append(run, summary)
-    return summary
+    carried = {name: transport.bytes for name, transport in transports.items()}
+    return recorder.summarise(clients, lonely, carried, seconds, "as encoded")

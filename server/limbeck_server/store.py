@@ -5,7 +5,6 @@ more than a megabyte lie in files beside the database; their rows are written af
 """
 
 import fcntl
-import os
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from limbeck_common.disk import flush
 from limbeck_common.errors import SettingsError
 from limbeck_common.messages import Block, FileArray, Kind, Rows, Space, Tensor, soft_labels
 from limbeck_common.wire.rows import decode_rows, encode_rows
@@ -152,8 +152,8 @@ class Store:
         values = filed.block.predictions
         filename = values.path.name if isinstance(values, FileArray) else None
         if filename:
-            _flush(self.blocks / filename)
-            _flush(self.blocks)
+            flush(self.blocks / filename)
+            flush(self.blocks)
         return {
             "round": filed.round,
             "client": filed.client,
@@ -193,15 +193,6 @@ def _take(path: Path) -> TextIO:
             f"another daemon works in {path.parent}", remedy="stop it, or name another folder with --store"
         ) from error
     return file
-
-
-def _flush(path: Path) -> None:
-    """Force a file's or a folder's content to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _set_durable(connection: Any, _record: object) -> None:

@@ -51,7 +51,7 @@ class DSFL(Section):
 
 
 def era(mean: NDArray[np.float64], temperature: float) -> NDArray[Any]:
-    """Entropy reduction: softmax(mean / T) of each row, shape [rows, classes]; T < 1 / ln(classes) or so sharpens.
+    """Entropy reduction: softmax(mean / T) of each row, shape [rows, classes]; a low T sharpens a row that leads.
 
     The softmax is taken of the averaged probabilities themselves, not of their logarithms, as in the paper.
     """

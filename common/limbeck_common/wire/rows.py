@@ -10,7 +10,7 @@ from limbeck_common.wire.v1 import block_pb2 as pb
 
 
 def encode_rows(rows: Rows) -> pb.Indices:
-    """Return the smallest form of `rows`."""
+    """Return a seeded sample as such, and any other rows as runs or as a bitmap, whichever is smaller."""
     if rows.sample is not None:
         sample = rows.sample
         return pb.Indices(sample=pb.SeededSample(seed=sample.seed, count=sample.count, population=sample.population))
