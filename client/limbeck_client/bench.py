@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck_client.keeping import Keeper, Kept
+from limbeck_client.owner import Owner
 from limbeck_common.config import Spec
 from limbeck_common.errors import DataError
 from limbeck_common.learning.assemble import make_data, make_learner
@@ -44,10 +44,10 @@ class LocalBench:
     """The client's own process: work runs on a thread, so that the network stays alive beside it."""
 
     def __init__(
-        self, name: str, model: str, device: str, load_data: Callable[[Spec], PartyData], keeper: Keeper
+        self, name: str, model: str, device: str, load_data: Callable[[Spec], PartyData], owner: Owner
     ) -> None:
         self.name = name
-        self._keeper = keeper
+        self._owner = owner
         self._model = model
         self._device = device
         self._load_data = load_data
@@ -97,7 +97,7 @@ class LocalBench:
             return 0
 
     def _resume(self, spec: Spec, federation_id: str) -> Uplink | None:
-        kept = self._keeper.load(federation_id, spec.open_rows)
+        kept = self._owner.keeper.load(federation_id, spec.open_rows)
         if kept is None:
             return None
         self._open_party(spec).learner.load_state(kept.learner)
@@ -105,8 +105,9 @@ class LocalBench:
 
     def _visit(self, spec: Spec, downlink: Downlink) -> Uplink:
         party = self._open_party(spec)
+        self._owner.check_work(spec, downlink)
         uplink = visit(make_method(spec.method), party, downlink, self.name)
-        self._keeper.keep(Kept(party.learner.state(), uplink))
+        self._owner.keep(party.learner.state(), uplink)
         return uplink
 
     def _open_party(self, spec: Spec) -> Party:

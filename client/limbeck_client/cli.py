@@ -26,6 +26,7 @@ def cli() -> None:
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the final model.")
 @click.option("--state", type=click.Path(path_type=Path), help="Folder to go on from.  [default: limbeck-client/NAME]")
+@click.option("--policy", type=click.Path(path_type=Path), help="Your limits: TOML, client/README.md lists them.")
 @click.option("--patience", default=3600.0, show_default=True, help="Seconds without the server before giving up.")
 @click.option(
     "--log-level", default="info", show_default=True, type=click.Choice(["debug", "info", "warning", "error"])
@@ -46,12 +47,16 @@ async def _join(
 ) -> Any:
     from limbeck_client.bench import LocalBench, data_loader  # noqa: PLC0415 - help answers at once
     from limbeck_client.keeping import Keeper  # noqa: PLC0415
+    from limbeck_client.ledger import Ledger  # noqa: PLC0415
+    from limbeck_client.owner import Owner  # noqa: PLC0415
+    from limbeck_client.policy import read_policy  # noqa: PLC0415
     from limbeck_client.runner import Runner  # noqa: PLC0415
     from limbeck_client.transport import GrpcTransport  # noqa: PLC0415
 
     loader = data_loader(options["data"], options["part"], options["data_dir"])
-    keeper = Keeper(state or Path("limbeck-client") / name)
-    bench = LocalBench(name, options["model"], options["device"], loader, keeper)
+    folder = state or Path("limbeck-client") / name
+    owner = Owner(read_policy(options["policy"]), Keeper(folder), Ledger(folder))
+    bench = LocalBench(name, options["model"], options["device"], loader, owner)
     transport = GrpcTransport(address)
     try:
         return await Runner(name, transport, bench, patience).run()
@@ -60,6 +65,18 @@ async def _join(
         saved = bench.save(out) if out is not None else None
         if saved is not None:
             click.echo(f"final model: {saved}")
+
+
+@cli.command()
+@click.argument("state", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def ledger(state: Path) -> None:
+    """Show all that a client has sent, from its STATE folder: a line for each uplink."""
+    from limbeck_client.ledger import Ledger  # noqa: PLC0415 - help answers at once
+
+    for each in Ledger(state).read():
+        what = f"{each.rows} rows of {each.kind}, {each.bytes:,} bytes" if each.rows else each.kind
+        limits = f", at most {each.confidence:.3f} sure, entropy from {each.entropy:.3f} nats" if each.rows else ""
+        click.echo(f"{each.at}  {each.federation_id}  round {each.round:>3}  {what}{limits}  {each.digest[:12]}")
 
 
 @cli.command()

@@ -21,6 +21,7 @@
         |-- MethodError               no such method, or wrong options
         |-- DataError                 data that is missing or unusable
         |-- UserCodeError             the user's own model or data raised
+        |-- PolicyError               more than this machine's owner allows
         |-- ListenError               the address cannot be bound
         |-- UnreachableError          no server answered in the time allowed
         `-- EndedError                the federation failed or was stopped
@@ -168,6 +169,10 @@ class DataError(SetupError):
 
 class UserCodeError(SetupError):
     """The user's own model or data could not be loaded, or raised."""
+
+
+class PolicyError(SetupError):
+    """The federation asks for more, or more would leave, than this machine's owner allows."""
 
 
 class ListenError(SetupError):

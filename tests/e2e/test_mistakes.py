@@ -88,6 +88,7 @@ def test_a_server_that_is_not_there_is_named() -> None:
         ([], "whose part of digits"),
         (["--part", "0", "--device", "abacus"], "device 'abacus'"),
         (["--part", "0", "--name", "a b"], "client name 'a b'"),
+        (["--part", "0", "--policy", "none.toml"], "policy none.toml"),
     ],
 )
 def test_a_client_with_a_mistake_says_which(farm: Farm, arguments: list[str], said: str) -> None:
