@@ -43,7 +43,7 @@ class DataSpec(Section):
     parts: Annotated[PositiveInt, Field(description="clients that the private rows are shared out to")] = 5
     private: Annotated[int, Field(ge=0, description="private rows in all; 0 for all that are left")] = 0
     open: Annotated[int, Field(ge=0, description="open rows; 0 for the data set's default")] = 0
-    partition: Literal["iid", "dirichlet", "shards"] = "dirichlet"
+    partition: Literal["iid", "dirichlet", "dirichlet_equal", "shards"] = "dirichlet"
     alpha: Annotated[float, Field(gt=0, description="of the Dirichlet distribution")] = 0.5
     classes_per_part: Annotated[PositiveInt, Field(description="classes a client, for shards")] = 2
 

@@ -28,7 +28,7 @@ def _shared(function: Any) -> Any:
     """Add the options that demo and simulate share."""
     options = [
         click.option("--dataset", help="digits, mnist, fashion_mnist or cifar10.  [default: digits]"),
-        click.option("--partition", help="iid, dirichlet or shards.  [default: dirichlet]"),
+        click.option("--partition", help="iid, dirichlet, dirichlet_equal or shards.  [default: dirichlet]"),
         click.option("--alpha", type=float, help="Of the Dirichlet distribution.  [default: 0.5]"),
         click.option("--rounds", type=int, help="Rounds of the federation."),
         click.option("--seed", type=int, help="Of everything.  [default: 0]"),

@@ -10,7 +10,7 @@ from limbeck_common.learning.partitions import Rows, partition, smallest
 seeds = st.integers(0, 2**63 - 1)
 schemes = st.builds(
     DataSpec,
-    partition=st.sampled_from(["iid", "dirichlet", "shards"]),
+    partition=st.sampled_from(["iid", "dirichlet", "dirichlet_equal", "shards"]),
     alpha=st.floats(0.01, 100),
     classes_per_part=st.integers(1, 12),
 )
@@ -57,7 +57,7 @@ def test_the_same_seed_gives_the_same_parts_and_the_global_generator_is_left_alo
     assert str(before) == str(after)
 
 
-@pytest.mark.parametrize("name", ["iid", "dirichlet", "shards"])
+@pytest.mark.parametrize("name", ["iid", "dirichlet", "dirichlet_equal", "shards"])
 def test_another_seed_gives_other_parts(name: str) -> None:
     scheme = DataSpec.model_validate({"partition": name})
     first, second = (partition(even(10, 50), 4, seed, scheme) for seed in (1, 2))
@@ -127,3 +127,11 @@ def test_shards_that_leave_a_part_empty_are_refused() -> None:
 def test_more_parts_than_rows_and_none_are_refused(parts: int) -> None:
     with pytest.raises(DataError, match=f"3 private rows cannot be shared out to {parts} parts"):
         partition(np.zeros(3, np.int64), parts, 0, DataSpec(partition="iid"))
+
+
+@given(st.integers(1, 12), seeds)
+def test_equal_dirichlet_parts_are_of_one_size(parts: int, seed: int) -> None:
+    found = partition(even(10, 30), parts, seed, DataSpec(partition="dirichlet_equal", alpha=0.3))
+    sizes = [len(part) for part in found]
+    assert max(sizes) - min(sizes) <= 1
+    assert sorted(np.concatenate(found)) == list(range(300))

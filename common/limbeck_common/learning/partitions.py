@@ -2,9 +2,10 @@
 
 iid        every part is a random sample of the rows; the sizes differ by one row at most
 dirichlet  for each class, the parts' shares are drawn from Dir(alpha): a small alpha gives a class to few parts.
-           Yurochkin et al. 2019 (arXiv 1905.12022); Hsu et al. 2019 (arXiv 1909.06335) draw the classes'
-           shares for each part in its place. Drawn again until no part is too small, as NIID-Bench does
+           Yurochkin et al. 2019 (arXiv 1905.12022). Drawn again until no part is too small, as NIID-Bench does
            (Li et al. 2022, arXiv 2102.02079).
+dirichlet_equal  every part has as many rows as the others, its classes' shares drawn from Dir(alpha): Hsu et al. 2019
+           (arXiv 1909.06335). Where a class runs out, its share goes to those that are left.
 shards     every part holds few classes: the pathological split of McMahan et al. 2017 (arXiv 1602.05629), with
            shards that never straddle two classes
 """
@@ -42,6 +43,8 @@ def partition(labels: Rows, parts: int, seed: int, scheme: DataSpec) -> list[Row
         shares = np.array_split(order, parts)
     elif scheme.partition == "dirichlet":
         shares = _dirichlet(classes, parts, scheme.alpha, rng)
+    elif scheme.partition == "dirichlet_equal":
+        shares = _dirichlet_equal(classes, parts, scheme.alpha, rng)
     else:
         shares = _shards(classes, parts, scheme.classes_per_part, rng)
     return [np.sort(share).astype(np.int64) for share in shares]
@@ -69,6 +72,23 @@ def _dirichlet(classes: list[Rows], parts: int, alpha: float, rng: np.random.Gen
         expected=f"at least {least} of the {sizes.sum()} rows in every part",
         remedy="raise alpha, or ask for fewer parts or more private rows",
     )
+
+
+def _dirichlet_equal(classes: list[Rows], parts: int, alpha: float, rng: np.random.Generator) -> list[Rows]:
+    """Return the parts' rows, unsorted; the sizes differ by one row at most."""
+    left = np.array([len(rows) for rows in classes])
+    sizes = [len(chunk) for chunk in np.array_split(np.arange(left.sum()), parts)]
+    shares = []
+    for size in sizes:
+        mix = rng.dirichlet(np.full(len(classes), alpha)) + 1e-9  # so that classes that are left can be drawn at all
+        taken = np.zeros_like(left)
+        while (lacking := size - taken.sum()) > 0:
+            open_classes = np.where(left > taken, mix, 0.0)
+            drawn = rng.multinomial(lacking, open_classes / open_classes.sum())
+            taken = np.minimum(taken + drawn, left)
+        shares.append(np.concatenate([rows[n - k : n] for rows, n, k in zip(classes, left, taken, strict=True)]))
+        left -= taken
+    return shares
 
 
 def _shards(classes: list[Rows], parts: int, per_part: int, rng: np.random.Generator) -> list[Rows]:
