@@ -117,6 +117,31 @@ def _tell(address: str, what: str, done: str, **fields: str) -> None:
     click.echo(done)
 
 
+@cli.command()
+@click.option("--store", "folder", default="limbeck-store", show_default=True, type=click.Path(path_type=Path))
+@click.option("--head", default="", help="A chain value that an earlier audit printed: it must still be there.")
+def audit(folder: Path, head: str) -> None:
+    """Check that the store is what a daemon wrote there, and that its teachings follow from its uplinks.
+
+    One line a round; exit status 1 if anything has changed. No daemon may be running on the store.
+    """
+    from limbeck_server.archive import Archive  # noqa: PLC0415 - help answers at once
+    from limbeck_server.audit import audit as examine  # noqa: PLC0415
+
+    archive = Archive(folder)
+    found = 0
+    try:
+        for verdict in examine(archive, head):
+            click.echo(verdict.text)
+            for wrong in verdict.damage:
+                found += 1
+                click.echo(f"  {wrong}")
+    finally:
+        archive.close()
+    click.echo(f"{found} damaged" if found else "all is as it was written")
+    sys.exit(1 if found else 0)
+
+
 def main() -> None:
     """Entry point of the console program."""
     run_command(cli, "limbeck-server")
