@@ -5,11 +5,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.schema import CreateTable
+
 from limbeck_common.errors import LimbeckError, SettingsError
 from limbeck_common.messages import Block, FileArray, nbytes
 from limbeck_common.wire.codec import block_digest
 from limbeck_server.filing import to_block, to_row
 from limbeck_server.store import take
+from limbeck_server.tables import TABLES
 
 
 class DamageError(LimbeckError):
@@ -35,12 +39,19 @@ class Archive:
         self._lock.close()
 
     def faults(self) -> list[str]:
-        """Return what SQLite's own check of the file finds; empty where all is well."""
+        """Return what SQLite's own check of the file finds, and tables of another form; empty where all is well."""
         try:
             said = [str(row[0]) for row in self._database.execute("PRAGMA integrity_check")]
-        except sqlite3.Error as error:
+            forms = dict(self._database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
+        except (sqlite3.Error, ValueError) as error:  # its words may quote bytes that are no text
             return [str(error)]
-        return [line for text in said if text != "ok" for line in text.splitlines()]
+        found = [line for text in said if text != "ok" for line in text.splitlines()]
+        odd = [
+            table.name
+            for table in TABLES.sorted_tables
+            if forms.get(table.name) != str(CreateTable(table).compile(dialect=sqlite.dialect())).strip()
+        ]
+        return found + [f"table {name!r} has not the form that the daemon gave it" for name in odd]
 
     def note(self, name: str) -> str:
         """Return a note; empty where there is none."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from limbeck_common.config import Spec
-from limbeck_common.errors import RefusalError
+from limbeck_common.errors import LimbeckError, RefusalError
 from limbeck_common.exact import Tally
 from limbeck_common.messages import Rows, soft_labels
 from limbeck_common.methods.method import make_method
@@ -37,11 +37,7 @@ class Verdict:
 
 
 def audit(archive: Archive, head: str = "") -> Iterator[Verdict]:
-    """Yield a verdict on the database, on the journal and on each round. `head` is a chain value noted before.
-
-    Raises:
-        LimbeckError: the method cannot be loaded.
-    """
+    """Yield a verdict on the database, on the journal and on each round. `head` is a chain value noted before."""
     faults = tuple(archive.faults())
     yield Verdict("database: DAMAGED" if faults else "database: sound", faults)
     ledger = read_ledger(archive, head)
@@ -51,10 +47,14 @@ def audit(archive: Archive, head: str = "") -> Iterator[Verdict]:
         return
     try:
         places = archive.filed()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, ValueError) as error:
         yield Verdict("blocks: DAMAGED", (f"their table cannot be read: {error}",))
         places = {}
-    examiner = _Examiner(archive, ledger, ledger.spec, places)
+    try:
+        examiner = _Examiner(archive, ledger, ledger.spec, places)
+    except LimbeckError as error:
+        yield Verdict("rounds: not checked", (f"the specification's method cannot be had: {error}",))
+        return
     for number in sorted(ledger.rounds):
         yield examiner.examine(number)
     strays = tuple(f"{_name(*key)} is stored, but no fact names it" for key in places)

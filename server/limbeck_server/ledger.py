@@ -62,7 +62,7 @@ def read_ledger(archive: Archive, head: str = "") -> Ledger:
                 ledger.enter(what)
             except (ValueError, TypeError, KeyError, AttributeError):
                 continue  # the chain has named it
-    except sqlite3.Error as error:
+    except (sqlite3.Error, ValueError) as error:  # SQLite's words may quote bytes that are no text
         ledger.damage.append(f"the facts end after number {ledger.length}: {error}")
     if not found:
         ledger.damage.append(f"the head {head} that was noted is not in the chain")
