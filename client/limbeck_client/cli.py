@@ -1,5 +1,6 @@
 """`limbeck-client`: take part in a federation."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,34 @@ def digest(source: str) -> None:
     if rows is None:
         raise DataError(f"{source} returned no open rows", expected="a PartyData with open rows")
     click.echo(f"{open_digest(rows).hex()}  {len(rows)} rows of {rows.dtype.str} {list(rows.shape[1:])}")
+
+
+@cli.command(params=join.params)
+def doctor(address: str, **options: Any) -> None:
+    """Check what a `join` with the same arguments needs: this machine, the server, the data, the model.
+
+    One line each, with its remedy; exit status 1 if a join would fail. Nothing is joined or kept.
+    """
+    set_up_logs(options["log_level"], options["log_format"])
+    sys.exit(run_async(_examine(address, **options)))
+
+
+async def _examine(address: str, *, name: str, state: Path | None, **options: Any) -> int:
+    from limbeck_client import doctor as doctors  # noqa: PLC0415 - help answers at once
+    from limbeck_client.bench import data_loader  # noqa: PLC0415
+    from limbeck_client.transport import GrpcTransport  # noqa: PLC0415
+    from limbeck_common.checkup import show  # noqa: PLC0415
+
+    model, device = options["model"], options["device"]
+    failed = show(doctors.examine_machine(model, device, state or Path("limbeck-client") / name), click.echo)
+    loader = data_loader(options["data"], options["part"], options["data_dir"])
+    transport = GrpcTransport(address)
+    try:
+        async for finding in doctors.examine(name, transport, model, device, loader):
+            failed |= show([finding], click.echo)
+    finally:
+        await transport.close()
+    return failed
 
 
 def main() -> None:

@@ -61,7 +61,7 @@ class GrpcTransport:
         with translating(self.address):
             answer = await self._stub.Join(request, timeout=_JOIN_SECONDS)
         size = answer.open_data_size if answer.open_data_served else 0
-        return Invitation(answer.federation_id, answer.spec_json, answer.open_digest, size)
+        return Invitation(answer.federation_id, answer.spec_json, answer.open_digest, size, answer.unix_seconds)
 
     async def pull(self, federation_id: str, client: str, after: int, open_rows: int) -> Answer:
         """See `Transport`."""

@@ -174,6 +174,7 @@ class Invitation:
     spec_json: str
     open_digest: bytes
     open_data_size: int  # bytes; 0 where the server does not send the open set
+    unix_seconds: float = 0.0  # the server's clock as it answered
 
 
 Answer = Downlink | Idle | Ended

@@ -37,7 +37,7 @@ async def simulate(  # noqa: PLR0913 - one run's choices
     open_data = find_open_data(settings)
     spec = make_spec(settings, open_data)
     write_settings(run, settings, spec, {client.name: client.model for client in clients})
-    store = Store(settings.store.path)
+    store = Store(settings.store.path, settings.store.keep_rounds)
     workshops = [Workshop() for _ in range(workers)]
     try:
         pupil = await make_pupil(settings, spec, workshops[-1])

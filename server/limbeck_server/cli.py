@@ -31,7 +31,14 @@ def cli() -> None:
 def run(config: Path | None, pairs: tuple[str, ...], **named: Any) -> None:
     """Run one federation until it ends. Ctrl-C or SIGTERM parks it: start again to go on."""
     from limbeck_server.daemon import serve  # noqa: PLC0415 - help answers at once
-    from limbeck_server.settings import load, read_pairs  # noqa: PLC0415
+
+    settings = _settings(config, pairs, named)
+    set_up_logs(settings.log.level, settings.log.format)
+    sys.exit(run_async(serve(settings, lambda address: click.echo(f"limbeck-server listening on {address}"))))
+
+
+def _settings(config: Path | None, pairs: tuple[str, ...], named: dict[str, Any]) -> Any:
+    from limbeck_server.settings import load, read_pairs  # noqa: PLC0415 - help answers at once
 
     keys = {
         "host": "listen.host",
@@ -42,9 +49,7 @@ def run(config: Path | None, pairs: tuple[str, ...], **named: Any) -> None:
     }
     flags = {keys[name]: str(value) for name, value in named.items() if value is not None}
     flags |= read_pairs(pairs)
-    settings = load(config, flags)
-    set_up_logs(settings.log.level, settings.log.format)
-    sys.exit(run_async(serve(settings, lambda address: click.echo(f"limbeck-server listening on {address}"))))
+    return load(config, flags)
 
 
 @cli.command()
@@ -115,6 +120,43 @@ def _tell(address: str, what: str, done: str, **fields: str) -> None:
     telling: Callable[..., Any] = asking.tell
     run_async(telling(address, what, **fields))
     click.echo(done)
+
+
+@cli.command()
+@click.option("--store", "folder", default="limbeck-store", show_default=True, type=click.Path(path_type=Path))
+@click.option("--head", default="", help="A chain value that an earlier audit printed: it must still be there.")
+def audit(folder: Path, head: str) -> None:
+    """Check that the store is what a daemon wrote there, and that its teachings follow from its uplinks.
+
+    One line a round; exit status 1 if anything has changed. No daemon may be running on the store.
+    """
+    from limbeck_server.archive import Archive  # noqa: PLC0415 - help answers at once
+    from limbeck_server.audit import audit as examine  # noqa: PLC0415
+
+    archive = Archive(folder)
+    found = 0
+    try:
+        for verdict in examine(archive, head):
+            click.echo(verdict.text)
+            for wrong in verdict.damage:
+                found += 1
+                click.echo(f"  {wrong}")
+    finally:
+        archive.close()
+    click.echo(f"{found} damaged" if found else "all is as it was written")
+    sys.exit(1 if found else 0)
+
+
+@cli.command(params=run.params)
+def doctor(config: Path | None, pairs: tuple[str, ...], **named: Any) -> None:
+    """Check what a `run` with the same options needs: this machine, the store, the port, the data, the model.
+
+    One line each, with its remedy; exit status 1 if the daemon would not run.
+    """
+    from limbeck_common.checkup import show  # noqa: PLC0415 - help answers at once
+    from limbeck_server.doctor import examine  # noqa: PLC0415
+
+    sys.exit(show(examine(_settings(config, pairs, named)), click.echo))
 
 
 def main() -> None:

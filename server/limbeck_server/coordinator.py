@@ -4,6 +4,7 @@ An answer that shows a state is sent only once the facts behind that state are i
 """
 
 import asyncio
+import hashlib
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,10 +15,11 @@ import structlog
 from limbeck_common.config import Spec
 from limbeck_common.errors import LimbeckError, MembershipError
 from limbeck_common.exact import Tally
-from limbeck_common.messages import Answer, Block, Downlink, Ended, Idle, Kind, Receipt, Rows, Uplink, nbytes
+from limbeck_common.messages import Answer, Block, Downlink, Ended, Idle, Receipt, Rows, Uplink, nbytes
 from limbeck_common.methods.method import Method
 from limbeck_common.wire.codec import block_digest
 from limbeck_server import facts as fact
+from limbeck_server.aggregate import open_tally
 from limbeck_server.gate import check_contribution, check_metrics
 from limbeck_server.journal import Journal
 from limbeck_server.round import Machine, Phase, State, evolve
@@ -87,7 +89,11 @@ class Coordinator:
             self.facts.append(each)
             self.state = evolve(self.state, each)
         if not self.facts:
-            self._decide([fact.Founded(at=time.time(), federation_id=federation_id)])
+            text = self.spec.model_dump_json()
+            if self.store.note("spec") is None:
+                self.store.note("spec", text)
+            named = hashlib.sha256(text.encode()).hexdigest()
+            self._decide([fact.Founded(at=time.time(), federation_id=federation_id, spec=named)])
             return
         for client in self.state.members:
             self.presence.saw(client)
@@ -241,8 +247,7 @@ class Coordinator:
         if self.state.closing:
             self._wanted = self._tally = None
             return
-        self._wanted = self._method.plan(self.spec, self.state.round)
-        self._tally = Tally(self._wanted.indices, self.spec.classes, Kind.PROBABILITIES)
+        self._wanted, self._tally = open_tally(self._method, self.spec, self.state.round)
 
     async def _beside(self, block: Block | None, work: Callable[..., None], *arguments: object) -> None:
         """Do work on a block: here where it is small, on the counting thread where it would hold up the loop."""
@@ -267,8 +272,15 @@ class Coordinator:
         self._teaching = teaching
         self._lessons.put_nowait((number, teaching))
         facts = self.machine.taught(self.state, block_digest(teaching).hex(), time.time())
-        self._decide(facts, [Filed(number, TEACHER, teaching)])
+        if not facts:  # an operator ended it meanwhile
+            return
+        self._decide([*facts, *self._drop(number)], [Filed(number, TEACHER, teaching)])
         _log.info("taught", round=number, rows=len(wanted), seconds=round(time.monotonic() - began, 4))
+
+    def _drop(self, number: int) -> list[fact.Fact]:
+        """Return what deletes the uplinks that have been kept for long enough, now that `number` is taught."""
+        last = number - self.store.keep_rounds
+        return [fact.Dropped(at=time.time(), round=last)] if 1 <= last < number else []
 
     async def _teach_pupil(self) -> None:
         """Give the server's model its lessons in order, beside the rounds."""

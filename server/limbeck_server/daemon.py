@@ -53,7 +53,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
     method = make_method(settings.method)
     open_data = find_open_data(settings)
     spec = make_spec(settings, open_data)
-    store = Store(settings.store.path)
+    store = Store(settings.store.path, settings.store.keep_rounds)
     _check_same(store, spec.model_dump_json())
     workshop = Workshop()
     try:

@@ -1,5 +1,6 @@
 """What has happened in a federation: the journal's records, from which its whole state follows."""
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
@@ -19,6 +20,7 @@ class Founded(Fact):
 
     kind: ClassVar[str] = "founded"
     federation_id: str
+    spec: str = ""  # SHA-256 of the store's note "spec", hexadecimal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +88,14 @@ class Taught(Fact):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Dropped(Fact):
+    """The uplinks of `round` and of all rounds before it were deleted, as the settings say."""
+
+    kind: ClassVar[str] = "dropped"
+    round: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Paused(Fact):
     """An operator held the federation."""
 
@@ -130,3 +140,11 @@ def from_json(line: str) -> Fact:
     if "participants" in fields:
         fields["participants"] = tuple(fields["participants"])
     return _KINDS[fields.pop("kind")](**fields)
+
+
+def link(previous: str, line: str) -> str:
+    """Return the chain's next value (hexadecimal): the SHA-256 of the one before and of a fact's line of JSON.
+
+    It stands beside each fact, so that none can be changed, moved or taken out without a trace.
+    """
+    return hashlib.sha256(f"{previous}\n{line}".encode()).hexdigest()

@@ -21,6 +21,7 @@ from limbeck_common.messages import Receipt
 from limbeck_common.seeds import choose, derive
 from limbeck_server.facts import (
     Closed,
+    Dropped,
     Ended,
     Evaluated,
     Evicted,
@@ -244,7 +245,7 @@ def evolve(state: State, fact: Fact) -> State:  # noqa: C901, PLR0911, PLR0912 -
             return replace(state, evicted=state.evicted | {fact.client})
         case Ended():
             return replace(state, phase=Phase(fact.state), since=fact.at, reason=fact.reason, paused_at=None)
-        case Evaluated():
+        case Evaluated() | Dropped():
             return state
         case _:
             raise TypeError(f"no such fact: {fact}")

@@ -1,6 +1,7 @@
 """The Federation service: gRPC messages in, calls to the reception and the coordinator, gRPC messages out."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -60,6 +61,7 @@ class FederationService(FederationServicer):
                 open_digest=invitation.open_digest,
                 open_data_served=invitation.open_data_size > 0,
                 open_data_size=invitation.open_data_size,
+                unix_seconds=time.time(),
             )
             self.traffic.up[client] += request.ByteSize()
             self.traffic.down[client] += answer.ByteSize()

@@ -107,9 +107,10 @@ class ListenSettings(Section):
 
 
 class StoreSettings(Section):
-    """Where the journal lies."""
+    """Where the journal lies, and how long it keeps uplinks."""
 
     path: Path = Path("limbeck-store")
+    keep_rounds: Annotated[int, Field(ge=0, description="rounds whose uplinks are kept once taught; 0: all")] = 0
 
 
 class LimitSettings(Section):

@@ -4,6 +4,7 @@ What `commit` has returned from survives a crash of the process or the machine (
 more than a megabyte lie in files beside the database; their rows are written after the files are on disk.
 """
 
+import contextlib
 import fcntl
 import uuid
 from collections.abc import Iterable, Iterator
@@ -17,41 +18,15 @@ from numpy.typing import NDArray
 
 from limbeck_common.disk import flush
 from limbeck_common.errors import SettingsError
-from limbeck_common.messages import Block, FileArray, Kind, Rows, Space, Tensor, soft_labels
-from limbeck_common.wire.rows import decode_rows, encode_rows
-from limbeck_common.wire.v1.block_pb2 import Indices
-from limbeck_server.facts import Fact, from_json, to_json
+from limbeck_common.messages import Block, FileArray, Rows, soft_labels
+from limbeck_server.facts import Dropped, Fact, from_json, link, to_json
+from limbeck_server.filing import to_block, to_row
+from limbeck_server.tables import BLOCKS, FACTS, NOTES, TABLES
 
 INLINE_BYTES = 1 << 20
 TEACHER = ""  # the client name under which a round's teaching is filed
 
 _ANY_POPULATION = 2**62  # rows were checked when they came in
-
-_TABLES = sa.MetaData()
-_FACTS = sa.Table(
-    "facts",
-    _TABLES,
-    sa.Column("number", sa.Integer, primary_key=True),
-    sa.Column("fact", sa.Text, nullable=False),
-)
-_BLOCKS = sa.Table(
-    "blocks",
-    _TABLES,
-    sa.Column("round", sa.Integer, primary_key=True),
-    sa.Column("client", sa.String, primary_key=True),
-    sa.Column("kind", sa.String, nullable=False),
-    sa.Column("dtype", sa.String, nullable=False),
-    sa.Column("columns", sa.Integer, nullable=False),
-    sa.Column("rows", sa.LargeBinary, nullable=False),
-    sa.Column("values", sa.LargeBinary),
-    sa.Column("file", sa.String),
-)
-_NOTES = sa.Table(
-    "notes",
-    _TABLES,
-    sa.Column("name", sa.String, primary_key=True),
-    sa.Column("text", sa.Text, nullable=False),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,17 +39,25 @@ class Filed:
 
 
 class Store:
-    """One federation's folder. Blocking: the coordinator calls it from a thread."""
+    """One federation's folder. Blocking: the coordinator calls it from a thread.
 
-    def __init__(self, folder: Path) -> None:
+    Uplinks are kept for `keep_rounds` rounds after they have been taught from, or for good where it is 0. With
+    `flushes` off nothing is promised to survive the machine: for benchmarks alone.
+    """
+
+    def __init__(self, folder: Path, keep_rounds: int = 0, *, flushes: bool = True) -> None:
         self.folder = folder
+        self.keep_rounds = keep_rounds
         self.blocks = folder / "blocks"
         self.blocks.mkdir(parents=True, exist_ok=True)
-        self._lock = _take(folder / "lock")
+        self._lock = take(folder / "lock")
         self._engine = sa.create_engine(f"sqlite:///{folder / 'journal.sqlite'}")
-        sa.event.listen(self._engine, "connect", _set_durable)
+        sa.event.listen(self._engine, "connect", _set_durable if flushes else _set_fast)
         try:
-            _TABLES.create_all(self._engine)
+            TABLES.create_all(self._engine)
+            with self._engine.connect() as connection:
+                last = sa.select(FACTS.c.chain).order_by(FACTS.c.number.desc()).limit(1)
+                self._chain: str = connection.execute(last).scalar() or ""
         except sa.exc.DatabaseError as error:
             self.close()
             raise SettingsError(
@@ -87,7 +70,7 @@ class Store:
     def _sweep(self) -> None:
         """Remove files that no row names: uploads that a crash cut off, none of them acknowledged."""
         with self._engine.connect() as connection:
-            named = set(connection.execute(sa.select(_BLOCKS.c.file)).scalars())
+            named = set(connection.execute(sa.select(BLOCKS.c.file)).scalars())
         for path in self.blocks.iterdir():
             if path.name not in named:
                 path.unlink()
@@ -104,35 +87,49 @@ class Store:
     def facts(self) -> list[Fact]:
         """Return the journal."""
         with self._engine.connect() as connection:
-            return [from_json(row.fact) for row in connection.execute(sa.select(_FACTS).order_by(_FACTS.c.number))]
+            return [from_json(row.fact) for row in connection.execute(sa.select(FACTS).order_by(FACTS.c.number))]
 
     def commit(self, facts: Iterable[Fact], filed: Iterable[Filed] = ()) -> None:
-        """Append facts and file blocks in one transaction; durable once this returns."""
+        """Append facts and file blocks in one transaction; durable once this returns.
+
+        A `Dropped` fact takes the uplinks with it.
+        """
         rows = [self._row(each) for each in filed]
-        lines = [{"fact": to_json(fact)} for fact in facts]
+        facts = list(facts)
+        chain, lines = self._chain, []
+        for fact in facts:
+            line = to_json(fact)
+            chain = link(chain, line)
+            lines.append({"fact": line, "chain": chain})
+        doomed = max((fact.round for fact in facts if isinstance(fact, Dropped)), default=0)
         with self._engine.begin() as connection:
             if rows:
-                connection.execute(sa.insert(_BLOCKS), rows)
+                connection.execute(sa.insert(BLOCKS), rows)
             if lines:
-                connection.execute(sa.insert(_FACTS), lines)
+                connection.execute(sa.insert(FACTS), lines)
+            files = _drop(connection, doomed) if doomed else []
+        self._chain = chain
+        for name in files:
+            with contextlib.suppress(OSError):  # what is left is swept at the next start
+                (self.blocks / name).unlink()
 
     def note(self, name: str, text: str | None = None) -> str | None:
         """Keep a small text under a name, or with no text return the one kept."""
         with self._engine.begin() as connection:
             if text is not None:
-                connection.execute(sa.insert(_NOTES).values(name=name, text=text))
-            return connection.execute(sa.select(_NOTES.c.text).where(_NOTES.c.name == name)).scalar()
+                connection.execute(sa.insert(NOTES).values(name=name, text=text))
+            return connection.execute(sa.select(NOTES.c.text).where(NOTES.c.name == name)).scalar()
 
     def uplinks(self, number: int) -> Iterator[Block]:
         """Yield a round's accepted blocks, one at a time, by client name."""
-        query = sa.select(_BLOCKS).where(_BLOCKS.c.round == number, _BLOCKS.c.client != TEACHER)
+        query = sa.select(BLOCKS).where(BLOCKS.c.round == number, BLOCKS.c.client != TEACHER)
         with self._engine.connect() as connection:
-            for row in connection.execute(query.order_by(_BLOCKS.c.client)):
+            for row in connection.execute(query.order_by(BLOCKS.c.client)):
                 yield self._block(row)
 
     def teaching(self, number: int) -> Block | None:
         """Return a round's teaching; none where it has not been aggregated."""
-        query = sa.select(_BLOCKS).where(_BLOCKS.c.round == number, _BLOCKS.c.client == TEACHER)
+        query = sa.select(BLOCKS).where(BLOCKS.c.round == number, BLOCKS.c.client == TEACHER)
         with self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else self._block(row)
@@ -149,40 +146,17 @@ class Store:
         return soft_labels(rows, FileArray(path, 0, np.dtype("<f4"), shape))
 
     def _row(self, filed: Filed) -> dict[str, Any]:
-        values = filed.block.predictions
-        filename = values.path.name if isinstance(values, FileArray) else None
-        if filename:
-            flush(self.blocks / filename)
+        row: dict[str, Any] = {"round": filed.round, "client": filed.client} | to_row(filed.block)
+        if row["file"]:
+            flush(self.blocks / row["file"])
             flush(self.blocks)
-        return {
-            "round": filed.round,
-            "client": filed.client,
-            "kind": filed.block.kind,
-            "dtype": values.dtype.str,
-            "columns": values.shape[1],
-            "rows": _rows_to_bytes(filed.block.keys),
-            "values": None if filename else np.ascontiguousarray(values[:]).tobytes(),
-            "file": filename,
-        }
+        return row
 
-    def _block(self, row: Any) -> Block:
-        rows = decode_rows(Indices.FromString(row.rows), _ANY_POPULATION)
-        dtype, shape = np.dtype(row.dtype), (len(rows), row.columns)
-        values: Tensor
-        if row.file is None:
-            values = np.frombuffer(row.values, dtype).reshape(shape)
-        else:
-            values = FileArray(self.blocks / row.file, 0, dtype, shape)
-        return Block(Space.OPEN, rows, Kind(row.kind), (values,))
+    def _block(self, row: sa.Row[Any]) -> Block:
+        return to_block(row._asdict(), self.blocks, _ANY_POPULATION)
 
 
-def _rows_to_bytes(keys: Rows | tuple[str, ...]) -> bytes:
-    if not isinstance(keys, Rows):
-        raise TypeError("only predictions on rows are stored")
-    return encode_rows(keys).SerializeToString()
-
-
-def _take(path: Path) -> TextIO:
+def take(path: Path) -> TextIO:
     """Lock a folder for this process; the lock goes with the process, however it ends."""
     file = path.open("w")
     try:
@@ -198,3 +172,16 @@ def _take(path: Path) -> TextIO:
 def _set_durable(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
+
+
+def _set_fast(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=OFF")
+
+
+def _drop(connection: sa.Connection, through: int) -> list[str]:
+    """Delete the uplinks of rounds up to `through`, and return the files that held the large ones."""
+    old = (BLOCKS.c.round <= through, BLOCKS.c.client != TEACHER)
+    files = connection.execute(sa.select(BLOCKS.c.file).where(*old, BLOCKS.c.file.is_not(None))).scalars().all()
+    connection.execute(sa.delete(BLOCKS).where(*old))
+    return list(files)

@@ -3,7 +3,7 @@
 from limbeck_server import facts as fact
 
 
-def tell(what: fact.Fact) -> str:  # noqa: C901, PLR0911 - one case a fact
+def tell(what: fact.Fact) -> str:  # noqa: C901, PLR0911, PLR0912 - one case a fact
     """Return the fact in a sentence."""
     match what:
         case fact.Founded():
@@ -25,6 +25,8 @@ def tell(what: fact.Fact) -> str:  # noqa: C901, PLR0911 - one case a fact
         case fact.Evaluated():
             figures = ", ".join(f"{name} {value:.4f}" for name, value in sorted(what.figures.items()))
             return f"server's model after round {what.round}: {figures}"
+        case fact.Dropped():
+            return f"uplinks up to round {what.round} deleted"
         case fact.Evicted():
             return f"{what.client} evicted"
         case fact.Ended():

@@ -50,7 +50,7 @@ class Farm:
             stderr=log,
             text=True,
             cwd=cwd,
-            env=os.environ | {"PYTHONPATH": str(HERE)},
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])},
         )
         log.close()
         self.running.append(process)

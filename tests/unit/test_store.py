@@ -1,6 +1,7 @@
 """The store keeps what it has committed, and the journal before it groups, orders and fails without a hang."""
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,6 +26,7 @@ FACTS = [
     fact.Closed(at=6, round=1),
     fact.Taught(at=7, round=1, digest="cd"),
     fact.Evaluated(at=7, round=1, figures={"accuracy": 0.5}),
+    fact.Dropped(at=7.5, round=0),
     fact.Paused(at=8),
     fact.Resumed(at=9),
     fact.Evicted(at=10, client="b"),
@@ -256,3 +258,43 @@ def test_a_second_daemon_on_the_same_folder_is_refused(tmp_path: Path) -> None:
         Store(tmp_path)
     store.close()
     Store(tmp_path).close()
+
+
+def test_a_dropped_round_takes_its_uplinks_and_their_files_and_leaves_the_teaching(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    values = np.full((INLINE_BYTES, 1), 1, np.float32)
+    large = store.gather(Rows(np.arange(len(values))), [values], 1)
+    store.commit([], [Filed(1, "a", large), Filed(1, "b", labels(1, 0)), Filed(1, TEACHER, labels(2, 0))])
+    store.commit([], [Filed(2, "a", labels(3, 0))])
+    store.commit([fact.Dropped(at=1, round=1)])
+    assert list(store.uplinks(1)) == []
+    assert list(store.blocks.iterdir()) == []
+    assert store.teaching(1) is not None
+    assert len(list(store.uplinks(2))) == 1
+    store.close()
+
+
+def test_a_block_keeps_its_temperature(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    block = soft_labels(Rows(np.arange(2)), np.full((2, 2), 0.5, np.float32), 0.1)
+    store.commit([], [Filed(1, "a", block)])
+    (kept,) = store.uplinks(1)
+    assert block_digest(kept) == block_digest(block)
+    store.close()
+
+
+def test_the_chain_goes_on_after_a_restart_and_after_a_commit_that_failed(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.commit([joined(1)], [Filed(1, "a", labels(1, 0))])
+    with pytest.raises(Exception, match="UNIQUE"):
+        store.commit([joined(2)], [Filed(1, "a", labels(2, 0))])
+    store.commit([joined(3)])
+    store.close()
+    store = Store(tmp_path)
+    store.commit([joined(4)])
+    store.close()
+    chain = ""
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.sqlite")) as database:
+        for line, stored in database.execute("SELECT fact, chain FROM facts ORDER BY number"):
+            chain = fact.link(chain, line)
+            assert chain == stored

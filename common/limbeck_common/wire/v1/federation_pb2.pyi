@@ -32,18 +32,20 @@ class JoinRequest(_message.Message):
     def __init__(self, protocol_version: _Optional[int] = ..., client_name: _Optional[str] = ..., open_digest: _Optional[bytes] = ..., classes: _Optional[int] = ...) -> None: ...
 
 class JoinResponse(_message.Message):
-    __slots__ = ("federation_id", "spec_json", "open_digest", "open_data_served", "open_data_size")
+    __slots__ = ("federation_id", "spec_json", "open_digest", "open_data_served", "open_data_size", "unix_seconds")
     FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
     SPEC_JSON_FIELD_NUMBER: _ClassVar[int]
     OPEN_DIGEST_FIELD_NUMBER: _ClassVar[int]
     OPEN_DATA_SERVED_FIELD_NUMBER: _ClassVar[int]
     OPEN_DATA_SIZE_FIELD_NUMBER: _ClassVar[int]
+    UNIX_SECONDS_FIELD_NUMBER: _ClassVar[int]
     federation_id: str
     spec_json: str
     open_digest: bytes
     open_data_served: bool
     open_data_size: int
-    def __init__(self, federation_id: _Optional[str] = ..., spec_json: _Optional[str] = ..., open_digest: _Optional[bytes] = ..., open_data_served: _Optional[bool] = ..., open_data_size: _Optional[int] = ...) -> None: ...
+    unix_seconds: float
+    def __init__(self, federation_id: _Optional[str] = ..., spec_json: _Optional[str] = ..., open_digest: _Optional[bytes] = ..., open_data_served: _Optional[bool] = ..., open_data_size: _Optional[int] = ..., unix_seconds: _Optional[float] = ...) -> None: ...
 
 class PullRequest(_message.Message):
     __slots__ = ("federation_id", "client_name", "after_round", "wait_seconds")

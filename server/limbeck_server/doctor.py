@@ -1,0 +1,90 @@
+"""What would keep a daemon with these settings from running: `limbeck-server doctor`."""
+
+import socket
+import sqlite3
+from collections.abc import Iterator
+
+from limbeck_common.checkup import (
+    Finding,
+    Level,
+    check_device,
+    check_folder,
+    check_model,
+    check_versions,
+    failure,
+)
+from limbeck_common.config import Spec
+from limbeck_common.errors import LimbeckError
+from limbeck_common.methods.method import make_method
+from limbeck_server.archive import Archive
+from limbeck_server.build import find_open_data, make_spec
+from limbeck_server.settings import ListenSettings, Settings
+
+_PACKAGES = ("grpcio", "protobuf", "numpy", "sqlalchemy", "grpcio-health-checking", "grpcio-reflection")
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Yield what is found, one thing after another. Nothing is left behind."""
+    yield from check_versions(_PACKAGES)
+    yield check_device(settings.model.name, settings.model.device)
+    yield from check_folder("store", settings.store.path)
+    yield _check_port(settings.listen)
+    try:
+        make_method(settings.method)
+        yield Finding(Level.OK, f"method {settings.method.name}")
+    except LimbeckError as error:
+        yield failure(f"method {settings.method.name}", error)
+    try:
+        found = find_open_data(settings)
+        spec = make_spec(settings, found)
+    except (LimbeckError, ValueError) as error:
+        yield failure("open data", error)
+        return
+    where = "" if found.data is not None else ", not sent to clients"
+    yield Finding(Level.OK, f"open data: {found.rows} rows, digest {found.digest.hex()[:16]}...{where}")
+    yield _check_journal(settings, spec)
+    if settings.model.name == "none":
+        yield Finding(Level.OK, "model: none, an aggregator only")
+    elif found.data is None:
+        yield Finding(
+            Level.WARN, f"model {settings.model.name} was not tried", "there are no open rows here to try it on"
+        )
+    else:
+        yield check_model(settings.model.name, spec, found.data[:2], settings.model.device)
+
+
+def _check_port(listen: ListenSettings) -> Finding:
+    where = f"{listen.host}:{listen.port}"
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gRPC does: one in TIME_WAIT is free
+            probe.bind(address)
+    except OSError as error:
+        remedy = "stop what listens there (a daemon that runs already?), or name another with --port or --host"
+        return Finding(Level.FAIL, f"cannot listen on {where}: {error.strerror}", remedy)
+    return Finding(Level.OK, f"{where} is free")
+
+
+def _check_journal(settings: Settings, spec: Spec) -> Finding:
+    """Say what a daemon would find in its store."""
+    folder = settings.store.path
+    if not (folder / "journal.sqlite").is_file():
+        return Finding(Level.OK, f"store {folder}: empty, a new federation would begin")
+    try:
+        archive = Archive(folder)
+    except (LimbeckError, OSError) as error:
+        return failure(f"store {folder}", error)
+    try:
+        faults = archive.faults()
+        kept = "" if faults else archive.note("spec")
+    except sqlite3.Error as error:
+        return failure(f"store {folder}: no limbeck journal", error)
+    finally:
+        archive.close()
+    if faults:
+        return Finding(Level.FAIL, f"store {folder} is damaged: {faults[0]}", "see what limbeck-server audit says")
+    if kept and kept != spec.model_dump_json():
+        remedy = "restore them, or name a new folder with --store"
+        return Finding(Level.FAIL, f"store {folder} holds a federation with other settings", remedy)
+    return Finding(Level.OK, f"store {folder}: a federation to go on with")

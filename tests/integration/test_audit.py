@@ -1,0 +1,208 @@
+"""The audit passes what a federation wrote, and finds and names whatever has changed since."""
+
+import contextlib
+import json
+import re
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from worked import CLIENTS, ROUNDS, work
+
+from limbeck_common.errors import SettingsError
+from limbeck_server.archive import Archive
+from limbeck_server.audit import Verdict, audit
+from limbeck_server.facts import link
+from limbeck_server.store import INLINE_BYTES, Store
+
+
+def verdicts(folder: Path, head: str = "") -> list[Verdict]:
+    archive = Archive(folder)
+    try:
+        return list(audit(archive, head))
+    finally:
+        archive.close()
+
+
+def damage(folder: Path, head: str = "") -> list[str]:
+    return [wrong for verdict in verdicts(folder, head) for wrong in verdict.damage]
+
+
+@contextlib.contextmanager
+def database(folder: Path) -> Iterator[sqlite3.Connection]:
+    with contextlib.closing(sqlite3.connect(folder / "journal.sqlite")) as connection:
+        yield connection
+        connection.commit()
+
+
+def change(folder: Path, statement: str, *values: Any) -> None:
+    with database(folder) as connection:
+        assert connection.execute(statement, values).rowcount
+
+
+@pytest.fixture(scope="module")
+def sound() -> Iterator[Path]:
+    """A store for those that only look."""
+    with tempfile.TemporaryDirectory() as folder:
+        work(Path(folder))
+        yield Path(folder)
+
+
+@pytest.fixture
+def store(sound: Path, tmp_path: Path) -> Path:
+    """A copy of it to damage."""
+    return shutil.copytree(sound, tmp_path / "store")
+
+
+def test_a_store_as_it_was_written_passes_with_a_line_a_round(sound: Path) -> None:
+    assert damage(sound) == []
+    said = [verdict.text for verdict in verdicts(sound)]
+    assert said[0] == "database: sound"
+    assert "chain unbroken" in said[1]
+    taught = "3 uplinks as they came, and the same teaching from them, bit for bit, teaching as the journal names it"
+    assert said[2:5] == [f"round {number}: {taught}" for number in range(1, ROUNDS + 1)]
+    assert said[5:] == ["round 4: 3 uplinks as they came"]  # the closing round
+
+
+def test_an_audit_changes_nothing(sound: Path) -> None:
+    (sound / "blocks" / "stray").write_text("a file that a crash left")
+    before = (sound / "journal.sqlite").read_bytes()
+    verdicts(sound)
+    assert (sound / "journal.sqlite").read_bytes() == before
+    assert (sound / "blocks" / "stray").exists()
+    (sound / "blocks" / "stray").unlink()
+
+
+def flipped(content: bytes, place: int, bit: int) -> bytes:
+    return content[:place] + bytes([content[place] ^ (1 << bit)]) + content[place + 1 :]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    block=st.tuples(st.integers(1, ROUNDS), st.sampled_from(("", *CLIENTS))),
+    column=st.sampled_from(["values", "rows", "kind", "dtype"]),
+    place=st.integers(0, 10**6),
+    bit=st.integers(0, 7),
+)
+def test_any_flipped_bit_of_any_block_is_found_and_named(
+    sound: Path, block: tuple[int, str], column: str, place: int, bit: int
+) -> None:
+    number, client = block
+    where = "round = ? AND client = ?"
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copytree(sound, Path(folder) / "store")
+        with database(copy) as connection:
+            query = f'SELECT CAST("{column}" AS BLOB) FROM blocks WHERE {where}'  # noqa: S608 - of our own words
+            (content,) = connection.execute(query, (number, client)).fetchone()
+        spoiled = flipped(content, place % len(content), bit)
+        kept: Any = spoiled if column in {"values", "rows"} else spoiled.decode("latin-1")
+        change(copy, f'UPDATE blocks SET "{column}" = ? WHERE {where}', kept, number, client)  # noqa: S608
+        (named,) = damage(copy)
+    assert named.startswith(f"uplink of {client} for round {number}:" if client else f"teaching of round {number}:")
+
+
+@settings(max_examples=60, deadline=None)
+@given(place=st.integers(0, 10**6), bit=st.integers(0, 7), column=st.sampled_from(["fact", "chain"]))
+def test_any_flipped_bit_of_any_fact_is_found_and_named(sound: Path, place: int, bit: int, column: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copytree(sound, Path(folder) / "store")
+        with database(copy) as connection:
+            facts = connection.execute(f"SELECT number, {column} FROM facts").fetchall()  # noqa: S608
+        number, text = facts[place % len(facts)]
+        spoiled = flipped(text.encode(), place % len(text.encode()), bit)
+        change(copy, f"UPDATE facts SET {column} = CAST(? AS TEXT) WHERE number = ?", spoiled, number)  # noqa: S608
+        found = damage(copy)
+    assert any(wrong.startswith(f"fact {number} is not what was written there") for wrong in found)
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("DELETE FROM blocks WHERE round = 2 AND client = 'b'", "uplink of b for round 2 is missing"),
+        ("DELETE FROM blocks WHERE round = 2 AND client = ''", "teaching of round 2 is missing"),
+        ("UPDATE blocks SET temperature = 2 WHERE round = 1 AND client = 'a'", "uplink of a for round 1: its digest"),
+        ("UPDATE blocks SET columns = 4 WHERE round = 1 AND client = 'a'", "uplink of a for round 1: it cannot be"),
+        ("UPDATE blocks SET client = 'd' WHERE round = 1 AND client = 'a'", "uplink of d for round 1 is stored, but"),
+        ("UPDATE blocks SET file = 'x' WHERE round = 3 AND client = 'c'", "uplink of c for round 3: it cannot be read"),
+        ("UPDATE facts SET fact = replace(fact, '0.5', '0.1') WHERE number = 7", "fact 7 is not .*: kept, round 1"),
+        ("DELETE FROM facts WHERE number = 9", "fact 10 is not what was written there"),
+        ("UPDATE notes SET text = replace(text, '0.1', '0.2')", "the note 'spec' is not what the first fact names"),
+        ("UPDATE notes SET text = replace(text, 'dsfl', 'dsfm')", "the specification's method cannot be had: unknown"),
+        ("UPDATE notes SET text = 'x'", "the note 'spec' cannot be read, so no round can be checked"),
+        ("DELETE FROM facts WHERE number > 9", "uplink of .* is stored, but no fact names it"),
+    ],
+)
+def test_what_was_changed_is_named(store: Path, statement: str, named: str) -> None:
+    change(store, statement)
+    assert any(re.match(named, wrong) for wrong in damage(store))
+
+
+def test_a_teaching_that_does_not_follow_from_its_uplinks_is_found_in_a_consistent_forgery(store: Path) -> None:
+    """Both the teaching and the fact of its digest replaced, and the chain computed anew: the method knows better."""
+    with database(store) as connection:
+        taught = json.loads(connection.execute("SELECT fact FROM facts WHERE fact LIKE '%taught%'").fetchone()[0])
+        chain = ""
+        for number, line in connection.execute("SELECT number, fact FROM facts ORDER BY number").fetchall():
+            forged = line.replace(taught["digest"], "0" * 64)
+            chain = link(chain, forged)
+            connection.execute("UPDATE facts SET fact = ?, chain = ? WHERE number = ?", (forged, chain, number))
+    said = damage(store)
+    assert any(wrong.startswith("teaching of round 1: its uplinks give") for wrong in said)
+    assert not any(wrong.startswith("fact") for wrong in said)
+
+
+def test_a_journal_cut_short_is_found_by_the_head_that_was_noted(store: Path) -> None:
+    head = verdicts(store)[1].text.rpartition(" ")[2]
+    assert damage(store, head) == []
+    change(store, "DELETE FROM facts WHERE number = (SELECT max(number) FROM facts)")
+    assert damage(store) == []  # a journal may end anywhere
+    assert damage(store, head) == [f"the head {head} that was noted is not in the chain"]
+
+
+def test_torn_pages_of_the_database_are_found(store: Path) -> None:
+    journal = store / "journal.sqlite"
+    content = bytearray(journal.read_bytes())
+    content[4096 : len(content) : 512] = b"\xff" * len(range(4096, len(content), 512))
+    journal.write_bytes(content)
+    assert damage(store)
+
+
+def test_large_blocks_in_files_are_read_and_their_damage_named(tmp_path: Path) -> None:
+    classes = 64
+    work(tmp_path, keep_rounds=1, classes=classes, rows=INLINE_BYTES // (4 * classes) + 1)
+    files = sorted((tmp_path / "blocks").iterdir())
+    assert len(files) == ROUNDS  # teachings; in this process uplinks come in memory
+    assert damage(tmp_path) == []
+    content = files[0].read_bytes()
+    for spoiled in (flipped(content, 77, 3), content + b"\0", content[:-1]):
+        files[0].write_bytes(spoiled)
+        (named,) = damage(tmp_path)
+        assert named.startswith("teaching of round ")
+    files[0].unlink()
+    assert damage(tmp_path)
+
+
+@pytest.mark.parametrize("keep_rounds", [1, 2])
+def test_rounds_whose_uplinks_are_not_kept_are_said_to_be_so(tmp_path: Path, keep_rounds: int) -> None:
+    work(tmp_path, keep_rounds)
+    assert damage(tmp_path) == []
+    rounds = [verdict.text for verdict in verdicts(tmp_path) if verdict.text.startswith("round")]
+    dropped = ["uplinks not kept, teaching as the journal names it" in text for text in rounds]
+    assert dropped == [number <= ROUNDS - keep_rounds for number in range(1, ROUNDS + 1)] + [False]
+    change(tmp_path, "DELETE FROM blocks WHERE round = ? AND client = 'a'", ROUNDS)
+    assert damage(tmp_path) == [f"uplink of a for round {ROUNDS} is missing"]
+
+
+def test_a_store_in_use_and_a_folder_without_one_are_refused(sound: Path, tmp_path: Path) -> None:
+    working = Store(sound)
+    with pytest.raises(SettingsError, match="another daemon works in"):
+        Archive(sound)
+    working.close()
+    with pytest.raises(SettingsError, match="there is no journal in"):
+        Archive(tmp_path)
