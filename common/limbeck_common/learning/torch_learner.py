@@ -110,7 +110,10 @@ class TorchLearner:
             torch.set_rng_state(self._random)
             if devices:  # dropout on the GPU draws there: start it from what the CPU's generator says
                 torch.cuda.manual_seed(int(torch.randint(2**62, ())))
-            yield
+            try:
+                yield
+            finally:
+                torch.set_flush_denormal(False)
             if advance:
                 self._random = torch.get_rng_state()
 
