@@ -28,6 +28,11 @@ def cli() -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the final model.")
 @click.option("--state", type=click.Path(path_type=Path), help="Folder to go on from.  [default: limbeck-client/NAME]")
 @click.option("--policy", type=click.Path(path_type=Path), help="Your limits: TOML, client/README.md lists them.")
+@click.option(
+    "--credentials", type=click.Path(path_type=Path), help="Folder of them.  [default: credentials in --state]"
+)
+@click.option("--token-file", type=click.Path(path_type=Path), help="Enrol first with this token, if not yet enrolled.")
+@click.option("--insecure", is_flag=True, help="Plain text, even over a network.")
 @click.option("--patience", default=3600.0, show_default=True, help="Seconds without the server before giving up.")
 @click.option(
     "--log-level", default="info", show_default=True, type=click.Choice(["debug", "info", "warning", "error"])
@@ -53,12 +58,17 @@ async def _join(
     from limbeck_client.policy import read_policy  # noqa: PLC0415
     from limbeck_client.runner import Runner  # noqa: PLC0415
     from limbeck_client.transport import GrpcTransport  # noqa: PLC0415
+    from limbeck_common.wire.credentials import choose_credentials  # noqa: PLC0415
 
-    loader = data_loader(options["data"], options["part"], options["data_dir"])
     folder = state or Path("limbeck-client") / name
+    credentials = options["credentials"] or folder / "credentials"
+    if options["token_file"] is not None and not (credentials / "key.pem").exists():
+        await _enroll(_token_in(options["token_file"]), credentials)
+    chosen = choose_credentials(credentials, address, insecure=options["insecure"], name=name)
+    loader = data_loader(options["data"], options["part"], options["data_dir"])
     owner = Owner(read_policy(options["policy"]), Keeper(folder), Ledger(folder))
     bench = LocalBench(name, options["model"], options["device"], loader, owner)
-    transport = GrpcTransport(address)
+    transport = GrpcTransport(address, chosen)
     try:
         return await Runner(name, transport, bench, patience).run()
     finally:
@@ -78,6 +88,42 @@ def ledger(state: Path) -> None:
         what = f"{each.rows} rows of {each.kind}, {each.bytes:,} bytes" if each.rows else each.kind
         limits = f", at most {each.confidence:.3f} sure, entropy from {each.entropy:.3f} nats" if each.rows else ""
         click.echo(f"{each.at}  {each.federation_id}  round {each.round:>3}  {what}{limits}  {each.digest[:12]}")
+
+
+@cli.command()
+@click.argument("line", metavar="TOKEN")
+@click.option(
+    "--credentials",
+    type=click.Path(path_type=Path),
+    help="Folder for them.  [default: limbeck-client/NAME/credentials]",
+)
+def enroll(line: str, credentials: Path | None) -> None:
+    """Trade TOKEN, a line from `limbeck-server token create`, for a certificate. It works once; - reads it from stdin.
+
+    The private key is made here and stays here. `join` then finds the credentials by the client's name.
+    """
+    line = sys.stdin.readline() if line == "-" else line
+    run_async(_enroll(line, credentials))
+
+
+async def _enroll(line: str, folder: Path | None) -> None:
+    from limbeck_client.enrolling import enroll as enroll_with  # noqa: PLC0415 - help answers at once
+    from limbeck_common.certificates import fingerprint  # noqa: PLC0415
+    from limbeck_common.tokens import read_token  # noqa: PLC0415
+
+    token = read_token(line)
+    folder = folder or Path("limbeck-client") / token.name / "credentials"
+    await enroll_with(token, folder)
+    click.echo(f"{token.role} {token.name}: credentials in {folder}, of the authority {fingerprint(token.ca)}")
+
+
+def _token_in(file: Path) -> str:
+    from limbeck_common.errors import SettingsError  # noqa: PLC0415 - help answers at once
+
+    try:
+        return file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: {error}", expected="a file that holds a token") from error
 
 
 @cli.command()

@@ -3,13 +3,12 @@
 from collections.abc import AsyncIterator, Iterator
 from typing import Protocol
 
-import grpc
-
 from limbeck_common.config import PROTOCOL_VERSION
 from limbeck_common.errors import StreamError
 from limbeck_common.messages import Answer, Ended, Idle, Invitation, Receipt, Uplink
-from limbeck_common.wire.calls import OPTIONS, translating
+from limbeck_common.wire.calls import translating
 from limbeck_common.wire.codec import decode_downlink, encode_uplink
+from limbeck_common.wire.credentials import Credentials, open_channel
 from limbeck_common.wire.payload import Payload, chunks
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationStub
@@ -41,12 +40,12 @@ class Transport(Protocol):
 
 
 class GrpcTransport:
-    """The network. `wait` is the longest that one pull stays open, in seconds."""
+    """The network: mTLS, or plain text without credentials. `wait`: the longest that a pull stays open, in seconds."""
 
-    def __init__(self, address: str, wait: float = 20.0) -> None:
+    def __init__(self, address: str, credentials: Credentials | None = None, wait: float = 20.0) -> None:
         self.address = address
         self._wait = wait
-        self._channel = grpc.aio.insecure_channel(address, options=OPTIONS)
+        self._channel = open_channel(address, credentials)
         self._stub = FederationStub(self._channel)
 
     async def close(self) -> None:

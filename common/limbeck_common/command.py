@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ _Result = TypeVar("_Result")
 
 def run_command(command: click.Command, program: str) -> None:
     """Run a console program. A mistake ends it with one line on standard error and status 1; Ctrl-C with 130."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what a person can mend we say ourselves, in one line
     try:
         sys.exit(command.main(prog_name=program, standalone_mode=False))
     except click.ClickException as error:

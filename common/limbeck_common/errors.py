@@ -7,6 +7,10 @@
     |   |-- ClassesError              FAILED_PRECONDITION
     |   |-- FederationError           FAILED_PRECONDITION  a message for another federation
     |   |-- MembershipError           PERMISSION_DENIED    not joined, not sampled, or evicted
+    |   |-- IdentityError             PERMISSION_DENIED    a name that is not the certificate's
+    |   |-- RoleError                 PERMISSION_DENIED    a client acting as operator, or the reverse
+    |   |-- CertificateError          UNAUTHENTICATED      revoked, expired, or not this federation's
+    |   |-- TokenError                UNAUTHENTICATED      an enrolment token used before, expired or unknown
     |   |-- ClientNameError           INVALID_ARGUMENT     a client name that cannot be used
     |   |-- RoundError                INVALID_ARGUMENT     a round that has not opened
     |   |-- KeysError                 INVALID_ARGUMENT     rows that were not asked for, or not all of them
@@ -86,6 +90,34 @@ class MembershipError(RefusalError):
 
     status = "PERMISSION_DENIED"
     reason = "NOT_A_PARTICIPANT"
+
+
+class IdentityError(RefusalError):
+    """The message claims another name than the sender's certificate."""
+
+    status = "PERMISSION_DENIED"
+    reason = "WRONG_IDENTITY"
+
+
+class RoleError(RefusalError):
+    """The sender's certificate is for another role than the call needs."""
+
+    status = "PERMISSION_DENIED"
+    reason = "WRONG_ROLE"
+
+
+class CertificateError(RefusalError):
+    """The sender's certificate was revoked, has expired, or was not given out by this federation."""
+
+    status = "UNAUTHENTICATED"
+    reason = "CERTIFICATE_REFUSED"
+
+
+class TokenError(RefusalError):
+    """The enrolment token was used before, has expired, was cancelled or is unknown."""
+
+    status = "UNAUTHENTICATED"
+    reason = "TOKEN_REFUSED"
 
 
 class ClientNameError(RefusalError):

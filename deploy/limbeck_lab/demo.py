@@ -7,6 +7,7 @@ from pathlib import Path
 
 from limbeck_common.config import Spec
 from limbeck_common.learning.workshop import Workshop
+from limbeck_common.wire.credentials import find_credentials
 from limbeck_lab.clients import Bytes, Client
 from limbeck_lab.events import events_at
 from limbeck_lab.meter import Meter
@@ -17,7 +18,9 @@ from limbeck_lab.results import Summary
 from limbeck_lab.run_folder import write_settings
 from limbeck_server.build import find_open_data, make_spec
 from limbeck_server.settings import Settings
+from limbeck_server.tls_folder import OPERATOR, TlsFolder
 
+_TOKEN_SECONDS = 600
 MODELS = ("cnn", "mlp", "resnet8", "cnn", "forest")
 
 
@@ -33,6 +36,8 @@ async def run_demo(  # noqa: PLR0913 - one run's choices
     """
     began = time.monotonic()
     spec = make_spec(settings, find_open_data(settings))
+    tls = TlsFolder(settings.tls.folder)
+    tls.init(["127.0.0.1"])
     write_settings(run, settings, spec, {client.name: client.model for client in clients})
     programs: list[Program] = []
     meters: list[Meter] = []
@@ -49,12 +54,12 @@ async def run_demo(  # noqa: PLR0913 - one run's choices
         host, _, port = address.rpartition(":")
         meters += [Meter(host, int(port)) for _ in clients]
         for client, meter in zip(clients, meters, strict=True):
-            programs.append(await _start_client(client, await meter.start(), settings, run))
+            programs.append(await _start_client(client, await meter.start(), settings, run, tls))
         recorder = Recorder(
             run, lambda: sum((meter.bytes for meter in meters), Bytes()), show, has_model=settings.model.name != "none"
         )
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(recorder.follow(events_at(address)))
+            tasks.create_task(recorder.follow(events_at(address, find_credentials(tls.path / OPERATOR))))
             for program in programs:
                 tasks.create_task(program.finish())
     finally:
@@ -70,10 +75,14 @@ async def run_demo(  # noqa: PLR0913 - one run's choices
     return recorder.summarise(clients, lonely, carried, seconds, "on the socket")
 
 
-async def _start_client(client: Client, address: str, settings: Settings, run: Path) -> Program:
+async def _start_client(client: Client, address: str, settings: Settings, run: Path, tls: TlsFolder) -> Program:
+    token = run / "tokens" / client.name
+    token.parent.mkdir(mode=0o700, exist_ok=True)
+    token.write_text(str(tls.new_token(client.name, "client", _TOKEN_SECONDS)))
     arguments = ["join", address, "--name", client.name, "--model", client.model, "--part", str(client.part)]
     arguments += ["--device", settings.model.device, "--log-format", "text"]
     arguments += ["--out", str(run / "models" / client.name), "--state", str(run / "clients" / client.name)]
+    arguments += ["--token-file", str(token)]
     if settings.data_dir is not None:
         arguments += ["--data-dir", str(settings.data_dir)]
     return await Program.start(client.name, "limbeck_client.cli", arguments, run / f"logs/{client.name}.log")

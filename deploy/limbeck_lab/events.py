@@ -3,9 +3,8 @@
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
-import grpc
-
-from limbeck_common.wire.calls import OPTIONS, translating
+from limbeck_common.wire.calls import translating
+from limbeck_common.wire.credentials import Credentials, open_channel
 from limbeck_common.wire.v1 import operator_pb2 as pb
 from limbeck_common.wire.v1.operator_pb2_grpc import OperatorStub
 from limbeck_server.coordinator import Coordinator
@@ -32,14 +31,14 @@ async def events_of(coordinator: Coordinator) -> AsyncIterator[Event]:
         yield Event(kind=fact.kind, **fields)
 
 
-async def events_at(address: str) -> AsyncIterator[Event]:
+async def events_at(address: str, credentials: Credentials | None = None) -> AsyncIterator[Event]:
     """Yield the events of the daemon at `address`, until the federation has ended.
 
     Raises:
         UnreachableError: the daemon went away.
     """
     with translating(address):
-        async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
+        async with open_channel(address, credentials) as channel:
             async for event in OperatorStub(channel).Watch(pb.WatchRequest()):
                 state, _, reason = event.text.partition(": ")
                 yield Event(

@@ -44,6 +44,7 @@ def lab_settings(
         "data.parts": clients,
         "listen.port": 0,
         "store.path": str(run / "store"),
+        "tls.folder": str(run / "tls"),
     }
     given = {} if config else defaults
     return load(config, {key: str(value) for key, value in (given | own).items()} | flags)

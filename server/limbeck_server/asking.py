@@ -1,6 +1,8 @@
 """The operator's side: ask a daemon, and print what it says."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,75 +10,87 @@ import grpc
 from google.protobuf.json_format import MessageToJson
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from limbeck_common.wire.calls import OPTIONS, translating
+from limbeck_common.wire.calls import translating
+from limbeck_common.wire.credentials import Credentials, open_channel
 from limbeck_common.wire.v1 import operator_pb2 as pb
 from limbeck_common.wire.v1.operator_pb2_grpc import OperatorStub
 
 _SECONDS = 10.0
 
 
-async def health(address: str) -> str:
+@dataclass(frozen=True)
+class Daemon:
+    """Whom to ask, and with which credentials; None for plain text."""
+
+    address: str
+    credentials: Credentials | None
+
+    @asynccontextmanager
+    async def channel(self) -> AsyncIterator[grpc.aio.Channel]:
+        """Dial, and hang up at the end. Raises UnreachableError, RefusalError for what fails in between."""
+        with translating(self.address):
+            async with open_channel(self.address, self.credentials) as channel:
+                yield channel
+
+
+async def health(daemon: Daemon) -> str:
     """Return what the standard health service says of the whole daemon: SERVING, or another of its words.
 
     Raises:
-        UnreachableError: no daemon answers at `address`.
+        UnreachableError: no daemon answers at its address.
     """
-    with translating(address):
-        async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
-            stub: Any = health_pb2_grpc.HealthStub(channel)  # its types leave the calls out
-            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_SECONDS)
+    async with daemon.channel() as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)  # its types leave the calls out
+        answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_SECONDS)
     return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
 
 
-async def status(address: str, *, as_json: bool) -> str:
+async def status(daemon: Daemon, *, as_json: bool) -> str:
     """Return the federation's state as text, or as JSON.
 
     Raises:
-        UnreachableError: no daemon answers at `address`.
+        UnreachableError: no daemon answers at its address.
     """
-    with translating(address):
-        async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
-            answer = await OperatorStub(channel).Status(pb.StatusRequest(), timeout=_SECONDS)
+    async with daemon.channel() as channel:
+        answer = await OperatorStub(channel).Status(pb.StatusRequest(), timeout=_SECONDS)
     if as_json:
         return MessageToJson(answer, always_print_fields_with_no_presence=True, preserving_proto_field_name=True)
     return "\n".join(_lines(answer))
 
 
-async def watch(address: str, after: int, *, as_json: bool, show: Callable[[str], None]) -> None:
+async def watch(daemon: Daemon, after: int, *, as_json: bool, show: Callable[[str], None]) -> None:
     """Show events until the federation ends.
 
     Raises:
-        UnreachableError: no daemon answers at `address`, or it goes away.
+        UnreachableError: no daemon answers at its address, or it goes away.
     """
-    with translating(address):
-        async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
-            async for event in OperatorStub(channel).Watch(pb.WatchRequest(after_event=after)):
-                if as_json:
-                    show(MessageToJson(event, indent=None, preserving_proto_field_name=True))
-                else:
-                    clock = datetime.fromtimestamp(event.unix_seconds, UTC).astimezone().strftime("%H:%M:%S")
-                    show(f"{clock}  {event.text}")
+    async with daemon.channel() as channel:
+        async for event in OperatorStub(channel).Watch(pb.WatchRequest(after_event=after)):
+            if as_json:
+                show(MessageToJson(event, indent=None, preserving_proto_field_name=True))
+            else:
+                clock = datetime.fromtimestamp(event.unix_seconds, UTC).astimezone().strftime("%H:%M:%S")
+                show(f"{clock}  {event.text}")
 
 
-async def tell(address: str, what: str, **fields: str) -> None:
+async def tell(daemon: Daemon, what: str, **fields: str) -> None:
     """Carry one operator's word to the daemon: pause, resume, stop or evict.
 
     Raises:
-        UnreachableError: no daemon answers at `address`.
+        UnreachableError: no daemon answers at its address.
         RefusalError: it refused.
     """
-    with translating(address):
-        async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
-            stub = OperatorStub(channel)
-            match what:
-                case "pause":
-                    await stub.Pause(pb.PauseRequest(), timeout=_SECONDS)
-                case "resume":
-                    await stub.Resume(pb.ResumeRequest(), timeout=_SECONDS)
-                case "stop":
-                    await stub.Stop(pb.StopRequest(**fields), timeout=_SECONDS)
-                case "evict":
-                    await stub.Evict(pb.EvictRequest(**fields), timeout=_SECONDS)
+    async with daemon.channel() as channel:
+        stub = OperatorStub(channel)
+        match what:
+            case "pause":
+                await stub.Pause(pb.PauseRequest(), timeout=_SECONDS)
+            case "resume":
+                await stub.Resume(pb.ResumeRequest(), timeout=_SECONDS)
+            case "stop":
+                await stub.Stop(pb.StopRequest(**fields), timeout=_SECONDS)
+            case "evict":
+                await stub.Evict(pb.EvictRequest(**fields), timeout=_SECONDS)
 
 
 def _lines(answer: pb.StatusResponse) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """`limbeck-server`: run the daemon, and talk to one."""
 
+import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,10 +9,28 @@ from typing import Any
 import click
 
 from limbeck_common.command import run_async, run_command, set_up_logs
+from limbeck_server.authority_cli import TLS, init, revoke, rotate, token
 
-_SERVER = click.option(
-    "--server", "address", default="127.0.0.1:50051", show_default=True, metavar="HOST:PORT", help="The daemon to ask."
-)
+
+def _asks(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that name a daemon, and the daemon as its first argument."""
+
+    @TLS
+    @click.option("--server", "address", default="127.0.0.1:50051", show_default=True, metavar="HOST:PORT")
+    @click.option(
+        "--credentials", type=click.Path(path_type=Path), help="An operator's.  [default: the folder operator of --tls]"
+    )
+    @click.option("--insecure", is_flag=True, help="Plain text, even over a network.")
+    @functools.wraps(command)
+    def asking_command(*, folder: Path, address: str, credentials: Path | None, insecure: bool, **options: Any) -> None:
+        from limbeck_common.wire.credentials import choose_credentials  # noqa: PLC0415 - help answers at once
+        from limbeck_server.asking import Daemon  # noqa: PLC0415
+
+        set_up_logs("warning", "auto")
+        found = choose_credentials(credentials or folder / "operator", address, insecure=insecure)
+        command(Daemon(address, found), **options)
+
+    return asking_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -27,6 +46,8 @@ def cli() -> None:
 @click.option("--rounds", type=int, help="Rounds of the federation.")
 @click.option("--store", help="Folder of the journal. Started again on it, the daemon goes on where it was.")
 @click.option("--data-dir", help="Folder of the built-in data sets; LIMBECK_DATA names it too.")
+@click.option("--tls", help="Folder of `limbeck-server init`'s certificates; with it, TLS.  [default: limbeck-tls]")
+@click.option("--insecure", is_flag=True, default=None, help="Plain text, even where a network reaches it.")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. --set round.time.max=60.")
 def run(config: Path | None, pairs: tuple[str, ...], **named: Any) -> None:
     """Run one federation until it ends. Ctrl-C or SIGTERM parks it: start again to go on."""
@@ -46,79 +67,85 @@ def _settings(config: Path | None, pairs: tuple[str, ...], named: dict[str, Any]
         "rounds": "federation.rounds",
         "store": "store.path",
         "data_dir": "data_dir",
+        "tls": "tls.folder",
+        "insecure": "tls.insecure",
     }
-    flags = {keys[name]: str(value) for name, value in named.items() if value is not None}
+    flags = {keys[name]: "true" if value is True else str(value) for name, value in named.items() if value is not None}
     flags |= read_pairs(pairs)
     return load(config, flags)
 
 
 @cli.command()
-@_SERVER
+@_asks
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-def status(address: str, *, as_json: bool) -> None:
+def status(daemon: Any, *, as_json: bool) -> None:
     """Show the federation and its clients."""
     from limbeck_server import asking  # noqa: PLC0415 - help answers at once
 
-    click.echo(run_async(asking.status(address, as_json=as_json)))
+    click.echo(run_async(asking.status(daemon, as_json=as_json)))
 
 
 @cli.command()
-@_SERVER
-def health(address: str) -> None:
+@_asks
+def health(daemon: Any) -> None:
     """Exit with 0 if the daemon serves and with 1 if not: the probe of containers."""
     from limbeck_server import asking  # noqa: PLC0415 - help answers at once
 
-    said = run_async(asking.health(address))
+    said = run_async(asking.health(daemon))
     click.echo(said)
     sys.exit(0 if said == "SERVING" else 1)
 
 
 @cli.command()
-@_SERVER
+@_asks
 @click.option("--after", default=0, help="Number of the last event seen.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def watch(address: str, after: int, *, as_json: bool) -> None:
+def watch(daemon: Any, after: int, *, as_json: bool) -> None:
     """Show every event, past ones first, until the federation ends."""
     from limbeck_server import asking  # noqa: PLC0415 - help answers at once
 
-    run_async(asking.watch(address, after, as_json=as_json, show=click.echo))
+    run_async(asking.watch(daemon, after, as_json=as_json, show=click.echo))
 
 
 @cli.command()
-@_SERVER
-def pause(address: str) -> None:
+@_asks
+def pause(daemon: Any) -> None:
     """Hold the federation: no round opens, none closes."""
-    _tell(address, "pause", "paused")
+    _tell(daemon, "pause", "paused")
 
 
 @cli.command()
-@_SERVER
-def resume(address: str) -> None:
+@_asks
+def resume(daemon: Any) -> None:
     """Let it go on; deadlines move by the time paused."""
-    _tell(address, "resume", "resumed")
+    _tell(daemon, "resume", "resumed")
 
 
 @cli.command()
-@_SERVER
+@_asks
 @click.option("--reason", default="", help="Kept as the federation's reason.")
-def stop(address: str, reason: str) -> None:
+def stop(daemon: Any, reason: str) -> None:
     """End the federation now, for good."""
-    _tell(address, "stop", "stopped", reason=reason)
+    _tell(daemon, "stop", "stopped", reason=reason)
 
 
 @cli.command()
-@_SERVER
+@_asks
 @click.argument("client")
-def evict(address: str, client: str) -> None:
+def evict(daemon: Any, client: str) -> None:
     """Take CLIENT out for good."""
-    _tell(address, "evict", f"{client} evicted", client_name=client)
+    _tell(daemon, "evict", f"{client} evicted", client_name=client)
 
 
-def _tell(address: str, what: str, done: str, **fields: str) -> None:
+for each in (init, token, revoke, rotate):
+    cli.add_command(each)
+
+
+def _tell(daemon: Any, what: str, done: str, **fields: str) -> None:
     from limbeck_server import asking  # noqa: PLC0415 - help answers at once
 
     telling: Callable[..., Any] = asking.tell
-    run_async(telling(address, what, **fields))
+    run_async(telling(daemon, what, **fields))
     click.echo(done)
 
 

@@ -11,7 +11,7 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from limbeck_common.errors import ListenError, SettingsError
+from limbeck_common.errors import SettingsError
 from limbeck_common.learning.workshop import Workshop
 from limbeck_common.methods.method import make_method
 from limbeck_common.wire.v1 import federation_pb2, operator_pb2
@@ -19,12 +19,15 @@ from limbeck_common.wire.v1.federation_pb2_grpc import add_FederationServicer_to
 from limbeck_common.wire.v1.operator_pb2_grpc import add_OperatorServicer_to_server
 from limbeck_server.build import find_open_data, make_machine, make_pupil, make_spec
 from limbeck_server.coordinator import Coordinator, Presence
+from limbeck_server.identity import Guard
+from limbeck_server.listening import bind, choose_tls, serve_enrolment, warn_of_expiry
 from limbeck_server.operator import OperatorService
 from limbeck_server.reception import Reception
 from limbeck_server.round import Phase
 from limbeck_server.service import FederationService, Traffic
 from limbeck_server.settings import Settings
 from limbeck_server.store import Store
+from limbeck_server.tls_folder import TlsFolder
 
 _OPTIONS = [
     ("grpc.so_reuseport", 0),  # a port in use is an error, not a share of its calls
@@ -34,6 +37,7 @@ _OPTIONS = [
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.max_concurrent_streams", 100),
 ]
+_DAY = 86_400.0
 _log = structlog.get_logger()
 
 
@@ -50,17 +54,26 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
 
+    tls = choose_tls(settings)
     method = make_method(settings.method)
     open_data = find_open_data(settings)
     spec = make_spec(settings, open_data)
     store = Store(settings.store.path, settings.store.keep_rounds)
     _check_same(store, spec.model_dump_json())
     workshop = Workshop()
+    closing = contextlib.AsyncExitStack()
     try:
         pupil = await make_pupil(settings, spec, workshop)
         coordinator = Coordinator(spec, make_machine(settings), method, store, Presence(settings.round.grace), pupil)
         coordinator.recover(uuid.uuid4().hex[:12])
-        server, address = await _listen(settings, coordinator, Reception(coordinator, open_data.digest, open_data.data))
+        registry = closing.enter_context(tls.registry()) if tls else None
+        reception = Reception(coordinator, open_data.digest, open_data.data)
+        server, address = await _listen(settings, coordinator, reception, tls, Guard(registry))
+        if tls and registry:
+            enrolment = await serve_enrolment(settings, tls, registry, int(address.rpartition(":")[2]))
+            closing.push_async_callback(enrolment.stop, 0)
+            watching = asyncio.create_task(_warn_daily(tls))
+            closing.callback(watching.cancel)
         announce(address)
         running = asyncio.create_task(coordinator.run())
         signalled = asyncio.create_task(stopping.wait())
@@ -78,17 +91,21 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
         signalled.cancel()
         await server.stop(grace=1.0)
     finally:
+        await closing.aclose()
         await workshop.close()
         store.close()
     return _farewell(coordinator)
 
 
-async def _listen(settings: Settings, coordinator: Coordinator, reception: Reception) -> tuple[grpc.aio.Server, str]:
+async def _listen(
+    settings: Settings, coordinator: Coordinator, reception: Reception, tls: TlsFolder | None, guard: Guard
+) -> tuple[grpc.aio.Server, str]:
     server = grpc.aio.server(options=_OPTIONS)
     traffic = Traffic()
     store = reception.coordinator.store
-    add_FederationServicer_to_server(FederationService(reception, coordinator, store, settings.limits, traffic), server)
-    add_OperatorServicer_to_server(OperatorService(coordinator, traffic), server)
+    federation = FederationService(reception, coordinator, store, settings.limits, traffic, guard)
+    add_FederationServicer_to_server(federation, server)
+    add_OperatorServicer_to_server(OperatorService(coordinator, traffic, guard), server)
     checker = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checker, server)
     services = [
@@ -96,19 +113,17 @@ async def _listen(settings: Settings, coordinator: Coordinator, reception: Recep
         operator_pb2.DESCRIPTOR.services_by_name["Operator"].full_name,
     ]
     reflection.enable_server_reflection([*services, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
-    wanted = f"{settings.listen.host}:{settings.listen.port}"
-    try:
-        port = server.add_insecure_port(wanted)
-    except RuntimeError as error:
-        raise ListenError(
-            f"cannot listen on {wanted}",
-            expected="a free port and an address of this machine",
-            remedy="name another with --port (0 takes any free one) or --host",
-        ) from error
+    port = bind(server, f"{settings.listen.host}:{settings.listen.port}", tls)
     await server.start()
     for service in ("", *services):
         await checker.set(service, health_pb2.HealthCheckResponse.SERVING)
     return server, f"{settings.listen.host}:{port}"
+
+
+async def _warn_daily(tls: TlsFolder) -> None:
+    while True:
+        await asyncio.sleep(_DAY)
+        warn_of_expiry(tls)
 
 
 def _check_same(store: Store, spec: str) -> None:

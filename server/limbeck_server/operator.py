@@ -2,10 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any
-
-import grpc
+from dataclasses import dataclass, field
 
 from limbeck_common.errors import MembershipError
 from limbeck_common.wire.v1 import operator_pb2 as pb
@@ -13,12 +10,11 @@ from limbeck_common.wire.v1.operator_pb2_grpc import OperatorServicer
 from limbeck_server.coordinator import Coordinator
 from limbeck_server.facts import Fact
 from limbeck_server.gate import check_name
+from limbeck_server.identity import Context, Guard
 from limbeck_server.refuse import refusing
 from limbeck_server.round import Phase
 from limbeck_server.service import Traffic
 from limbeck_server.telling import tell
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 @dataclass
@@ -27,8 +23,11 @@ class OperatorService(OperatorServicer):
 
     coordinator: Coordinator
     traffic: Traffic
+    guard: Guard = field(default_factory=Guard)
 
     async def Status(self, request: pb.StatusRequest, context: Context) -> pb.StatusResponse:  # noqa: ARG002 - no fields
+        async with refusing(context):
+            self.guard.operator(context)
         state = self.coordinator.state
         collecting = state.phase is Phase.COLLECTING
         return pb.StatusResponse(
@@ -44,24 +43,33 @@ class OperatorService(OperatorServicer):
 
     async def Watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[pb.WatchResponse]:
         async with refusing(context):
+            self.guard.operator(context)
             async for number, fact in self.coordinator.watch(request.after_event):
+                self.guard.operator(context)  # again: it may have been revoked meanwhile
                 yield _event(number, fact)
 
     async def Pause(self, request: pb.PauseRequest, context: Context) -> pb.PauseResponse:  # noqa: ARG002 - no fields
-        await self.coordinator.operate(self.coordinator.machine.pause(self.coordinator.state, time.time()))
+        async with refusing(context):
+            self.guard.operator(context)
+            await self.coordinator.operate(self.coordinator.machine.pause(self.coordinator.state, time.time()))
         return pb.PauseResponse()
 
     async def Resume(self, request: pb.ResumeRequest, context: Context) -> pb.ResumeResponse:  # noqa: ARG002 - no fields
-        await self.coordinator.operate(self.coordinator.machine.resume(self.coordinator.state, time.time()))
+        async with refusing(context):
+            self.guard.operator(context)
+            await self.coordinator.operate(self.coordinator.machine.resume(self.coordinator.state, time.time()))
         return pb.ResumeResponse()
 
-    async def Stop(self, request: pb.StopRequest, context: Context) -> pb.StopResponse:  # noqa: ARG002 - no fields
-        reason = request.reason or "stopped by an operator"
-        await self.coordinator.operate(self.coordinator.machine.stop(self.coordinator.state, reason, time.time()))
+    async def Stop(self, request: pb.StopRequest, context: Context) -> pb.StopResponse:
+        async with refusing(context):
+            self.guard.operator(context)
+            reason = request.reason or "stopped by an operator"
+            await self.coordinator.operate(self.coordinator.machine.stop(self.coordinator.state, reason, time.time()))
         return pb.StopResponse()
 
     async def Evict(self, request: pb.EvictRequest, context: Context) -> pb.EvictResponse:
         async with refusing(context):
+            self.guard.operator(context)
             name = check_name(request.client_name)
             if name not in self.coordinator.state.members:
                 members = ", ".join(sorted(self.coordinator.state.members)) or "nobody yet"

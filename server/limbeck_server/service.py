@@ -6,9 +6,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
-
-import grpc
 
 from limbeck_common.errors import StreamError
 from limbeck_common.messages import Answer, Ended, Idle, Receipt
@@ -18,12 +15,12 @@ from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationServicer
 from limbeck_server.coordinator import Coordinator
 from limbeck_server.gate import check_name
+from limbeck_server.identity import Context, Guard
 from limbeck_server.reception import Reception
 from limbeck_server.refuse import refusing
 from limbeck_server.settings import LimitSettings
 from limbeck_server.store import INLINE_BYTES, Store
 
-Context = grpc.aio.ServicerContext[Any, Any]
 _RECEIPTS = {
     Receipt.ACCEPTED: pb.RECEIPT_ACCEPTED,
     Receipt.DUPLICATE: pb.RECEIPT_DUPLICATE,
@@ -48,10 +45,11 @@ class FederationService(FederationServicer):
     store: Store
     limits: LimitSettings
     traffic: Traffic
+    guard: Guard = field(default_factory=Guard)
 
     async def Join(self, request: pb.JoinRequest, context: Context) -> pb.JoinResponse:
         async with refusing(context):
-            client = check_name(request.client_name)
+            client = check_name(self.guard.caller(context, request.client_name))
             invitation = await self.reception.join(
                 client, request.protocol_version, request.open_digest, request.classes
             )
@@ -69,21 +67,23 @@ class FederationService(FederationServicer):
 
     async def Pull(self, request: pb.PullRequest, context: Context) -> AsyncIterator[pb.PullResponse]:
         async with refusing(context):
-            client = check_name(request.client_name)
+            client = check_name(self.guard.caller(context, request.client_name))
             self.reception.check(request.federation_id)
             wait = min(max(request.wait_seconds, 0.0), self.limits.pull_seconds)
             answer = await self.coordinator.pull(client, request.after_round, wait)
+            self.guard.caller(context, client)  # again: it may have been revoked meanwhile
             for message in _pull_responses(answer):
                 self.traffic.down[client] += message.ByteSize()
                 yield message
 
     async def Push(self, stream: AsyncIterator[pb.PushRequest], context: Context) -> pb.PushResponse:
-        async with refusing(context), self._gather(stream) as (head, payload):
+        async with refusing(context), self._gather(stream, context) as (head, payload):
             rows = self.coordinator.spec.open_rows
             if payload.path is None:
                 uplink = decode_uplink(head, payload, rows)
             else:  # the digest of a large block takes a while: beside the loop
                 uplink = await asyncio.to_thread(decode_uplink, head, payload, rows)
+            self.guard.caller(context, head.client_name)  # again: it may have been revoked meanwhile
             receipt = await self.coordinator.push(head.client_name, uplink)
             if receipt is not Receipt.ACCEPTED:
                 payload.discard()
@@ -94,18 +94,21 @@ class FederationService(FederationServicer):
 
     async def OpenData(self, request: pb.OpenDataRequest, context: Context) -> AsyncIterator[pb.OpenDataResponse]:
         async with refusing(context):
+            self.guard.caller(context)
             for chunk in self.reception.stream(request.federation_id, request.offset):
                 yield pb.OpenDataResponse(chunk=chunk)
 
     @asynccontextmanager
-    async def _gather(self, stream: AsyncIterator[pb.PushRequest]) -> AsyncIterator[tuple[pb.Uplink, Payload]]:
+    async def _gather(
+        self, stream: AsyncIterator[pb.PushRequest], context: Context
+    ) -> AsyncIterator[tuple[pb.Uplink, Payload]]:
         """Take a whole uplink off the stream. Whatever fails from here on, nothing of it stays behind."""
         head: pb.Uplink | None = None
         payload = Payload(0, 0)
         try:
             async for request in stream:
                 if head is None:
-                    head = self._check_head(request)
+                    head = self._check_head(request, context)
                     limit = self.limits.payload_bytes
                     payload = Payload(head.payload_size, limit, self.store.new_file, INLINE_BYTES)
                 elif request.HasField("head"):
@@ -119,10 +122,10 @@ class FederationService(FederationServicer):
             payload.discard()
             raise
 
-    def _check_head(self, request: pb.PushRequest) -> pb.Uplink:
+    def _check_head(self, request: pb.PushRequest, context: Context) -> pb.Uplink:
         if not request.HasField("head"):
             raise StreamError("the first message has no head", expected="an Uplink as the head")
-        check_name(request.head.client_name)
+        check_name(self.guard.caller(context, request.head.client_name))
         self.reception.check(request.head.federation_id)
         return request.head
 

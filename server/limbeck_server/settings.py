@@ -106,6 +106,15 @@ class ListenSettings(Section):
     port: Annotated[int, Field(ge=0, le=65535)] = 50051
 
 
+class TlsSettings(Section):
+    """Certificates. Plain text is for loopback, or for `insecure = true`, which the daemon says at every start."""
+
+    folder: Annotated[Path, Field(description="what `limbeck-server init` made")] = Path("limbeck-tls")
+    mode: Annotated[Literal["auto", "off"], Field(description="auto: TLS where the folder is initialised")] = "auto"
+    enrol_port: Annotated[int | None, Field(ge=0, le=65535, description="None: listen.port + 1")] = None
+    insecure: Annotated[bool, Field(description="plain text, wherever it listens")] = False
+
+
 class StoreSettings(Section):
     """Where the journal lies, and how long it keeps uplinks."""
 
@@ -140,6 +149,7 @@ class Settings(Section):
     model: ModelSettings = ModelSettings()
     open: OpenSettings = OpenSettings()
     listen: ListenSettings = ListenSettings()
+    tls: TlsSettings = TlsSettings()
     store: StoreSettings = StoreSettings()
     limits: LimitSettings = LimitSettings()
     log: LogSettings = LogSettings()

@@ -79,6 +79,23 @@ class Farm:
             "limbeck_client.cli", "join", address, "--name", name, "--out", out, "--state", state, *own, fault=fault
         )
 
+    @property
+    def tls(self) -> Path:
+        return self.folder / "tls"
+
+    def token(self, name: str, *arguments: str) -> str:
+        """Make a token, under mTLS, and return the line."""
+        made = run("limbeck_server.cli", "token", "create", "--tls", str(self.tls), "--name", name, *arguments)
+        assert made.returncode == 0, made.stderr
+        return made.stdout.strip()
+
+    def enroll(self, token: str, name: str) -> subprocess.CompletedProcess[str]:
+        return run("limbeck_client.cli", "enroll", token, "--credentials", str(self.credentials(name)))
+
+    def credentials(self, name: str) -> Path:
+        """Where a client of this farm looks for its credentials."""
+        return self.folder / "clients" / name / "credentials"
+
     def delivered(self, address: str) -> int:
         return sum(client["delivered"] for client in self.status(address)["clients"])
 
@@ -86,7 +103,7 @@ class Farm:
         return len(self.status(address)["clients"])
 
     def status(self, address: str) -> dict[str, Any]:
-        asked = run("limbeck_server.cli", "status", "--server", address, "--json")
+        asked = run("limbeck_server.cli", "status", "--server", address, "--json", "--tls", str(self.tls))
         assert asked.returncode == 0, asked.stderr
         answer: dict[str, Any] = json.loads(asked.stdout)
         return answer

@@ -56,9 +56,9 @@ def compose(docker: Docker) -> Iterator[Docker]:
 def test_a_federation_of_containers_runs_to_its_end(docker: Docker, compose: Docker) -> None:
     compose("up", "--build", "--detach", limit=BUILD_SECONDS)
     containers = compose("ps", "--all", "--quiet").split()
-    assert len(containers) == 4
+    assert len(containers) == 5
     try:
-        assert docker("wait", *containers, limit=RUN_SECONDS).split() == ["0"] * 4
+        assert docker("wait", *containers, limit=RUN_SECONDS).split() == ["0"] * 5
     finally:
         print(compose("logs", "--no-color"))  # noqa: T201 - pytest shows it when the test fails
 

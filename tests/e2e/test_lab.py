@@ -37,6 +37,7 @@ def test_the_demo_runs_real_processes_to_the_end(tmp_path: Path) -> None:
     assert summary is not None
     assert all(client.alone is not None for client in summary.clients)
     check_run(tmp_path / "run", 5, "on the socket")
+    assert (tmp_path / "run" / "logs" / "server.log").read_text().count('"event": "enrolled"') == 5
 
 
 def test_a_simulation_with_partial_participation_runs_to_the_end(tmp_path: Path) -> None:

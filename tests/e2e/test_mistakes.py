@@ -54,7 +54,12 @@ def one_line(stderr: str) -> str:
         (["--set", "open.source=nowhere:data"], "cannot load 'nowhere:data'"),
         (["--set", "data.private=9999"], "too few rows"),
         (["--config", "missing.toml"], "missing.toml"),
-        (["--host", "203.0.113.1"], "cannot listen on 203.0.113.1"),
+        (["--host", "203.0.113.1", "--insecure"], "cannot listen on 203.0.113.1"),
+        (
+            ["--host", "198.51.100.1"],
+            "plain text on 198.51.100.1: limbeck-tls has no cert.*; expected TLS .*insecure",
+        ),
+        (["--host", "198.51.100.1", "--set", "tls.mode=off"], "plain text on 198.51.100.1: tls.mode is off"),
     ],
 )
 def test_a_server_with_a_mistake_says_which(tmp_path: Path, arguments: list[str], said: str) -> None:
@@ -74,6 +79,28 @@ def test_a_server_that_is_not_there_is_named() -> None:
     done = run("limbeck_client.cli", "join", "127.0.0.1:9", "--name", "a", "--part", "0", "--patience", "1")
     assert done.returncode == 1
     assert "no answer from 127.0.0.1:9" in one_line(done.stderr)
+
+
+@pytest.mark.parametrize("program", ["client", "server"])
+def test_plain_text_does_not_leave_the_machine_unasked(tmp_path: Path, program: str) -> None:
+    join = ["limbeck_client.cli", "join", "203.0.113.1:9", "--name", "a", "--part", "0", "--patience", "0"]
+    ask = ["limbeck_server.cli", "status", "--server", "203.0.113.1:9"]
+    done = run(*(join if program == "client" else ask), cwd=tmp_path)
+    assert done.returncode == 1
+    assert re.search("no credentials in .* for 203.0.113.1:9; expected a certificate", one_line(done.stderr))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["enroll", "limbeck1.abc"], "that is no enrolment token, or not all of one"),
+        (["join", "127.0.0.1:9", "--name", "a", "--part", "0", "--token-file", "missing"], "missing: .*No such file"),
+    ],
+)
+def test_a_bad_token_is_named(tmp_path: Path, arguments: list[str], said: str) -> None:
+    done = run("limbeck_client.cli", *arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    assert re.search(said, one_line(done.stderr))
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,17 @@ from limbeck_common.wire.codec import block_digest, encode_uplink
 from limbeck_common.wire.payload import chunks
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationStub, add_FederationServicer_to_server
+from limbeck_common.wire.v1.operator_pb2_grpc import add_OperatorServicer_to_server
 from limbeck_server.coordinator import Coordinator, Presence
+from limbeck_server.identity import Guard
+from limbeck_server.listening import bind
+from limbeck_server.operator import OperatorService
 from limbeck_server.reception import Reception
 from limbeck_server.round import Bounds, Machine
 from limbeck_server.service import FederationService, Traffic
 from limbeck_server.settings import LimitSettings
 from limbeck_server.store import Store
+from limbeck_server.tls_folder import TlsFolder
 
 OPEN = np.arange(80, dtype=np.uint8).reshape(20, 4)
 SPEC = Spec(
@@ -47,6 +52,7 @@ class Served:
     stub: Any
     coordinator: Coordinator
     store: Store
+    address: str = ""
 
     @property
     def federation_id(self) -> str:
@@ -95,8 +101,10 @@ def reason(error: grpc.aio.AioRpcError) -> tuple[str, str]:
 
 
 @asynccontextmanager
-async def served(folder: Path, spec: Spec = SPEC, limits: LimitSettings | None = None) -> AsyncIterator[Served]:
-    """Serve a federation of two clients on a free loopback port."""
+async def served(
+    folder: Path, spec: Spec = SPEC, limits: LimitSettings | None = None, tls: TlsFolder | None = None
+) -> AsyncIterator[Served]:
+    """Serve a federation of two clients on a free loopback port; with `tls`, under mTLS, to whoever dials with it."""
     store = Store(folder / "store")
     machine = Machine(spec.rounds, spec.seed, Bounds(2, 2, 0, 60), Bounds(2, 2, 0, 60))
     coordinator = Coordinator(spec, machine, make_method(spec.method), store, Presence(30))
@@ -104,15 +112,20 @@ async def served(folder: Path, spec: Spec = SPEC, limits: LimitSettings | None =
     running = asyncio.create_task(coordinator.run())
     reception = Reception(coordinator, open_digest(OPEN), OPEN)
     server = grpc.aio.server()
-    service = FederationService(reception, coordinator, store, limits or LimitSettings(), Traffic())
+    registry = tls.registry() if tls else None
+    guard, traffic = Guard(registry), Traffic()
+    service = FederationService(reception, coordinator, store, limits or LimitSettings(), traffic, guard)
     add_FederationServicer_to_server(service, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    add_OperatorServicer_to_server(OperatorService(coordinator, traffic, guard), server)
+    address = f"127.0.0.1:{bind(server, '127.0.0.1:0', tls)}"
     await server.start()
     try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=OPTIONS) as channel:
-            yield Served(FederationStub(channel), coordinator, store)
+        async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
+            yield Served(FederationStub(channel), coordinator, store, address)
     finally:
         await server.stop(None)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         store.close()
+        if registry is not None:
+            registry.close()

@@ -43,7 +43,8 @@ def translating(address: str) -> Iterator[None]:
             raise refusal from error
         if error.code() in _AWAY:
             raise UnreachableError(
-                f"no answer from {address}: {error.details()}", remedy="is the server up, and the address right?"
+                f"no answer from {address}: {error.details()}",
+                remedy="is the server up, the address right, and TLS the same at both ends?",
             ) from error
         raise RefusalError(
             f"{address} answered {error.code().name}: {error.details()}", expected="a limbeck server of this version"

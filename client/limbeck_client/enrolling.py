@@ -1,0 +1,68 @@
+"""Enrolment: a token becomes credentials. The key is made here, and stays here."""
+
+import os
+from pathlib import Path
+
+import grpc
+
+from limbeck_common.certificates import new_key, signing_request
+from limbeck_common.errors import SettingsError
+from limbeck_common.tokens import Token
+from limbeck_common.wire.calls import OPTIONS, translating
+from limbeck_common.wire.v1 import enrolment_pb2 as pb
+from limbeck_common.wire.v1.enrolment_pb2_grpc import EnrolmentStub
+
+_SECONDS = 30.0
+_PENDING = "pending-key.pem"
+
+
+async def enroll(token: Token, folder: Path) -> None:
+    """Trade a token for credentials in `folder`: key.pem, certificate.pem and ca.pem.
+
+    The secret goes only to a server whose certificate is of the token's own CA. The key is on disk before anything is
+    sent: if the answer is lost, the same token with the same key may ask again.
+
+    Raises:
+        RefusalError: the token was used before, has expired or is unknown.
+        UnreachableError: nobody answers at the token's address, or somebody of another CA.
+        SettingsError: the folder cannot be written.
+    """
+    try:
+        key = _pending_key(folder)
+        certificate = await _ask(token, signing_request(key, token.name))
+        _keep(folder, token.ca, certificate)
+    except OSError as error:
+        raise SettingsError(f"cannot keep credentials in {folder}: {error.strerror}") from error
+
+
+def _pending_key(folder: Path) -> bytes:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not (folder / _PENDING).exists():
+        _write(folder / _PENDING, new_key())
+    return (folder / _PENDING).read_bytes()
+
+
+def _keep(folder: Path, ca: bytes, certificate: bytes) -> None:
+    _write(folder / "ca.pem", ca)
+    _write(folder / "certificate.pem", certificate)
+    (folder / _PENDING).replace(folder / "key.pem")  # last: until then the same token may be used again
+
+
+async def _ask(token: Token, request: bytes) -> bytes:
+    tls = grpc.ssl_channel_credentials(token.ca)
+    with translating(token.address):
+        async with grpc.aio.secure_channel(token.address, tls, options=OPTIONS) as channel:
+            message = pb.EnrolRequest(token_id=token.id, secret=token.secret, signing_request=request)
+            answer = await EnrolmentStub(channel).Enrol(message, timeout=_SECONDS)
+    return bytes(answer.certificate)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Put a whole file in place, which only its owner can read."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)

@@ -1,0 +1,94 @@
+"""The dialling side of TLS: a party's three files, and a channel that uses them."""
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import structlog
+
+from limbeck_common.certificates import days_left, read_identity
+from limbeck_common.errors import SettingsError
+from limbeck_common.wire.calls import OPTIONS
+
+_FILES = ("ca.pem", "certificate.pem", "key.pem")
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, repr=False)
+class Credentials:
+    """A certificate, its private key, and the CA that the server must be of; PEM each."""
+
+    ca: bytes
+    certificate: bytes
+    key: bytes
+
+
+def find_credentials(folder: Path) -> Credentials | None:
+    """Return what `limbeck-client enroll` or `limbeck-server init` left in a folder, or None if it was neither.
+
+    Warns where the certificate expires soon.
+
+    Raises:
+        SettingsError: some of it is missing or cannot be read, or the certificate has expired.
+    """
+    if not folder.exists():
+        return None
+    try:
+        found = Credentials(*((folder / name).read_bytes() for name in _FILES))
+        left = days_left(found.certificate)
+        if left is not None and left < 0:
+            raise ValueError("the certificate has expired")
+        if left is not None:
+            _log.warning("the certificate expires soon", folder=str(folder), days=left, next="enrol with a new token")
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"credentials in {folder}: {error}",
+            expected=f"{', '.join(_FILES)}, in force",
+            remedy="enrol again: limbeck-client enroll TOKEN",
+        ) from error
+    return found
+
+
+def choose_credentials(folder: Path, address: str, *, insecure: bool, name: str = "") -> Credentials | None:
+    """Return the credentials to dial `address` with; None for plain text, on loopback or where `insecure` asks for it.
+
+    Raises:
+        SettingsError: there are none, they cannot be used, or they are not `name`'s.
+    """
+    if insecure:
+        _log.warning("insecure: plain text, the server is not authenticated and all can be read", server=address)
+        return None
+    found = find_credentials(folder)
+    if found is None and not is_loopback(address.rpartition(":")[0]):
+        raise SettingsError(
+            f"no credentials in {folder} for {address}",
+            expected="a certificate: plain text goes to this machine only",
+            remedy="enrol with a token, limbeck-client enroll TOKEN; or use --insecure",
+        )
+    if found is not None and name:
+        whose = read_identity(found.certificate)
+        if whose is None or whose.name != name:
+            raise SettingsError(
+                f"the credentials in {folder} are those of {whose.name if whose else 'nobody'}",
+                expected=f"{name}'s",
+                remedy="use the name that the token was made for, or name another folder with --credentials",
+            )
+    return found
+
+
+def open_channel(address: str, credentials: Credentials | None) -> grpc.aio.Channel:
+    """Return a channel under mTLS, or in plain text without credentials."""
+    if credentials is None:
+        return grpc.aio.insecure_channel(address, options=OPTIONS)
+    tls = grpc.ssl_channel_credentials(credentials.ca, credentials.key, credentials.certificate)
+    return grpc.aio.secure_channel(address, tls, options=OPTIONS)
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host name or address is this machine's own, which no network reaches."""
+    bare = host.strip("[]")
+    try:
+        return ipaddress.ip_address(bare).is_loopback
+    except ValueError:
+        return bare == "localhost"
