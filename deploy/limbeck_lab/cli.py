@@ -37,7 +37,7 @@ def _shared(function: Any) -> Any:
         _SET,
         click.option("--run-dir", type=click.Path(path_type=Path), help="Folder of the results.  [default: runs/...]"),
         click.option("--alone/--no-alone", default=True, show_default=True, help="Train each client alone to compare."),
-        click.option("--workers", default=2, show_default=True, help="Processes that train."),
+        click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes that train."),
     ]
     for option in reversed(options):
         function = option(function)
@@ -62,7 +62,7 @@ def demo(**options: Any) -> None:
 
 @cli.command()
 @_shared
-@click.option("--clients", default=5, show_default=True, help="How many.")
+@click.option("--clients", type=click.IntRange(1), default=5, show_default=True, help="How many.")
 @click.option(
     "--model", "models", multiple=True, default=("cnn",), show_default=True, help="Given several times: in turn."
 )

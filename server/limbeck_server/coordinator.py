@@ -108,6 +108,7 @@ class Coordinator:
             if teaching is not None:
                 self._teaching = teaching
                 self._lessons.put_nowait((past, teaching))
+        self._decide(self.machine.restart(self.state, time.time()))
         _log.info("recovered", phase=self.state.phase, round=number, uplinks=len(self.state.delivered))
 
     async def run(self) -> None:
@@ -251,7 +252,7 @@ class Coordinator:
 
     async def _beside(self, block: Block | None, work: Callable[..., None], *arguments: object) -> None:
         """Do work on a block: here where it is small, on the counting thread where it would hold up the loop."""
-        if block is None or nbytes(block.predictions) <= INLINE_BYTES:
+        if block is None or sum(map(nbytes, block.values)) <= INLINE_BYTES:
             work(*arguments)
         else:
             await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)

@@ -5,19 +5,20 @@ import contextlib
 import signal
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
 import grpc
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from limbeck_common.errors import SettingsError
+from limbeck_common.errors import LimbeckError, SettingsError
 from limbeck_common.learning.workshop import Workshop
 from limbeck_common.methods.method import make_method
 from limbeck_common.wire.v1 import federation_pb2, operator_pb2
 from limbeck_common.wire.v1.federation_pb2_grpc import add_FederationServicer_to_server
 from limbeck_common.wire.v1.operator_pb2_grpc import add_OperatorServicer_to_server
-from limbeck_server.build import find_open_data, make_machine, make_pupil, make_spec
+from limbeck_server.build import WorkshopPupil, find_open_data, make_machine, make_pupil, make_spec
 from limbeck_server.coordinator import Coordinator, Presence
 from limbeck_server.identity import Guard
 from limbeck_server.listening import bind, choose_tls, serve_enrolment, warn_of_expiry
@@ -69,6 +70,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
         registry = closing.enter_context(tls.registry()) if tls else None
         reception = Reception(coordinator, open_data.digest, open_data.data)
         server, address = await _listen(settings, coordinator, reception, tls, Guard(registry))
+        closing.push_async_callback(server.stop, 1.0)
         if tls and registry:
             enrolment = await serve_enrolment(settings, tls, registry, int(address.rpartition(":")[2]))
             closing.push_async_callback(enrolment.stop, 0)
@@ -80,16 +82,15 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
         await asyncio.wait({running, signalled}, return_when=asyncio.FIRST_COMPLETED)
         if running.done():
             running.result()
-            if pupil is not None:
-                await pupil.save(str(settings.store.path / "server-model.safetensors"))
             await _linger(coordinator, settings.limits.linger_seconds, stopping)
+            if pupil is not None:
+                await _save(pupil, settings.store.path / "server-model.safetensors")
         else:
             await coordinator.park()
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
         signalled.cancel()
-        await server.stop(grace=1.0)
     finally:
         await closing.aclose()
         await workshop.close()
@@ -137,6 +138,13 @@ def _check_same(store: Store, spec: str) -> None:
             expected="the settings that it was begun with",
             remedy="restore them, or name a new folder with --store",
         )
+
+
+async def _save(pupil: WorkshopPupil, path: Path) -> None:
+    try:
+        await pupil.save(str(path))
+    except LimbeckError as error:  # the federation is done, whatever became of the server's own model
+        _log.warning("the server's own model is not saved", error=str(error))
 
 
 async def _linger(coordinator: Coordinator, seconds: float, stopping: asyncio.Event) -> None:

@@ -110,6 +110,13 @@ class Resumed(Fact):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Restarted(Fact):
+    """The daemon is up again: the lobby or the round has its whole time from here on."""
+
+    kind: ClassVar[str] = "restarted"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evicted(Fact):
     """An operator took a client out for good."""
 

@@ -13,6 +13,7 @@ from grpc_status.rpc_status import to_status
 
 from limbeck_common.errors import RefusalError
 
+_MOST_CHARACTERS = 800  # trailers over 8 KiB never arrive
 _log = structlog.get_logger()
 
 
@@ -33,7 +34,8 @@ async def refusing(context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator
 
 def _status(error: RefusalError) -> Status:
     detail = AnyMessage()
-    metadata = {"wrong": error.wrong, "expected": error.expected, "remedy": error.remedy}
+    said = {"wrong": error.wrong, "expected": error.expected, "remedy": error.remedy}
+    metadata = {key: text[:_MOST_CHARACTERS] for key, text in said.items()}
     detail.Pack(ErrorInfo(reason=error.reason, domain="limbeck", metadata=metadata))
     code: int = grpc.StatusCode[error.status].value[0]
-    return Status(code=code, message=str(error), details=[detail])
+    return Status(code=code, message=str(error)[:_MOST_CHARACTERS], details=[detail])

@@ -32,6 +32,7 @@ from limbeck_server.facts import (
     Kept,
     Opened,
     Paused,
+    Restarted,
     Resumed,
     Taught,
 )
@@ -151,6 +152,10 @@ class Machine:
         """Let it go on; deadlines move by the time paused."""
         return [] if state.paused_at is None else [Resumed(at=at)]
 
+    def restart(self, state: State, at: float) -> list[Fact]:
+        """The daemon was away: what it waited for has its whole time again."""
+        return [] if state.phase.ended else [Restarted(at=at)]
+
     def stop(self, state: State, reason: str, at: float) -> list[Fact]:
         """End it now."""
         return [] if state.phase.ended else [Ended(at=at, state=Phase.STOPPED, reason=reason)]
@@ -241,6 +246,10 @@ def evolve(state: State, fact: Fact) -> State:  # noqa: C901, PLR0911, PLR0912 -
         case Resumed():
             lost = fact.at - (state.paused_at or fact.at)
             return replace(state, paused_at=None, since=state.since + lost, deadline=state.deadline + lost)
+        case Restarted() if state.paused_at is None:
+            return replace(state, since=fact.at, deadline=fact.at + (state.deadline - state.since))
+        case Restarted():  # a paused federation gets its time back when it is resumed
+            return state
         case Evicted():
             return replace(state, evicted=state.evicted | {fact.client})
         case Ended():

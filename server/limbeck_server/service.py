@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from limbeck_common.errors import StreamError
@@ -46,6 +45,7 @@ class FederationService(FederationServicer):
     limits: LimitSettings
     traffic: Traffic
     guard: Guard = field(default_factory=Guard)
+    settling: set[asyncio.Task[Receipt]] = field(default_factory=set)  # uplinks that are being judged
 
     async def Join(self, request: pb.JoinRequest, context: Context) -> pb.JoinResponse:
         async with refusing(context):
@@ -77,16 +77,14 @@ class FederationService(FederationServicer):
                 yield message
 
     async def Push(self, stream: AsyncIterator[pb.PushRequest], context: Context) -> pb.PushResponse:
-        async with refusing(context), self._gather(stream, context) as (head, payload):
-            rows = self.coordinator.spec.open_rows
-            if payload.path is None:
-                uplink = decode_uplink(head, payload, rows)
-            else:  # the digest of a large block takes a while: beside the loop
-                uplink = await asyncio.to_thread(decode_uplink, head, payload, rows)
+        async with refusing(context):
+            head, payload = await self._gather(stream, context)
             self.guard.caller(context, head.client_name)  # again: it may have been revoked meanwhile
-            receipt = await self.coordinator.push(head.client_name, uplink)
-            if receipt is not Receipt.ACCEPTED:
-                payload.discard()
+            # From here on the uplink outlives its call: a client that hangs up now must not take back what was decided.
+            settling = asyncio.create_task(self._settle(head, payload))
+            self.settling.add(settling)
+            settling.add_done_callback(self.settling.discard)
+            receipt = await asyncio.shield(settling)
             answer = pb.PushResponse(receipt=_RECEIPTS[receipt], round=self.coordinator.state.round)
             self.traffic.up[head.client_name] += head.ByteSize() + payload.size
             self.traffic.down[head.client_name] += answer.ByteSize()
@@ -98,11 +96,8 @@ class FederationService(FederationServicer):
             for chunk in self.reception.stream(request.federation_id, request.offset):
                 yield pb.OpenDataResponse(chunk=chunk)
 
-    @asynccontextmanager
-    async def _gather(
-        self, stream: AsyncIterator[pb.PushRequest], context: Context
-    ) -> AsyncIterator[tuple[pb.Uplink, Payload]]:
-        """Take a whole uplink off the stream. Whatever fails from here on, nothing of it stays behind."""
+    async def _gather(self, stream: AsyncIterator[pb.PushRequest], context: Context) -> tuple[pb.Uplink, Payload]:
+        """Take a whole uplink off the stream. Where that fails, nothing of it stays behind."""
         head: pb.Uplink | None = None
         payload = Payload(0, 0)
         try:
@@ -117,10 +112,25 @@ class FederationService(FederationServicer):
             if head is None:
                 raise StreamError("an empty stream", expected="a head, then its payload")
             payload.close()
-            yield head, payload
         except BaseException:
             payload.discard()
             raise
+        return head, payload
+
+    async def _settle(self, head: pb.Uplink, payload: Payload) -> Receipt:
+        """Have an uplink judged. Its payload stays only where it is accepted."""
+        receipt = None
+        try:
+            rows = self.coordinator.spec.open_rows
+            if payload.path is None:
+                uplink = decode_uplink(head, payload, rows)
+            else:  # the digest of a large block takes a while: beside the loop
+                uplink = await asyncio.to_thread(decode_uplink, head, payload, rows)
+            receipt = await self.coordinator.push(head.client_name, uplink)
+        finally:
+            if receipt is not Receipt.ACCEPTED:
+                payload.discard()
+        return receipt
 
     def _check_head(self, request: pb.PushRequest, context: Context) -> pb.Uplink:
         if not request.HasField("head"):

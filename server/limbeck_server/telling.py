@@ -27,6 +27,8 @@ def tell(what: fact.Fact) -> str:  # noqa: C901, PLR0911, PLR0912 - one case a f
             return f"server's model after round {what.round}: {figures}"
         case fact.Dropped():
             return f"uplinks up to round {what.round} deleted"
+        case fact.Restarted():
+            return "the daemon is up again"
         case fact.Evicted():
             return f"{what.client} evicted"
         case fact.Ended():

@@ -48,10 +48,12 @@ def test_status_and_watch_show_the_federation_and_stop_ends_it(farm: Farm) -> No
     assert run("limbeck_server.cli", "resume", "--server", address).returncode == 0
     assert run("limbeck_server.cli", "evict", "nobody", "--server", address).returncode == 1
     watching = farm.start("limbeck_server.cli", "watch", "--json", "--server", address)
+    assert watching.stdout is not None
+    first = watching.stdout.readline()
     assert run("limbeck_server.cli", "stop", "--reason", "enough seen", "--server", address).returncode == 0
     farm.wait(server, 0, 40)
     told, _ = watching.communicate(timeout=20)
-    events = [json.loads(line) for line in told.splitlines()]
+    events = [json.loads(line) for line in (first + told).splitlines()]
     assert events[0]["kind"] == "founded"
     assert events[-1]["text"] == "stopped: enough seen"
     for client in clients:

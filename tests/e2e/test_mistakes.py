@@ -35,6 +35,9 @@ def stretched(part):
 """
 
 
+DIGITS = {"data.parts": "3", "data.open": "200", "model.name": "none"}
+
+
 def one_line(stderr: str) -> str:
     """Return the last line of what a program said, which must be all that is not a log entry."""
     lines = [line for line in stderr.splitlines() if not line.startswith("{")]
@@ -120,7 +123,7 @@ def test_a_bad_token_is_named(tmp_path: Path, arguments: list[str], said: str) -
 )
 def test_a_client_with_a_mistake_says_which(farm: Farm, arguments: list[str], said: str) -> None:
     (farm.folder / "own.py").write_text(OWN)
-    _, address = farm.server()
+    _, address = farm.server(settings=DIGITS)
     done = run("limbeck_client.cli", "join", address, "--name", "a", "--model", "mlp", *arguments, cwd=farm.folder)
     assert done.returncode == 1
     assert re.search(said, one_line(done.stderr))

@@ -25,14 +25,14 @@ class Workshop:
         """
         async with self._turn:
             process = self._process = self._process or await _start()
-            if process.stdin is None or process.stdout is None:
-                raise RuntimeError("a worker always has pipes")
             try:
+                if process.stdin is None or process.stdout is None:
+                    raise RuntimeError("a worker always has pipes")
                 process.stdin.write(json.dumps(fields | {"size": len(body)}).encode() + b"\n" + body)
                 await process.stdin.drain()
                 answer = json.loads(await process.stdout.readuntil(b"\n"))
                 result = await process.stdout.readexactly(answer["size"])
-            except (asyncio.IncompleteReadError, ConnectionError) as error:
+            except (asyncio.IncompleteReadError, ConnectionError, RuntimeError) as error:  # uvloop: a closed handler
                 code = await process.wait()
                 raise UserCodeError(
                     f"the worker that trains {fields['party']} died with exit status {code}",
