@@ -349,3 +349,12 @@ def test_a_closing_round_to_which_nobody_comes_still_finishes() -> None:
         """,
         rounds=1,
     )
+
+
+def test_a_restart_gives_the_round_its_whole_time_again() -> None:
+    opened = fact.Opened(at=10.0, round=1, participants=("a",), deadline=40.0)
+    state = evolve(State(), opened)
+    later = evolve(state, fact.Restarted(at=1000.0))
+    assert (later.since, later.deadline) == (1000.0, 1030.0)
+    paused = evolve(evolve(state, fact.Paused(at=20.0)), fact.Restarted(at=1000.0))
+    assert evolve(paused, fact.Resumed(at=1005.0)).deadline == 40.0 + 985.0

@@ -29,6 +29,7 @@ FACTS = [
     fact.Dropped(at=7.5, round=0),
     fact.Paused(at=8),
     fact.Resumed(at=9),
+    fact.Restarted(at=9.5),
     fact.Evicted(at=10, client="b"),
     fact.Ended(at=11, state="failed", reason="as it happens"),
 ]
