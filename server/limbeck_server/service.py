@@ -79,7 +79,6 @@ class FederationService(FederationServicer):
     async def Push(self, stream: AsyncIterator[pb.PushRequest], context: Context) -> pb.PushResponse:
         async with refusing(context):
             head, payload = await self._gather(stream, context)
-            self.guard.caller(context, head.client_name)  # again: it may have been revoked meanwhile
             # From here on the uplink outlives its call: a client that hangs up now must not take back what was decided.
             settling = asyncio.create_task(self._settle(head, payload))
             self.settling.add(settling)
@@ -112,6 +111,7 @@ class FederationService(FederationServicer):
             if head is None:
                 raise StreamError("an empty stream", expected="a head, then its payload")
             payload.close()
+            self.guard.caller(context, head.client_name)  # again: it may have been revoked meanwhile
         except BaseException:
             payload.discard()
             raise
