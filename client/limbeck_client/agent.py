@@ -34,6 +34,7 @@ class Agent:
     phase: Phase = Phase.JOINING
     federation_id: str = ""
     round: int = 0
+    learned: int = 0  # the last round taken up: what the rounds before it taught is known
     next: Downlink | None = None
     failures: int = 0
     ended: Ended | None = None
@@ -98,10 +99,11 @@ class Join:
 
 @dataclass(frozen=True)
 class Pull:
-    """Ask for a round after `after`, after `pause` seconds (jitter added)."""
+    """Ask for a round after `after`, after `pause` seconds (jitter added); `learned` is the last one taken up."""
 
     federation_id: str
     after: int
+    learned: int = 0
     pause: float = 0.0
 
 
@@ -154,11 +156,11 @@ def step(agent: Agent, event: Event) -> Step:  # noqa: PLR0911 - one case an eve
 
 def _joined(agent: Agent, federation_id: str, kept: Uplink | None) -> Step:
     if agent.federation_id != federation_id:  # another federation: nothing of the old one is of use
-        agent = replace(agent, federation_id=federation_id, round=0, next=None, ended=None)
+        agent = replace(agent, federation_id=federation_id, round=0, learned=0, next=None, ended=None)
     if agent.phase is not Phase.JOINING:
         return agent, [_pull(agent)]
     if kept is not None:  # pushed or not before the restart: the server knows, and counts it once
-        agent = replace(agent, phase=Phase.PUSHING, round=kept.round)
+        agent = replace(agent, phase=Phase.PUSHING, round=kept.round, learned=kept.round)
         return agent, [_pull(agent), Push(kept)]
     return replace(agent, phase=Phase.WAITING), [_pull(agent)]
 
@@ -171,16 +173,19 @@ def _pulled(agent: Agent, answer: Downlink | Idle | Ended) -> Step:
     if isinstance(answer, Idle):
         return agent, [_pull(agent)]
     agent = replace(agent, next=answer, round=answer.round)
-    return (agent, [_pull(agent)]) if busy else _go_on(agent, _pull(agent))
+    if busy:
+        return agent, [_pull(agent)]
+    agent, effects = _go_on(agent)
+    return agent, [*effects, _pull(agent)]
 
 
-def _go_on(agent: Agent, *also: Effect) -> Step:
+def _go_on(agent: Agent) -> Step:
     """Take up what waits: the federation's end, else the newest downlink; else wait for the pull that is open."""
     if agent.ended is not None:
         return replace(agent, phase=Phase.DONE), [Stop(ended=agent.ended)]
     if agent.next is not None:
-        return replace(agent, phase=Phase.WORKING, next=None), [Work(agent.next), *also]
-    return agent, list(also)
+        return replace(agent, phase=Phase.WORKING, next=None, learned=agent.next.round), [Work(agent.next)]
+    return agent, []
 
 
 def _failed(agent: Agent, what: Effect, error: LimbeckError, silent: float) -> Step:
@@ -197,4 +202,4 @@ def _failed(agent: Agent, what: Effect, error: LimbeckError, silent: float) -> S
 
 
 def _pull(agent: Agent) -> Pull:
-    return Pull(agent.federation_id, agent.round)
+    return Pull(agent.federation_id, agent.round, agent.learned)

@@ -14,11 +14,11 @@ from limbeck_common.config import Spec
 from limbeck_common.errors import DataError
 from limbeck_common.learning.assemble import make_data, make_learner
 from limbeck_common.learning.datasets import PartyData, open_digest
+from limbeck_common.learning.learner import Learner
 from limbeck_common.learning.party import Party
 from limbeck_common.learning.visit import visit
 from limbeck_common.messages import Downlink, Uplink
-from limbeck_common.methods.method import make_method
-from limbeck_common.seeds import derive
+from limbeck_common.methods.registry import learner_seed, make_method
 
 
 class Bench(Protocol):
@@ -86,7 +86,7 @@ class LocalBench:
             return None
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "model.safetensors"
-        save_file(self._party.learner.state(), path)
+        save_file(self._party.models(), path)
         return path
 
     def _classes(self, spec: Spec) -> int:
@@ -100,22 +100,25 @@ class LocalBench:
         kept = self._owner.keeper.load(federation_id, spec.open_rows)
         if kept is None:
             return None
-        self._open_party(spec).learner.load_state(kept.learner)
+        self._open_party(spec).load_state(kept.party)
         return kept.uplink
 
     def _visit(self, spec: Spec, downlink: Downlink) -> Uplink:
         party = self._open_party(spec)
         self._owner.check_work(spec, downlink)
         uplink = visit(make_method(spec.method), party, downlink, self.name)
-        self._owner.keep(party.learner.state(), uplink)
+        self._owner.keep(party.state(), uplink)
         return uplink
 
     def _open_party(self, spec: Spec) -> Party:
         if self._party is None:
             if self._data is None:
                 raise DataError("no data was loaded", remedy="join first")
-            learner = make_learner(self._model, spec, derive(spec.seed, "learner", self.name), self._device)
-            self._party = Party(spec, learner, self._data)
+
+            def build(model: str) -> Learner:
+                return make_learner(model, spec, learner_seed(spec, self.name), self._device)
+
+            self._party = Party(spec, build(self._model), self._data, build)
         return self._party
 
 

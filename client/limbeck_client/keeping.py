@@ -1,4 +1,4 @@
-"""What a client keeps on its disk: the learner as it was after its last round, and the uplink that it made there.
+"""What a client keeps on its disk: the party as it was after its last round, and the uplink that it made there.
 
 Both are in one file, replaced whole before the uplink is pushed: a client that is killed anywhere goes on from
 it, and a finished training is never done again. The file is safetensors with a checksum; a torn one, or one of another
@@ -21,16 +21,16 @@ from limbeck_common.wire.codec import decode_uplink, encode_uplink, read_message
 from limbeck_common.wire.v1 import federation_pb2
 
 _UPLINK = "uplink"
-_LEARNER = "learner."
+_PARTY = "party."
 _DIGEST_BYTES = 32
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """A learner's state after a round, and the uplink of that round."""
+    """A party's state after a round, and the uplink of that round."""
 
-    learner: State
+    party: State
     uplink: Uplink
 
 
@@ -45,7 +45,7 @@ class Keeper:
         """Replace what was kept before; on the disk once this returns."""
         self._folder.mkdir(parents=True, exist_ok=True)
         message = write_message(*encode_uplink(kept.uplink))
-        tensors = {_LEARNER + name: np.ascontiguousarray(value) for name, value in kept.learner.items()}
+        tensors = {_PARTY + name: np.ascontiguousarray(value) for name, value in kept.party.items()}
         tensors[_UPLINK] = np.frombuffer(message, np.uint8)
         content = save(tensors)
         fresh = self._folder / "state.new"
@@ -74,7 +74,7 @@ class Keeper:
         if uplink.federation_id != federation_id:
             self._set_aside(uplink.federation_id, f"it belongs to federation {uplink.federation_id}")
             return None
-        return Kept({name.removeprefix(_LEARNER): value for name, value in tensors.items()}, uplink)
+        return Kept({name.removeprefix(_PARTY): value for name, value in tensors.items()}, uplink)
 
     def _set_aside(self, label: str, why: str) -> None:
         number = 1

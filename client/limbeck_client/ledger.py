@@ -8,12 +8,12 @@ from pathlib import Path
 
 from limbeck_client.policy import extremes
 from limbeck_common.disk import flush
-from limbeck_common.messages import Uplink, nbytes
+from limbeck_common.messages import Kind, Uplink, nbytes
 
 
 @dataclass(frozen=True)
 class Release:
-    """One uplink: how many rows of which kind, how confident, and the digest that names it."""
+    """One uplink: how many rows (open rows, classes or parameters) of which kind, and the digest that names it."""
 
     at: str  # ISO 8601, UTC
     federation_id: str
@@ -21,7 +21,7 @@ class Release:
     kind: str = "metrics only"
     rows: int = 0
     bytes: int = 0
-    confidence: float = 0.0  # largest probability
+    confidence: float = 0.0  # largest probability; 0 where no probabilities leave
     entropy: float = 0.0  # smallest of a row, in nats
     digest: str = ""
     metrics: tuple[str, ...] = ()
@@ -34,11 +34,11 @@ def describe(uplink: Uplink) -> Release:
     block = uplink.contribution
     if block is None:
         return Release(now, uplink.federation_id, uplink.round, metrics=metrics)
-    confidence, entropy = extremes(block)
-    size = nbytes(block.predictions)
+    confidence, entropy = extremes(block) if block.kind is Kind.PROBABILITIES else (0.0, 0.0)
+    size = sum(map(nbytes, block.values))
     digest = uplink.digest.hex()
     return Release(
-        now, uplink.federation_id, uplink.round, block.kind, len(block.rows), size, confidence, entropy, digest, metrics
+        now, uplink.federation_id, uplink.round, block.kind, len(block.keys), size, confidence, entropy, digest, metrics
     )
 
 

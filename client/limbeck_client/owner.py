@@ -27,12 +27,12 @@ class Owner:
         answered = self.ledger.answered(downlink.federation_id, besides=downlink.round)
         self.policy.check_work(spec.recipe, downlink, answered)
 
-    def keep(self, learner: State, uplink: Uplink) -> None:
-        """Let an uplink go: checked, entered in the ledger, and kept with the learner's state, in this order.
+    def keep(self, party: State, uplink: Uplink) -> None:
+        """Let an uplink go: checked, entered in the ledger, and kept with the party's state, in this order.
 
         Raises:
             PolicyError: it may not leave; nothing of it is kept.
         """
         self.policy.check_release(uplink.contribution, uplink.metrics.get("seconds", 0.0))
         self.ledger.write(describe(uplink))
-        self.keeper.keep(Kept(learner, uplink))
+        self.keeper.keep(Kept(party, uplink))

@@ -15,7 +15,10 @@ from limbeck_common.messages import Block, Downlink, Kind, slices
 class Policy(Section):
     """Limits; one that is not set does not hold. A TOML file, one line a limit."""
 
-    kinds: Annotated[tuple[Kind, ...], Field(description="kinds of values that may leave")] = (Kind.PROBABILITIES,)
+    kinds: Annotated[tuple[Kind, ...], Field(description="kinds of values that may leave")] = (
+        Kind.PROBABILITIES,
+        Kind.CODES,
+    )
     rows_a_round: Annotated[PositiveInt | None, Field(description="open rows that one round may ask for")] = None
     rounds: Annotated[NonNegativeInt | None, Field(description="rounds that may be answered, over all starts")] = None
     confidence: Annotated[float | None, Field(gt=0, le=1, description="largest probability that may leave")] = None
@@ -48,6 +51,8 @@ class Policy(Section):
             return
         if block.kind not in self.kinds:
             raise PolicyError(f"{block.kind} would leave", expected=f"only {', '.join(self.kinds)}, as the owner says")
+        if block.kind is not Kind.PROBABILITIES:  # whoever lets these leave cannot hold them to a probability
+            return
         confidence, entropy = extremes(block)
         _hold("the largest probability", confidence, self.confidence)
         if self.entropy is not None and entropy < self.entropy:

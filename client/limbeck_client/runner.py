@@ -72,10 +72,10 @@ class Runner:
             case machine.Join(pause):
                 await self._sleep(pause)
                 return await self._join()
-            case machine.Pull(federation_id, after, pause):
+            case machine.Pull(federation_id, after, learned, pause):
                 await self._sleep(pause)
                 rows = self._spec.open_rows if self._spec else 0
-                return machine.Pulled(await self._transport.pull(federation_id, self.name, after, rows))
+                return machine.Pulled(await self._transport.pull(federation_id, self.name, after, learned, rows))
             case machine.Work(downlink):
                 if self._spec is None:
                     raise RuntimeError("work before joining")

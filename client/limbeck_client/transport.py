@@ -29,8 +29,8 @@ class Transport(Protocol):
     async def join(self, client: str, digest: bytes, classes: int) -> Invitation:
         """Ask for the specification; with the open set's digest, become a member."""
 
-    async def pull(self, federation_id: str, client: str, after: int, open_rows: int) -> Answer:
-        """Wait for a round after `after`."""
+    async def pull(self, federation_id: str, client: str, after: int, learned: int, open_rows: int) -> Answer:
+        """Wait for a round after `after`; `learned` is the last one taken up."""
 
     async def push(self, uplink: Uplink) -> Receipt:
         """Send an uplink; its receipt says that it is durable."""
@@ -62,10 +62,14 @@ class GrpcTransport:
         size = answer.open_data_size if answer.open_data_served else 0
         return Invitation(answer.federation_id, answer.spec_json, answer.open_digest, size, answer.unix_seconds)
 
-    async def pull(self, federation_id: str, client: str, after: int, open_rows: int) -> Answer:
+    async def pull(self, federation_id: str, client: str, after: int, learned: int, open_rows: int) -> Answer:
         """See `Transport`."""
         request = pb.PullRequest(
-            federation_id=federation_id, client_name=client, after_round=after, wait_seconds=self._wait
+            federation_id=federation_id,
+            client_name=client,
+            after_round=after,
+            learned_round=learned,
+            wait_seconds=self._wait,
         )
         head: pb.Downlink | None = None
         payload = Payload(0, 0)

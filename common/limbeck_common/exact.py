@@ -2,7 +2,7 @@
 
 A value is brought to a multiple of 2^-32 (probabilities) or 2^-24 (logits and parameters, within +-32768) and added
 up in int64. So a sum never depends on the order of arrival, and can be streamed, checkpointed, split and masked. With
-these ranges 2^31 probabilities or 2^24 logits fit before an int64 could overflow.
+these ranges 2^31 probabilities or 2^24 logits fit before an int64 could overflow. A block that weighs w counts as w.
 """
 
 from collections.abc import Iterator
@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck_common.errors import ValuesError
-from limbeck_common.messages import SLICE_BYTES, Block, Kind, Tensor, slices
+from limbeck_common.messages import SLICE_BYTES, Block, Kind, Rows, Shapes, Tensor, slices
 
 FRACTION_BITS = {Kind.PROBABILITIES: 32, Kind.LOGITS: 24, Kind.PARAMETERS: 24}
 LIMIT = {Kind.PROBABILITIES: 1.0, Kind.LOGITS: 32768.0, Kind.PARAMETERS: 32768.0}
+MOST_WEIGHT = {kind: 2 ** (63 - bits) // int(LIMIT[kind]) - 1 for kind, bits in FRACTION_BITS.items()}  # of all blocks
 ROUNDING = 1e-6  # by which a softmax may miss 0 and 1
 # A float32 softmax over 1,000 classes misses 1 by less than 1e-5; float16 by less than 1e-2.
 ROW_SUM_TOLERANCE = 1e-2
@@ -70,19 +71,51 @@ class Tally:
     def add(self, block: Block) -> None:
         """Add a checked block, whose keys are among the tally's."""
         if len(block.rows) == len(self.keys):  # all keys in order: a plain slice is several times faster
-            self.counts += 1
+            self.counts += block.weight
             for start, part in slices(block.predictions):
-                self.sums[start : start + len(part)] += to_fixed(part, self.kind)
+                self.sums[start : start + len(part)] += _weighed(part, self.kind, block.weight)
             return
         places = np.searchsorted(self.keys, block.rows)
-        self.counts[places] += 1
+        self.counts[places] += block.weight
         for start, part in slices(block.predictions):
-            self.sums[places[start : start + len(part)]] += to_fixed(part, self.kind)
+            self.sums[places[start : start + len(part)]] += _weighed(part, self.kind, block.weight)
+
+    @property
+    def answered(self) -> Rows:
+        """The keys that at least one block had."""
+        return Rows(self.keys[self.counts > 0])
 
     def means(self) -> Iterator[NDArray[np.float64]]:
-        """Yield the means, rows in key order, in slices of about a megabyte; every key has been counted."""
+        """Yield the means of the answered keys, rows in key order, in slices of about a megabyte."""
         unit = 2.0 ** -FRACTION_BITS[self.kind]
         step = max(1, SLICE_BYTES // (8 * self.sums.shape[1]))
         for start in range(0, len(self.keys), step):
             sums, counts = self.sums[start : start + step], self.counts[start : start + step]
-            yield sums * unit / counts[:, None]
+            if not counts.all():
+                sums, counts = sums[counts > 0], counts[counts > 0]
+            if len(counts):
+                yield sums * unit / counts[:, None]
+
+
+class ParameterTally:
+    """Running sums of models of one architecture: parameters of the given shapes, by name."""
+
+    def __init__(self, shapes: Shapes) -> None:
+        self.sums = {name: np.zeros(shape, np.int64) for name, shape in shapes.items()}
+        self.count = 0
+
+    def add(self, block: Block) -> None:
+        """Add a checked block of parameters, which have the tally's names and shapes."""
+        for name, value in block.parameters.items():
+            self.sums[name] += _weighed(value, Kind.PARAMETERS, block.weight)
+        self.count += block.weight
+
+    def means(self) -> dict[str, NDArray[np.float32]]:
+        """Return the weighted means by name; at least one block has been added."""
+        unit = 2.0 ** -FRACTION_BITS[Kind.PARAMETERS]
+        return {name: (total * unit / self.count).astype(np.float32) for name, total in self.sums.items()}
+
+
+def _weighed(values: NDArray[Any], kind: Kind, weight: int) -> NDArray[np.int64]:
+    fixed = to_fixed(values, kind)
+    return fixed if weight == 1 else fixed * weight

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     PROBABILITIES = "probabilities"
     LOGITS = "logits"
     PARAMETERS = "parameters"
+    CODES = "codes"  # quantised probabilities, in a code of the method's
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +96,7 @@ class Block:
     kind: Kind
     values: tuple[Tensor, ...]
     temperature: float = 1.0
+    weight: int = 1  # how many times it counts in a mean; FedAvg: the private rows behind it
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -109,17 +111,65 @@ class Block:
         (values,) = self.values
         return values
 
+    @property
+    def parameters(self) -> dict[str, NDArray[Any]]:
+        """The values of a block of parameters, by name."""
+        if isinstance(self.keys, Rows):
+            raise TypeError("a block of predictions is keyed by rows")
+        return {name: np.asarray(values[:]) for name, values in zip(self.keys, self.values, strict=True)}
+
 
 def soft_labels(rows: Rows, values: Tensor, temperature: float = 1.0) -> Block:
     """Return probabilities, shape [rows, classes], for rows of the open set."""
     return Block(Space.OPEN, rows, Kind.PROBABILITIES, (values,), temperature)
 
 
+def parameters(values: Mapping[str, NDArray[Any]], weight: int = 1) -> Block:
+    """Return a model's parameters, each float32 of any shape with an axis at least, as a block."""
+    named = {name: np.atleast_1d(np.asarray(value, np.float32)) for name, value in values.items()}
+    return Block(Space.PARAMETERS, tuple(named), Kind.PARAMETERS, tuple(named.values()), weight=weight)
+
+
+NO_ROWS = Rows(np.zeros(0, np.int64))
+Shapes = Mapping[str, tuple[int, ...]]  # of a model's parameters, by name
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a round asks of each participant: a block of this form."""
+
+    space: Space
+    kind: Kind
+    wanted: Rows = NO_ROWS  # open rows; none where classes or parameters are asked for
+    partial: bool = False  # whether a client may leave out some of the keys
+    weighted: bool = False  # whether a block says how much it weighs
+    dtype: str = "<f4"
+    columns: int = 0  # of predictions; 0: the federation's classes
+    models: Mapping[str, Shapes] = field(default_factory=dict)  # that may answer, by group: for parameters
+
+
+@dataclass(frozen=True, eq=False)
+class Teaching:
+    """What a round taught: a block for each group of clients, and who is in which.
+
+    The group "" is for all who are in no other.
+    """
+
+    blocks: Mapping[str, Block]
+    groups: Mapping[str, str] = field(default_factory=dict)  # of clients that the method moved
+
+    @classmethod
+    def to_all(cls, block: Block) -> "Teaching":
+        """Return the same block for everyone."""
+        return cls({"": block})
+
+
 @dataclass(frozen=True, eq=False)
 class Downlink:
     """One round's work for one client.
 
-    In the closing round `wanted` is absent: the client learns from the last teaching and reports its metrics.
+    In the closing round `wanted` is absent: the client learns from the last teaching and reports its metrics. In the
+    others it may be empty, where classes or parameters are asked for.
     """
 
     federation_id: str

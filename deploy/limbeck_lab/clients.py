@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from limbeck_common.config import Spec
-from limbeck_common.seeds import derive
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,6 @@ class Client:
             "data": None,
             "data_dir": str(data_dir) if data_dir else None,
             "part": self.part,
-            "seed": derive(spec.seed, "learner", self.name),
             "device": device,
         }
 

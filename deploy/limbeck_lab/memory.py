@@ -26,10 +26,10 @@ class MemoryTransport:
         """See `Transport`."""
         return await self._reception.join(client, PROTOCOL_VERSION, digest, classes)
 
-    async def pull(self, federation_id: str, client: str, after: int, open_rows: int) -> Answer:
+    async def pull(self, federation_id: str, client: str, after: int, learned: int, open_rows: int) -> Answer:
         """See `Transport`."""
         self._reception.check(federation_id)
-        answer = await self._coordinator.pull(client, after, _WAIT_SECONDS)
+        answer = await self._coordinator.pull(client, after, _WAIT_SECONDS, learned)
         if not isinstance(answer, Downlink):
             return answer
         head, tensors = encode_downlink(answer)

@@ -7,7 +7,7 @@ from limbeck_common.errors import DataError
 from limbeck_common.learning.datasets import load_party
 from limbeck_common.learning.workshop import Workshop
 from limbeck_common.messages import Downlink, Uplink
-from limbeck_common.methods.method import make_method
+from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.codec import decode_uplink, encode_downlink, read_message, write_message
 from limbeck_common.wire.v1 import federation_pb2
 from limbeck_lab.clients import Client
@@ -18,7 +18,7 @@ def share_out(clients: list[Client], spec: Spec, workers: int, data_dir: Path | 
 
     The measure is rows trained on a round; a row that is only predicted takes about a third of the time.
     """
-    taught = spec.recipe.distill_epochs * len(make_method(spec.method).plan(spec, 1))
+    taught = spec.recipe.distill_epochs * getattr(make_method(spec.method), "open_per_round", 0)
     test = load_party(spec.data, spec.seed, None, data_dir).test
     loads = [0.0] * workers
     loads[-1] = taught + (0 if test is None else len(test.y) / 3)

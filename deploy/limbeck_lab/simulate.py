@@ -7,7 +7,7 @@ from pathlib import Path
 
 from limbeck_client.runner import Runner
 from limbeck_common.learning.workshop import Workshop
-from limbeck_common.methods.method import make_method
+from limbeck_common.methods.registry import make_method
 from limbeck_lab.clients import Bytes, Client
 from limbeck_lab.events import events_of
 from limbeck_lab.memory import MemoryTransport
@@ -15,7 +15,7 @@ from limbeck_lab.parties import WorkshopBench, share_out
 from limbeck_lab.recorder import Recorder
 from limbeck_lab.results import Summary
 from limbeck_lab.run_folder import write_settings
-from limbeck_server.build import find_open_data, make_machine, make_pupil, make_spec
+from limbeck_server.build import find_open_data, make_machine, make_models, make_pupil, make_spec
 from limbeck_server.coordinator import Coordinator, Presence
 from limbeck_server.reception import Reception
 from limbeck_server.settings import Settings
@@ -41,7 +41,9 @@ async def simulate(  # noqa: PLR0913 - one run's choices
     workshops = [Workshop() for _ in range(workers)]
     try:
         pupil = await make_pupil(settings, spec, workshops[-1])
-        coordinator = Coordinator(spec, make_machine(settings), method, store, Presence(settings.round.grace), pupil)
+        models = await make_models(settings, spec, method, workshops[-1])
+        presence = Presence(settings.round.grace)
+        coordinator = Coordinator(spec, make_machine(settings), method, store, presence, pupil, models)
         coordinator.recover("simulation")
         reception = Reception(coordinator, open_data.digest, None)
         places = share_out(clients, spec, workers, settings.data_dir)

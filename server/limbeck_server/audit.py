@@ -7,21 +7,20 @@ chain has another head.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from limbeck_common.config import Spec
 from limbeck_common.errors import LimbeckError, RefusalError
-from limbeck_common.exact import Tally
-from limbeck_common.messages import Rows, soft_labels
-from limbeck_common.methods.method import make_method
+from limbeck_common.messages import Block, Rows
+from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.codec import block_digest
-from limbeck_server.aggregate import open_tally
 from limbeck_server.archive import Archive, DamageError
-from limbeck_server.gate import check_contribution
-from limbeck_server.ledger import Ledger, read_ledger
+from limbeck_server.gathering import Gathering, Ground
+from limbeck_server.ledger import Entry, Ledger, read_ledger
 from limbeck_server.store import TEACHER
 
 _NOTHING = block_digest(None).hex()  # the digest of an uplink without predictions
@@ -71,58 +70,88 @@ class _Examiner:
         self._spec = spec
         self._places = places
         self._method = make_method(spec.method)
+        self._taught: dict[tuple[int, str], Block] = {}  # what is sound of the rounds before
 
     def examine(self, number: int) -> Verdict:
         """Return the verdict on round `number`."""
         entry = self._ledger.rounds[number]
+        taught, damage = self._read(number, {TEACHER + group: digest for group, digest in entry.taught.items()})
+        self._taught |= {(number, name.removeprefix(TEACHER)): block for name, block in taught.items()}
         if number <= self._ledger.dropped:
-            damage, said = [], "uplinks not kept"
+            said = "uplinks not kept"
         else:
-            wanted, tally = (None, None) if entry.closing else open_tally(self._method, self._spec, number)
-            damage = [
-                wrong
-                for client, digest in sorted(entry.kept.items())
-                for wrong in self._check(number, client, digest, wanted, tally)
-            ]
+            kept, wrong = self._read(number, entry.kept)
+            damage = wrong + damage
             said = f"{len(entry.kept)} uplinks as they came"
-            if entry.taught and wanted is not None and tally is not None and not damage:
-                damage += self._teach_again(number, entry.taught, wanted, tally)
-                said += ", and the same teaching from them, bit for bit"
+            if not entry.closing:
+                again = list(self._teach_again(number, entry, kept)) if not damage else []
+                damage += again
+                said += self._said_of_teaching(entry, again)
         if entry.taught:
-            damage += self._check(number, TEACHER, entry.taught)
             said += ", teaching as the journal names it"
         elif not entry.closing:
             said += ", not taught"
         return Verdict(f"round {number}: {'DAMAGED' if damage else said}", tuple(damage))
 
-    def _check(
-        self, number: int, client: str, digest: str, wanted: Rows | None = None, tally: Tally | None = None
-    ) -> Iterator[str]:
-        """Yield what is wrong with a block that a fact names; if it is sound, add it to the tally."""
-        place = self._places.pop((number, client), None)
-        if place is None:
-            if digest != _NOTHING:
-                yield f"{_name(number, client)} is missing"
-            return
-        try:
-            block = self._archive.block(place, self._spec.open_rows, digest)
-            if client != TEACHER:
-                check_contribution(block, wanted, self._spec)
-        except (DamageError, RefusalError) as error:
-            yield f"{_name(number, client)}: {error}"
-            return
-        if tally is not None:
-            tally.add(block)
+    def _read(self, number: int, digests: Mapping[str, str]) -> tuple[dict[str, Block], list[str]]:
+        """Return a round's sound blocks by the names that facts know them by, and what is wrong with the others."""
+        sound, damage = {}, []
+        for name, digest in sorted(digests.items()):
+            place = self._places.pop((number, name), None)
+            if place is None:
+                if digest != _NOTHING:
+                    damage.append(f"{_name(number, name)} is missing")
+                continue
+            try:
+                sound[name] = self._archive.block(place, self._spec.open_rows, digest)
+            except DamageError as error:
+                damage.append(f"{_name(number, name)}: {error}")
+        return sound, damage
 
-    def _teach_again(self, number: int, digest: str, wanted: Rows, tally: Tally) -> Iterator[str]:
-        if not tally.counts.all():
+    def _teach_again(self, number: int, entry: Entry, kept: dict[str, Block]) -> Iterator[str]:
+        """Yield what is wrong with uplinks in the eyes of the method, and whether they give the same teaching."""
+        models = {
+            group: _shapes(block) for (_, group), block in self._taught.items() if not isinstance(block.keys, Rows)
+        }
+        ground = Ground(self._spec, models, lambda past, group: self._taught.get((past, group)))
+        gathering = Gathering(self._method, ground, number, lambda: iter(kept.items()), _together)
+        for client, block in kept.items():
+            try:
+                received, group = gathering.check(block)
+                if received is not None:
+                    gathering.add(received, group)
+            except RefusalError as error:
+                yield f"{_name(number, client)}: {error}"
+                return
+        if not entry.taught or self._method.refines:
+            return
+        if not kept:
             yield f"teaching of round {number}: the journal names no uplinks that it came from"
             return
-        taught = soft_labels(wanted, np.concatenate(list(self._method.teach(tally))))
-        found = block_digest(taught).hex()
-        if found != digest:
-            yield f"teaching of round {number}: its uplinks give {found[:12]}, the journal says {digest[:12]}"
+        found = {group: block_digest(block).hex() for group, block in gathering.teach().blocks.items()}
+        for group in sorted(found.keys() | entry.taught.keys()):
+            gives, says = found.get(group, "none"), entry.taught.get(group, "none")
+            if gives != says:
+                yield f"{_name(number, TEACHER + group)}: its uplinks give {gives[:12]}, the journal says {says[:12]}"
+
+    def _said_of_teaching(self, entry: Entry, wrong: list[str]) -> str:
+        if not entry.taught or wrong:
+            return ""
+        if self._method.refines:
+            return ", the teaching not made again: the server's model had a part in it"
+        return ", and the same teaching from them, bit for bit"
 
 
-def _name(number: int, client: str) -> str:
-    return f"uplink of {client} for round {number}" if client != TEACHER else f"teaching of round {number}"
+def _together(parts: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return np.concatenate(list(parts))
+
+
+def _shapes(block: Block) -> dict[str, tuple[int, ...]]:
+    return {name: value.shape for name, value in block.parameters.items()}
+
+
+def _name(number: int, name: str) -> str:
+    if not name.startswith(TEACHER):
+        return f"uplink of {name} for round {number}"
+    group = name.removeprefix(TEACHER)
+    return f"teaching of round {number}" + (f" for group {group}" if group else "")

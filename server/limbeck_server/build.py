@@ -7,18 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck_common.config import DataSpec, Spec
-from limbeck_common.errors import SettingsError
+from limbeck_common.errors import MethodError, SettingsError
 from limbeck_common.learning.assemble import BUILT_IN
 from limbeck_common.learning.datasets import PartyData, classes_of, load_party, open_digest
 from limbeck_common.learning.workshop import Workshop
-from limbeck_common.messages import Block, Downlink
+from limbeck_common.messages import Shapes
+from limbeck_common.methods.method import Method
 from limbeck_common.named import call_named, is_named
-from limbeck_common.seeds import derive
-from limbeck_common.wire.codec import encode_downlink, write_message
+from limbeck_server.pupil import SERVER, WorkshopPupil
 from limbeck_server.round import Bounds, Machine
 from limbeck_server.settings import Count, Settings, Time
-
-SERVER = "server"
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,23 +92,25 @@ def make_machine(settings: Settings) -> Machine:
     )
 
 
-@dataclass(frozen=True)
-class WorkshopPupil:
-    """The server's own model, in a worker process."""
+async def make_models(settings: Settings, spec: Spec, method: Method, workshop: Workshop) -> dict[str, Shapes]:
+    """Return the architectures whose parameters the method takes, by group; none for methods of predictions.
 
-    workshop: Workshop
-    spec: Spec
-
-    async def learn(self, number: int, teaching: Block) -> dict[str, float]:
-        """Distill round `number`'s teaching, and return accuracy and loss on the server's test rows."""
-        body = write_message(*encode_downlink(Downlink(federation_id="", round=number, teaching=teaching)))
-        answer, _ = await self.workshop.order({"do": "visit", "party": SERVER}, body)
-        figures: dict[str, float] = answer["metrics"]
-        return figures
-
-    async def save(self, path: str) -> None:
-        """Write the model to a safetensors file."""
-        await self.workshop.order({"do": "save", "party": SERVER, "path": path})
+    Raises:
+        MethodError: the method needs the server's own model, and the settings want none.
+        UserCodeError: the worker could not build one.
+    """
+    wanted = method.architectures(settings.model.name)
+    if settings.model.name == "none" and (method.refines or "none" in wanted.values()):
+        raise MethodError(
+            f"method {settings.method.name} needs the server's own model", remedy="name one: [model] name = ..."
+        )
+    models: dict[str, Shapes] = {}
+    for group, model in wanted.items():
+        answer, _ = await workshop.order(
+            {"do": "shapes", "party": SERVER, "spec": spec.model_dump_json(), "model": model}
+        )
+        models[group] = {name: tuple(shape) for name, shape in answer["shapes"].items()}
+    return models
 
 
 async def make_pupil(settings: Settings, spec: Spec, workshop: Workshop) -> WorkshopPupil | None:
@@ -136,11 +136,10 @@ async def make_pupil(settings: Settings, spec: Spec, workshop: Workshop) -> Work
             "data": settings.open.source,
             "data_dir": str(settings.data_dir) if settings.data_dir else None,
             "part": None,
-            "seed": derive(spec.seed, "learner", SERVER),
             "device": settings.model.device,
         }
     )
-    return WorkshopPupil(workshop, spec)
+    return WorkshopPupil(workshop, spec, name)
 
 
 def _bounds(count: Count, time: Time) -> Bounds:

@@ -4,26 +4,29 @@ An answer that shows a state is sent only once the facts behind that state are i
 """
 
 import asyncio
+import functools
 import hashlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from dataclasses import replace
+from typing import Protocol, TypeVar
 
 import structlog
 
 from limbeck_common.config import Spec
 from limbeck_common.errors import LimbeckError, MembershipError
-from limbeck_common.exact import Tally
-from limbeck_common.messages import Answer, Block, Downlink, Ended, Idle, Receipt, Rows, Uplink, nbytes
+from limbeck_common.messages import Answer, Block, Downlink, Ended, Idle, Receipt, Shapes, Teaching, Uplink, nbytes
 from limbeck_common.methods.method import Method
 from limbeck_common.wire.codec import block_digest
 from limbeck_server import facts as fact
-from limbeck_server.aggregate import open_tally
-from limbeck_server.gate import check_contribution, check_metrics
+from limbeck_server.gate import check_form, check_metrics
+from limbeck_server.gathering import Gathering, Ground, teaching_digest
 from limbeck_server.journal import Journal
 from limbeck_server.round import Machine, Phase, State, evolve
 from limbeck_server.store import INLINE_BYTES, TEACHER, Filed, Store
+
+_Result = TypeVar("_Result")
 
 _TICK_SECONDS = 0.2
 _log = structlog.get_logger()
@@ -32,8 +35,11 @@ _log = structlog.get_logger()
 class Pupil(Protocol):
     """The server's own model, wherever it lives."""
 
-    async def learn(self, number: int, teaching: Block) -> dict[str, float]:
-        """Learn from round `number`'s teaching and return the model's figures."""
+    async def learn(self, number: int, teaching: Mapping[str, Block]) -> dict[str, float]:
+        """Learn from what round `number` taught, by group, and return the model's figures."""
+
+    async def refine(self, teaching: Teaching, uplinks: Iterator[tuple[str, Block]]) -> Teaching:
+        """Return the teaching as the method's `refine` betters it."""
 
 
 class Presence:
@@ -63,7 +69,14 @@ class Coordinator:
     """One federation, from its founding to its end. Transports call join, pull and push."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - its parts, each made by the daemon or the lab
-        self, spec: Spec, machine: Machine, method: Method, store: Store, presence: Presence, pupil: Pupil | None = None
+        self,
+        spec: Spec,
+        machine: Machine,
+        method: Method,
+        store: Store,
+        presence: Presence,
+        pupil: Pupil | None = None,
+        models: Mapping[str, Shapes] | None = None,
     ) -> None:
         self.spec = spec
         self.machine = machine
@@ -76,12 +89,12 @@ class Coordinator:
         self._journal = Journal(store)
         self._pupil = pupil
         self._changed = asyncio.Event()
-        self._wanted: Rows | None = None
-        self._tally: Tally | None = None
-        self._teaching: Block | None = None
+        self._ground = Ground(spec, models or {}, self._find)
+        self._gathering: Gathering | None = None  # none between rounds and in the closing one
+        self._taught: tuple[int, Mapping[str, Block]] = (0, {})  # the last round's teaching
         self._counting: set[asyncio.Future[None]] = set()  # tally additions under way
         self._thread = ThreadPoolExecutor(1, "counting")  # one: two additions at a time would race
-        self._lessons: asyncio.Queue[tuple[int, Block] | None] = asyncio.Queue()
+        self._lessons: asyncio.Queue[tuple[int, Mapping[str, Block], Gathering | None] | None] = asyncio.Queue()
 
     def recover(self, federation_id: str) -> None:
         """Go on from the journal, or found the federation `federation_id` where there is none."""
@@ -100,14 +113,13 @@ class Coordinator:
         number = self.state.round
         if self.state.phase in {Phase.COLLECTING, Phase.AGGREGATING}:
             self._plan()
-            for block in self.store.uplinks(number):
-                if self._tally is not None:
-                    self._tally.add(block)
+            if self._gathering is not None:
+                self._gathering.refill()
         for past in range(1, number + 1):
-            teaching = self.store.teaching(past)
-            if teaching is not None:
-                self._teaching = teaching
-                self._lessons.put_nowait((past, teaching))
+            blocks = self.store.teachings(past)
+            if blocks:
+                self._taught = (past, blocks)
+                self._lessons.put_nowait((past, blocks, None))
         self._decide(self.machine.restart(self.state, time.time()))
         _log.info("recovered", phase=self.state.phase, round=number, uplinks=len(self.state.delivered))
 
@@ -135,19 +147,21 @@ class Coordinator:
         self.presence.saw(client)
         await self._decide(facts)
 
-    async def pull(self, client: str, after: int, wait: float) -> Answer:
+    async def pull(self, client: str, after: int, wait: float, learned: int = 0) -> Answer:
         """Return the first round after `after` that this client takes part in; Idle after `wait` seconds.
+
+        `learned` is the last round that it has taken up.
 
         Raises:
             MembershipError: the client has not joined, or was evicted.
         """
         until = time.monotonic() + wait
-        answer = self._answer(client, after)
+        answer = self._answer(client, after, learned)
         self.presence.saw(client, +1)
         try:
             while isinstance(answer, Idle) and (left := until - time.monotonic()) > 0:
                 await self._wait_for_change(left)
-                answer = self._answer(client, after)
+                answer = self._answer(client, after, learned)
             await self._journal.append([])
             if isinstance(answer, Ended):
                 self.told.add(client)
@@ -173,11 +187,16 @@ class Coordinator:
         )
         receipt, facts = self.machine.deliver(self.state, kept)
         self.presence.saw(client)
+        gathering, received = self._gathering, None
         if receipt is Receipt.ACCEPTED:
-            await self._beside(block, check_contribution, block, self._wanted, self.spec)
+            if gathering is None:
+                check_form(block, None, self.spec)
+            else:
+                received, group = await self._beside(block, gathering.check, block)
+                kept = replace(kept, group=group)
             receipt, facts = self.machine.deliver(self.state, kept)  # a large block's check took its time
-        if receipt is Receipt.ACCEPTED and block is not None and self._tally is not None:
-            counting = asyncio.ensure_future(self._beside(block, self._tally.add, block))
+        if receipt is Receipt.ACCEPTED and received is not None and gathering is not None:
+            counting = asyncio.ensure_future(self._beside(block, gathering.add, received, kept.group))
             self._counting.add(counting)
             counting.add_done_callback(self._counting.discard)
         filed = [] if block is None or not facts else [Filed(uplink.round, client, block)]
@@ -215,7 +234,7 @@ class Coordinator:
         while facts := self.machine.tick(self.state, self.presence.present(), time.time()):
             self._decide(facts)
 
-    def _answer(self, client: str, after: int) -> Answer:
+    def _answer(self, client: str, after: int, learned: int) -> Answer:
         state = self.state
         if state.phase.ended:
             return Ended(state.phase, state.reason)
@@ -223,11 +242,12 @@ class Coordinator:
             raise MembershipError(f"{client} is not a member", expected="a client that has joined", remedy="join again")
         asked = client in state.participants and client not in state.delivered
         if state.phase is Phase.COLLECTING and state.round > after and asked:
+            group = state.groups.get(client, "")
             return Downlink(
                 federation_id=state.federation_id,
                 round=state.round,
-                teaching=self._teaching,
-                wanted=self._wanted,
+                teaching=self._method.brief(self._ground, state.round, group, learned),
+                wanted=None if self._gathering is None else self._gathering.task.wanted,
                 deadline_seconds=max(0.0, state.deadline - time.time()),
                 closing=state.closing,
             )
@@ -245,38 +265,46 @@ class Coordinator:
         return self._journal.append(facts, filed or [])
 
     def _plan(self) -> None:
-        if self.state.closing:
-            self._wanted = self._tally = None
-            return
-        self._wanted, self._tally = open_tally(self._method, self.spec, self.state.round)
+        number = self.state.round
+        self._gathering = None
+        if not self.state.closing:
+            stored = functools.partial(self.store.uplinks, number)
+            self._gathering = Gathering(self._method, self._ground, number, stored, self.store.collect)
 
-    async def _beside(self, block: Block | None, work: Callable[..., None], *arguments: object) -> None:
+    def _find(self, number: int, group: str) -> Block | None:
+        """Return what a round taught a group. The last one may not be in the store yet."""
+        last, blocks = self._taught
+        return blocks.get(group) if number == last else self.store.teaching(number, group)
+
+    async def _beside(self, block: Block | None, work: Callable[..., _Result], *arguments: object) -> _Result:
         """Do work on a block: here where it is small, on the counting thread where it would hold up the loop."""
         if block is None or sum(map(nbytes, block.values)) <= INLINE_BYTES:
-            work(*arguments)
-        else:
-            await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+            return work(*arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     async def _aggregate(self) -> None:
-        """Turn the round's tally into its teaching, and publish it once it is durable."""
-        tally, wanted, number = self._tally, self._wanted, self.state.round
-        if tally is None or wanted is None:
+        """Turn what the round brought into its teaching, and publish it once it is durable."""
+        gathering, number = self._gathering, self.state.round
+        if gathering is None:
             raise RuntimeError("nothing to aggregate in a closing round")
         await asyncio.gather(*self._counting)
+        await self._journal.append([])  # the method may read the uplinks back
         began = time.monotonic()
-        parts = self._method.teach(tally)
-        if tally.sums.nbytes <= INLINE_BYTES:
-            teaching = self.store.gather(wanted, parts, self.spec.classes)
-        else:
-            teaching = await asyncio.to_thread(self.store.gather, wanted, parts, self.spec.classes)
-        self._tally = None
-        self._teaching = teaching
-        self._lessons.put_nowait((number, teaching))
-        facts = self.machine.taught(self.state, block_digest(teaching).hex(), time.time())
-        if not facts:  # an operator ended it meanwhile
+        teaching = await asyncio.to_thread(gathering.teach)
+        if self._method.refines and self._pupil is not None:
+            teaching = await self._pupil.refine(teaching, gathering.stored())
+        digests = {group: block_digest(block).hex() for group, block in sorted(teaching.blocks.items())}
+        named = teaching_digest(digests)
+        lesson = fact.Taught(at=time.time(), round=number, digest=named, digests=digests, groups=dict(teaching.groups))
+        facts = self.machine.taught(self.state, lesson)
+        if not facts:
             return
-        self._decide([*facts, *self._drop(number)], [Filed(number, TEACHER, teaching)])
-        _log.info("taught", round=number, rows=len(wanted), seconds=round(time.monotonic() - began, 4))
+        self._gathering = None
+        self._taught = (number, teaching.blocks)
+        self._lessons.put_nowait((number, teaching.blocks, gathering))
+        filed = [Filed(number, TEACHER + group, block) for group, block in teaching.blocks.items()]
+        self._decide([*facts, *self._drop(number)], filed)
+        _log.info("taught", round=number, seconds=round(time.monotonic() - began, 4))
 
     def _drop(self, number: int) -> list[fact.Fact]:
         """Return what deletes the uplinks that have been kept for long enough, now that `number` is taught."""
@@ -286,11 +314,13 @@ class Coordinator:
     async def _teach_pupil(self) -> None:
         """Give the server's model its lessons in order, beside the rounds."""
         while (lesson := await self._lessons.get()) is not None:
+            number, blocks, gathering = lesson
+            if gathering is not None:
+                await self._judge(gathering)
             if self._pupil is None:
                 continue
-            number, teaching = lesson
             try:
-                figures = await self._pupil.learn(number, teaching)
+                figures = await self._pupil.learn(number, blocks)
             except LimbeckError as error:  # the federation needs no model here: it goes on without one
                 _log.error("the server's own model failed", round=number, error=str(error))
                 self._pupil = None
@@ -298,6 +328,12 @@ class Coordinator:
             _log.info("evaluated", round=number, **figures)
             if not any(isinstance(each, fact.Evaluated) and each.round == number for each in self.facts):
                 self._decide([fact.Evaluated(at=time.time(), round=number, figures=figures)])
+
+    async def _judge(self, gathering: Gathering) -> None:
+        """Say how far each client was from all of them; nothing where its uplinks have been dropped meanwhile."""
+        found = await asyncio.to_thread(gathering.disagreement)
+        if found and len(found) == gathering.clients:
+            self._decide([fact.Judged(at=time.time(), round=gathering.number, disagreement=found)])
 
     def _notify(self) -> None:
         self._changed.set()

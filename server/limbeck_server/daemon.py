@@ -14,15 +14,16 @@ from grpc_reflection.v1alpha import reflection
 
 from limbeck_common.errors import LimbeckError, SettingsError
 from limbeck_common.learning.workshop import Workshop
-from limbeck_common.methods.method import make_method
+from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.v1 import federation_pb2, operator_pb2
 from limbeck_common.wire.v1.federation_pb2_grpc import add_FederationServicer_to_server
 from limbeck_common.wire.v1.operator_pb2_grpc import add_OperatorServicer_to_server
-from limbeck_server.build import WorkshopPupil, find_open_data, make_machine, make_pupil, make_spec
+from limbeck_server.build import find_open_data, make_machine, make_models, make_pupil, make_spec
 from limbeck_server.coordinator import Coordinator, Presence
 from limbeck_server.identity import Guard
 from limbeck_server.listening import bind, choose_tls, serve_enrolment, warn_of_expiry
 from limbeck_server.operator import OperatorService
+from limbeck_server.pupil import WorkshopPupil
 from limbeck_server.reception import Reception
 from limbeck_server.round import Phase
 from limbeck_server.service import FederationService, Traffic
@@ -65,7 +66,9 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
     closing = contextlib.AsyncExitStack()
     try:
         pupil = await make_pupil(settings, spec, workshop)
-        coordinator = Coordinator(spec, make_machine(settings), method, store, Presence(settings.round.grace), pupil)
+        models = await make_models(settings, spec, method, workshop)
+        presence = Presence(settings.round.grace)
+        coordinator = Coordinator(spec, make_machine(settings), method, store, presence, pupil, models)
         coordinator.recover(uuid.uuid4().hex[:12])
         registry = closing.enter_context(tls.registry()) if tls else None
         reception = Reception(coordinator, open_data.digest, open_data.data)

@@ -15,7 +15,7 @@ from limbeck_common.checkup import (
 )
 from limbeck_common.config import Spec
 from limbeck_common.errors import LimbeckError
-from limbeck_common.methods.method import make_method
+from limbeck_common.methods.registry import make_method
 from limbeck_server.archive import Archive
 from limbeck_server.build import find_open_data, make_spec
 from limbeck_server.settings import ListenSettings, Settings

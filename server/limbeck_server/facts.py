@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 
@@ -51,6 +51,7 @@ class Kept(Fact):
     client: str
     digest: str
     figures: dict[str, float]
+    group: str = ""  # whose architecture it has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,11 +81,25 @@ class Closed(Fact):
 
 @dataclass(frozen=True, kw_only=True)
 class Taught(Fact):
-    """The round's teaching was aggregated and stored; `digest` (hexadecimal) names it."""
+    """The round's teaching was aggregated and stored; `digest` (hexadecimal) names it.
+
+    `digests` name its blocks by group; `groups` are the clients that were moved to another group.
+    """
 
     kind: ClassVar[str] = "taught"
     round: int
     digest: str
+    digests: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged(Fact):
+    """How far each client's labels were from the average of all: mean total variation distance, 0 to 1."""
+
+    kind: ClassVar[str] = "judged"
+    round: int
+    disagreement: dict[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)

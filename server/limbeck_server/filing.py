@@ -1,44 +1,50 @@
-"""Blocks as the journal files them: a row of the table `blocks`, and a file beside it where the values are large."""
+"""Blocks as the journal files them: a row of the table `blocks`, and a file beside it where the values are large.
+
+A row holds what travels: the block's head as protobuf, and its payload.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from google.protobuf.message import DecodeError
 
-from limbeck_common.messages import Block, FileArray, Kind, Rows, Space, Tensor
-from limbeck_common.wire.rows import decode_rows, encode_rows
-from limbeck_common.wire.v1.block_pb2 import Indices
+from limbeck_common.errors import StreamError
+from limbeck_common.messages import Block, FileArray, nbytes
+from limbeck_common.wire.codec import decode_block, encode_block
+from limbeck_common.wire.payload import Payload, chunks
+from limbeck_common.wire.v1.block_pb2 import Block as Head
 
 
 def to_row(block: Block) -> dict[str, Any]:
-    """Return the columns that hold a block of predictions."""
-    values = block.predictions
-    filename = values.path.name if isinstance(values, FileArray) else None
+    """Return the columns that hold a block; those of `file_of` lie in its file."""
+    head = Head()
+    tensors = encode_block(block, head)
+    filename = file_of(block)
     return {
-        "kind": block.kind.value,
-        "temperature": float(np.float32(block.temperature)),  # as it travels
-        "dtype": values.dtype.str,
-        "columns": values.shape[1],
-        "rows": _rows_to_bytes(block.keys),
-        "values": None if filename else np.ascontiguousarray(values[:]).tobytes(),
+        "head": head.SerializeToString(deterministic=True),
+        "size": sum(map(nbytes, tensors)),
+        "payload": None if filename else b"".join(chunks(tensors)),
         "file": filename,
     }
 
 
-def to_block(row: Mapping[str, Any], folder: Path, population: int) -> Block:
-    """Return the block that `to_row` wrote. Its row numbers are below `population`; large values lie in `folder`."""
-    rows = decode_rows(Indices.FromString(row["rows"]), population)
-    dtype, shape = np.dtype(row["dtype"]), (len(rows), row["columns"])
-    values: Tensor
-    if row["file"] is None:
-        values = np.frombuffer(row["values"], dtype).reshape(shape)
-    else:
-        values = FileArray(folder / row["file"], 0, dtype, shape)
-    return Block(Space.OPEN, rows, Kind(row["kind"]), (values,), row["temperature"])
+def file_of(block: Block) -> str | None:
+    """Return the name of the file that holds a block's values, if they lie in one: all of them, from its start on."""
+    first = block.values[0] if block.values else None
+    return first.path.name if isinstance(first, FileArray) else None
 
 
-def _rows_to_bytes(keys: Rows | tuple[str, ...]) -> bytes:
-    if not isinstance(keys, Rows):
-        raise TypeError("only predictions on rows are stored")
-    return encode_rows(keys).SerializeToString()
+def to_block(row: Mapping[str, Any], folder: Path, open_rows: int) -> Block:
+    """Return the block that `to_row` wrote; large values lie in `folder`, its row numbers are below `open_rows`.
+
+    Raises:
+        RefusalError: it is not what `to_row` wrote.
+    """
+    try:
+        head = Head.FromString(row["head"])
+    except DecodeError as error:
+        raise StreamError(f"no block: {error}") from error
+    inline = row["file"] is None
+    payload = Payload.of(row["payload"]) if inline else Payload.at(folder / row["file"], row["size"])
+    return decode_block(head, payload, open_rows)

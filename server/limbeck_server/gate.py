@@ -7,9 +7,9 @@ import numpy as np
 
 from limbeck_common.config import Spec
 from limbeck_common.errors import ClientNameError, FederationError, KeysError, ShapeError, ValuesError
-from limbeck_common.exact import check_values
-from limbeck_common.messages import Block, Kind, Rows, Space, Uplink
+from limbeck_common.messages import Block, Rows, Space, Task, Uplink
 
+HEAVIEST = 1 << 20  # rows that one client may claim to have behind its block
 _MAX_METRICS = 64
 _METRIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CLIENT_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -41,36 +41,56 @@ def check_metrics(uplink: Uplink) -> None:
             )
 
 
-def check_contribution(block: Block | None, wanted: Rows | None, spec: Spec) -> None:
-    """Check that a block answers what was asked: all the wanted rows, a probability distribution each.
+def check_form(block: Block | None, task: Task | None, spec: Spec) -> str:
+    """Check that a block has the form that was asked for, and return the group of its architecture.
 
     Raises:
-        KeysError, ShapeError, ValuesError: what is wrong with it. Nothing is wanted in the closing round.
+        KeysError, ShapeError, ValuesError: what is wrong with it. Nothing is asked for in the closing round.
     """
-    if wanted is None or block is None:
-        if block is not None or wanted is not None:
+    if task is None or block is None:
+        if block is not None or task is not None:
             raise KeysError(
-                "the uplink has predictions" if block else "the uplink has no predictions",
-                expected=("none in the closing round" if block else "a row for each wanted one"),
+                "the uplink has a contribution" if block else "the uplink has no contribution",
+                expected=("none in the closing round" if block else "what the downlink asked for"),
             )
-        return
-    if block.space is not Space.OPEN or not isinstance(block.keys, Rows):
-        raise KeysError(f"keys of the space {block.space}", expected="rows of the open set")
-    if not np.array_equal(block.rows, wanted.indices):
-        unasked = np.setdiff1d(block.rows, wanted.indices)
-        lacking = len(np.setdiff1d(wanted.indices, block.rows))
+        return ""
+    most = HEAVIEST if task.weighted else 1
+    if not 1 <= block.weight <= most:
+        raise ValuesError(f"a block that weighs {block.weight}", expected=f"1 to {most}")
+    if block.space is not task.space or isinstance(block.keys, Rows) is (task.space is Space.PARAMETERS):
+        raise KeysError(f"keys of the space {block.space}", expected=f"of the space {task.space}")
+    if task.space is Space.PARAMETERS:
+        return _check_model(block, task)
+    if not task.partial and task.space is Space.OPEN and not np.array_equal(block.rows, task.wanted.indices):
+        unasked = np.setdiff1d(block.rows, task.wanted.indices)
+        lacking = len(np.setdiff1d(task.wanted.indices, block.rows))
         raise KeysError(
             f"{len(block.rows)} rows, {len(unasked)} of them not asked for and {lacking} missing",
-            expected=f"the {len(wanted)} rows of the downlink",
+            expected=f"the {len(task.wanted)} rows of the downlink",
         )
-    values = block.predictions
-    if (
-        block.kind is not Kind.PROBABILITIES
-        or values.dtype != np.float32
-        or values.shape != (len(wanted), spec.classes)
-    ):
+    allowed = task.wanted.indices if task.space is Space.OPEN else np.arange(spec.classes)
+    if task.partial and not np.isin(block.rows, allowed, assume_unique=True).all():
+        raise KeysError("keys that were not asked for", expected=f"some of the {len(allowed)} of the downlink")
+    values, columns = block.predictions, task.columns or spec.classes
+    if block.kind is not task.kind or values.dtype != task.dtype or values.shape != (len(block.rows), columns):
         raise ShapeError(
             f"{block.kind} of type {values.dtype} and shape {list(values.shape)}",
-            expected=f"probabilities of type float32 and shape [{len(wanted)}, {spec.classes}]",
+            expected=f"{task.kind} of type {np.dtype(task.dtype)} and shape [{len(block.rows)}, {columns}]",
         )
-    check_values(values, block.kind)
+    return ""
+
+
+def _check_model(block: Block, task: Task) -> str:
+    """Return the group whose architecture a block of parameters has."""
+    names = block.keys if isinstance(block.keys, tuple) else ()
+    found = {name: value.shape for name, value in zip(names, block.values, strict=True)}
+    floats = all(value.dtype == task.dtype for value in block.values)
+    if block.kind is task.kind and floats and len(found) == len(names):
+        for group, shapes in task.models.items():
+            if found == shapes:
+                return group
+    raise ShapeError(
+        f"{block.kind} under {len(names)} names, {sum(math.prod(shape) for shape in found.values())} values",
+        expected="float32 parameters of " + " or ".join(group or "the server's model" for group in task.models),
+        remedy="join with that model",
+    )

@@ -15,7 +15,7 @@ class Entry:
     """What the facts say of a round: whose uplinks were kept, with which digests, and what was taught."""
 
     kept: dict[str, str] = field(default_factory=dict)
-    taught: str = ""
+    taught: dict[str, str] = field(default_factory=dict)  # by group
     closing: bool = False
 
 
@@ -38,7 +38,7 @@ class Ledger:
             case fact.Kept():
                 self.rounds.setdefault(what.round, Entry()).kept[what.client] = what.digest
             case fact.Taught():
-                self.rounds.setdefault(what.round, Entry()).taught = what.digest
+                self.rounds.setdefault(what.round, Entry()).taught = what.digests
             case fact.Dropped():
                 self.dropped = max(self.dropped, what.round)
 

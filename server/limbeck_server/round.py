@@ -29,6 +29,7 @@ from limbeck_server.facts import (
     Fact,
     Founded,
     Joined,
+    Judged,
     Kept,
     Opened,
     Paused,
@@ -70,6 +71,7 @@ class State:
     participants: frozenset[str] = frozenset()
     delivered: frozenset[str] = frozenset()  # of this round
     last: dict[str, tuple[int, str]] = field(default_factory=dict)  # each client's last accepted (round, digest)
+    groups: dict[str, str] = field(default_factory=dict)  # of clients that are taught in one
     paused_at: float | None = None
     reason: str = ""
 
@@ -128,11 +130,9 @@ class Machine:
             raise MembershipError(f"{client} does not take part in round {number}", remedy="pull and wait for a round")
         return Receipt.ACCEPTED, [uplink]
 
-    def taught(self, state: State, digest: str, at: float) -> list[Fact]:
+    def taught(self, state: State, lesson: Taught) -> list[Fact]:
         """The round's teaching has been stored."""
-        if state.phase is not Phase.AGGREGATING:  # an operator ended it meanwhile
-            return []
-        return [Taught(at=at, round=state.round, digest=digest)]
+        return [lesson] if state.phase is Phase.AGGREGATING else []  # an operator may have ended it meanwhile
 
     def tick(self, state: State, present: AbstractSet[str], at: float) -> list[Fact]:
         """Time has passed, or something has happened: what follows from it? `present` are the clients heard of."""
@@ -234,13 +234,14 @@ def evolve(state: State, fact: Fact) -> State:  # noqa: C901, PLR0911, PLR0912 -
             )
         case Kept():
             last = state.last | {fact.client: (fact.round, fact.digest)}
-            return replace(state, delivered=state.delivered | {fact.client}, last=last)
+            groups = state.groups | {fact.client: fact.group} if fact.group else state.groups
+            return replace(state, delivered=state.delivered | {fact.client}, last=last, groups=groups)
         case Extended():
             return replace(state, deadline=fact.deadline, extensions=state.extensions + 1)
         case Closed():
             return replace(state, phase=Phase.AGGREGATING, since=fact.at)
         case Taught():
-            return replace(state, phase=Phase.LOBBY, since=fact.at)
+            return replace(state, phase=Phase.LOBBY, since=fact.at, groups=state.groups | fact.groups)
         case Paused():
             return replace(state, paused_at=fact.at)
         case Resumed():
@@ -254,7 +255,7 @@ def evolve(state: State, fact: Fact) -> State:  # noqa: C901, PLR0911, PLR0912 -
             return replace(state, evicted=state.evicted | {fact.client})
         case Ended():
             return replace(state, phase=Phase(fact.state), since=fact.at, reason=fact.reason, paused_at=None)
-        case Evaluated() | Dropped():
+        case Evaluated() | Judged() | Dropped():
             return state
         case _:
             raise TypeError(f"no such fact: {fact}")

@@ -70,7 +70,7 @@ class FederationService(FederationServicer):
             client = check_name(self.guard.caller(context, request.client_name))
             self.reception.check(request.federation_id)
             wait = min(max(request.wait_seconds, 0.0), self.limits.pull_seconds)
-            answer = await self.coordinator.pull(client, request.after_round, wait)
+            answer = await self.coordinator.pull(client, request.after_round, wait, request.learned_round)
             self.guard.caller(context, client)  # again: it may have been revoked meanwhile
             for message in _pull_responses(answer):
                 self.traffic.down[client] += message.ByteSize()

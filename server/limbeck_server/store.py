@@ -6,6 +6,7 @@ more than a megabyte lie in files beside the database; their rows are written af
 
 import contextlib
 import fcntl
+import itertools
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,13 +19,13 @@ from numpy.typing import NDArray
 
 from limbeck_common.disk import flush
 from limbeck_common.errors import SettingsError
-from limbeck_common.messages import Block, FileArray, Rows, soft_labels
+from limbeck_common.messages import Block, FileArray, Tensor
 from limbeck_server.facts import Dropped, Fact, from_json, link, to_json
 from limbeck_server.filing import to_block, to_row
 from limbeck_server.tables import BLOCKS, FACTS, NOTES, TABLES
 
 INLINE_BYTES = 1 << 20
-TEACHER = ""  # the client name under which a round's teaching is filed
+TEACHER = ":"  # with a group's name behind it: under what a round's teaching is filed. No client has such a name
 
 _ANY_POPULATION = 2**62  # rows were checked when they came in
 
@@ -120,30 +121,50 @@ class Store:
                 connection.execute(sa.insert(NOTES).values(name=name, text=text))
             return connection.execute(sa.select(NOTES.c.text).where(NOTES.c.name == name)).scalar()
 
-    def uplinks(self, number: int) -> Iterator[Block]:
-        """Yield a round's accepted blocks, one at a time, by client name."""
-        query = sa.select(BLOCKS).where(BLOCKS.c.round == number, BLOCKS.c.client != TEACHER)
+    def uplinks(self, number: int) -> Iterator[tuple[str, Block]]:
+        """Yield a round's clients and their accepted blocks, one at a time, by client name."""
+        query = sa.select(BLOCKS.c.client).where(BLOCKS.c.round == number, ~BLOCKS.c.client.startswith(TEACHER))
         with self._engine.connect() as connection:
-            for row in connection.execute(query.order_by(BLOCKS.c.client)):
-                yield self._block(row)
+            names = connection.execute(query.order_by(BLOCKS.c.client)).scalars().all()
+        for name in names:
+            block = self._find(number, name)
+            if block is not None:
+                yield name, block
 
-    def teaching(self, number: int) -> Block | None:
-        """Return a round's teaching; none where it has not been aggregated."""
-        query = sa.select(BLOCKS).where(BLOCKS.c.round == number, BLOCKS.c.client == TEACHER)
+    def teaching(self, number: int, group: str = "") -> Block | None:
+        """Return what a round taught a group; none where it taught nothing."""
+        return self._find(number, TEACHER + group)
+
+    def teachings(self, number: int) -> dict[str, Block]:
+        """Return what a round taught each group."""
+        query = sa.select(BLOCKS).where(BLOCKS.c.round == number, BLOCKS.c.client.startswith(TEACHER))
+        with self._engine.connect() as connection:
+            return {row.client.removeprefix(TEACHER): self._block(row) for row in connection.execute(query)}
+
+    def collect(self, parts: Iterable[NDArray[np.float32]]) -> Tensor:
+        """Return slices of rows as one array: in memory, or in a file where it is large."""
+        taken: list[NDArray[np.float32]] = []
+        size = 0
+        parts = iter(parts)
+        for part in parts:
+            taken.append(part)
+            size += part.nbytes
+            if size > INLINE_BYTES:
+                break
+        else:
+            return np.concatenate(taken) if taken else np.zeros((0, 0), np.float32)
+        path, rows = self.new_file(), 0
+        with path.open("wb") as file:
+            for part in itertools.chain(taken, parts):
+                file.write(np.ascontiguousarray(part, "<f4").data)
+                rows += len(part)
+        return FileArray(path, 0, np.dtype("<f4"), (rows, *taken[0].shape[1:]))
+
+    def _find(self, number: int, name: str) -> Block | None:
+        query = sa.select(BLOCKS).where(BLOCKS.c.round == number, BLOCKS.c.client == name)
         with self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else self._block(row)
-
-    def gather(self, rows: Rows, parts: Iterable[NDArray[np.float32]], classes: int) -> Block:
-        """Gather a teaching that comes in slices: in memory, or in a file where it is large."""
-        shape = (len(rows), classes)
-        if 4 * len(rows) * classes <= INLINE_BYTES:
-            return soft_labels(rows, np.concatenate(list(parts)))
-        path = self.new_file()
-        with path.open("wb") as file:
-            for part in parts:
-                file.write(np.ascontiguousarray(part).data)
-        return soft_labels(rows, FileArray(path, 0, np.dtype("<f4"), shape))
 
     def _row(self, filed: Filed) -> dict[str, Any]:
         row: dict[str, Any] = {"round": filed.round, "client": filed.client} | to_row(filed.block)
@@ -181,7 +202,7 @@ def _set_fast(connection: Any, _record: object) -> None:
 
 def _drop(connection: sa.Connection, through: int) -> list[str]:
     """Delete the uplinks of rounds up to `through`, and return the files that held the large ones."""
-    old = (BLOCKS.c.round <= through, BLOCKS.c.client != TEACHER)
+    old = (BLOCKS.c.round <= through, ~BLOCKS.c.client.startswith(TEACHER))
     files = connection.execute(sa.select(BLOCKS.c.file).where(*old, BLOCKS.c.file.is_not(None))).scalars().all()
     connection.execute(sa.delete(BLOCKS).where(*old))
     return list(files)

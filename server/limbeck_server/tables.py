@@ -15,12 +15,9 @@ BLOCKS = sa.Table(
     TABLES,
     sa.Column("round", sa.Integer, primary_key=True),
     sa.Column("client", sa.String, primary_key=True),
-    sa.Column("kind", sa.String, nullable=False),
-    sa.Column("temperature", sa.Float, nullable=False),
-    sa.Column("dtype", sa.String, nullable=False),
-    sa.Column("columns", sa.Integer, nullable=False),
-    sa.Column("rows", sa.LargeBinary, nullable=False),
-    sa.Column("values", sa.LargeBinary),
+    sa.Column("head", sa.LargeBinary, nullable=False),  # limbeck.v1.Block
+    sa.Column("size", sa.Integer, nullable=False),  # of the payload, in bytes
+    sa.Column("payload", sa.LargeBinary),  # none where it lies in a file
     sa.Column("file", sa.String),
 )
 NOTES = sa.Table(

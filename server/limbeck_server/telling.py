@@ -25,6 +25,9 @@ def tell(what: fact.Fact) -> str:  # noqa: C901, PLR0911, PLR0912 - one case a f
         case fact.Evaluated():
             figures = ", ".join(f"{name} {value:.4f}" for name, value in sorted(what.figures.items()))
             return f"server's model after round {what.round}: {figures}"
+        case fact.Judged():
+            far = max(what.disagreement, key=lambda client: what.disagreement[client])
+            return f"round {what.round}: farthest from the average is {far}, {what.disagreement[far]:.3f}"
         case fact.Dropped():
             return f"uplinks up to round {what.round} deleted"
         case fact.Restarted():

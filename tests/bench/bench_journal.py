@@ -19,7 +19,7 @@ import structlog
 
 from limbeck_common.config import MethodSpec, Spec
 from limbeck_common.messages import Downlink, Receipt, Uplink, soft_labels
-from limbeck_common.methods.method import make_method
+from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.codec import block_digest
 from limbeck_server.coordinator import Coordinator, Presence
 from limbeck_server.facts import Fact

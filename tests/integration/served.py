@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from limbeck_common.config import MethodSpec, Spec
 from limbeck_common.learning.datasets import open_digest
 from limbeck_common.messages import Rows, Tensor, Uplink, soft_labels
-from limbeck_common.methods.method import make_method
+from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.calls import OPTIONS
 from limbeck_common.wire.codec import block_digest, encode_uplink
 from limbeck_common.wire.payload import chunks

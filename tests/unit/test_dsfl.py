@@ -13,7 +13,7 @@ from limbeck_common.errors import MethodError
 from limbeck_common.exact import Tally
 from limbeck_common.messages import SLICE_BYTES, Kind, Rows, soft_labels
 from limbeck_common.methods.dsfl import DSFL, era
-from limbeck_common.methods.method import make_method
+from limbeck_common.methods.registry import make_method
 
 SPEC = Spec(seed=5, classes=3, sample_shape=(1, 2, 2), sample_dtype="|u1", open_rows=100)
 

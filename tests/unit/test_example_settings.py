@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from limbeck_common.methods.method import make_method
+from limbeck_common.methods.registry import make_method
 from limbeck_server.settings import Settings, load
 
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "federation.toml"

@@ -1,6 +1,7 @@
 """The seam a data owner may fill: anything that learns from labels and predicts class probabilities."""
 
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from limbeck_common.errors import ClassesError
 from limbeck_common.learning.datasets import Examples
 
 State = dict[str, NDArray[Any]]
+Penalty = Callable[[Any, Any, Any, Any], Any]
+"""What a method adds to a batch's loss: of (module, inputs, labels, logits), torch's each, to a scalar tensor."""
 
 
 class Learner(Protocol):
@@ -29,6 +32,23 @@ class Learner(Protocol):
 
     def load_state(self, state: State) -> None:
         """Go on from what `state` returned."""
+
+
+@runtime_checkable
+class WeightLearner(Learner, Protocol):
+    """A learner whose weights can be seen and set, and whose loss can be added to: what some methods need."""
+
+    def fit(self, examples: Examples, recipe: Recipe, penalty: Penalty | None = None) -> None:
+        """See `Learner`; the loss of each batch is cross-entropy plus the penalty."""
+
+    def scores(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        """Return class scores before the softmax, shape [rows, classes]."""
+
+    def parameters(self) -> State:
+        """Return the model's parameters and running averages, float32, by name."""
+
+    def load_parameters(self, parameters: Mapping[str, NDArray[Any]]) -> None:
+        """Set what `parameters` returned, of this or another learner of the same model."""
 
 
 def evaluate(learner: Learner, examples: Examples) -> dict[str, float]:

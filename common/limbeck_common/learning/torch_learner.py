@@ -1,6 +1,6 @@
 """The default learner: a torch module, its two optimizers and its own random state."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from limbeck_common.config import Recipe, Spec
 from limbeck_common.learning.datasets import Examples
-from limbeck_common.learning.learner import State
+from limbeck_common.learning.learner import Penalty, State
 from limbeck_common.learning.optimizers import Optimizer
 
 _PREDICT_ROWS = {"cpu": 100}  # what a small network makes of them fits a core's cache: twice as fast as 1,000
@@ -39,31 +39,41 @@ class TorchLearner:
             self.module = make_module().to(device)
         self._slots: dict[_Use, dict[str, Tensor]] = {"fit": {}, "distill": {}}
 
-    def fit(self, examples: Examples, recipe: Recipe) -> None:
-        """Train on labels; see `Learner`."""
+    def fit(self, examples: Examples, recipe: Recipe, penalty: Penalty | None = None) -> None:
+        """Train on labels; see `WeightLearner`."""
         targets = torch.from_numpy(np.array(examples.y, np.int64))
-        self._train(examples.x, targets, "fit", recipe)
+        self._train(examples.x, targets, "fit", recipe, penalty)
 
     def distill(self, x: NDArray[Any], labels: NDArray[np.float32], recipe: Recipe) -> None:
         """Train towards soft labels, rows in their order; see `Learner`.
 
-        The gradient is that of the KL divergence from the labels. As in BlazeFL's example of DS-FL, the rows, which were
-        drawn at random, are not shuffled again.
+        The gradient is that of the KL divergence from the labels. As in BlazeFL's example of DS-FL, the rows, which
+        were drawn at random, are not shuffled again.
         """
         targets = torch.from_numpy(labels.astype(np.float32))
         self._train(x, targets, "distill", recipe)
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Return class probabilities, shape [rows, classes]."""
-        self.module.eval()
-        step = _PREDICT_ROWS.get(self.device.type, _PREDICT_ROWS_ELSEWHERE)
-        with self._own_randomness(advance=False), torch.inference_mode():
-            rows = [
-                F.softmax(self.module(self._inputs(x[start : start + step])).float(), dim=1).cpu()
-                for start in range(0, len(x), step)
-            ]
-        chances: NDArray[np.float32] = torch.cat(rows).numpy()
+        chances: NDArray[np.float32] = F.softmax(self._logits(x), dim=1).numpy()
         return chances
+
+    def scores(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        """Return logits, shape [rows, classes]."""
+        scores: NDArray[np.float32] = self._logits(x).numpy()
+        return scores
+
+    def parameters(self) -> State:
+        """Return the module's parameters and buffers of real numbers; see `WeightLearner`."""
+        state = self.module.state_dict()
+        return {name: _copy(value.float()) for name, value in state.items() if value.is_floating_point()}
+
+    def load_parameters(self, parameters: Mapping[str, NDArray[Any]]) -> None:
+        """Set parameters and buffers; see `WeightLearner`."""
+        state = self.module.state_dict()
+        tensors = {name: torch.from_numpy(np.array(value)) for name, value in parameters.items()}
+        shaped = {name: value.reshape(state[name].shape) for name, value in tensors.items()}
+        self.module.load_state_dict(state | shaped)
 
     def state(self) -> State:
         """Return the module's, the optimizers' and the random state."""
@@ -81,7 +91,17 @@ class TorchLearner:
             slots.clear()
             slots |= {slot: value.to(self.device) for slot, value in _part(tensors, use).items()}
 
-    def _train(self, x: NDArray[Any], targets: Tensor, use: _Use, recipe: Recipe) -> None:
+    def _logits(self, x: NDArray[Any]) -> Tensor:
+        """Return logits on the CPU, shape [rows, outputs]."""
+        self.module.eval()
+        step = _PREDICT_ROWS.get(self.device.type, _PREDICT_ROWS_ELSEWHERE)
+        with self._own_randomness(advance=False), torch.inference_mode():
+            parts = range(0, max(1, len(x)), step)  # once for no rows, too: it gives the number of outputs
+            return torch.cat([self.module(self._inputs(x[start : start + step])).float().cpu() for start in parts])
+
+    def _train(
+        self, x: NDArray[Any], targets: Tensor, use: _Use, recipe: Recipe, penalty: Penalty | None = None
+    ) -> None:
         inputs, targets = self._inputs(x), targets.to(self.device)
         epochs = recipe.local_epochs if use == "fit" else recipe.distill_epochs
         rate = recipe.learning_rate if use == "fit" else recipe.distill_learning_rate
@@ -94,7 +114,11 @@ class TorchLearner:
                     inputs, targets = inputs.index_select(0, order), targets.index_select(0, order)
                 for batch in _batches(len(inputs), recipe.batch_size):
                     optimizer.zero_grad()
-                    F.cross_entropy(self.module(inputs[batch]), targets[batch]).backward()  # type: ignore[no-untyped-call]
+                    logits = self.module(inputs[batch])
+                    loss = F.cross_entropy(logits, targets[batch])
+                    if penalty is not None:
+                        loss = loss + penalty(self.module, inputs[batch], targets[batch], logits)
+                    loss.backward()  # type: ignore[no-untyped-call]
                     optimizer.step()
 
     def _inputs(self, x: NDArray[Any]) -> Tensor:

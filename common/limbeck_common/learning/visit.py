@@ -28,11 +28,11 @@ def visit(method: Method, party: Party, downlink: Downlink, client: str) -> Upli
     metrics: dict[str, float] = {}
     block = None
     if downlink.teaching is not None:
-        method.distill(party, downlink.teaching)
+        method.learn(party, downlink.teaching, downlink.round - 1)
         if due and downlink.wanted is not None:
             metrics |= party.measure("distilled_")
     if downlink.wanted is not None:
-        block = method.contribute(party, downlink.wanted)
+        block = method.contribute(party, downlink.wanted, downlink.round)
     if due:
         metrics |= party.measure()
     metrics["seconds"] = time.monotonic() - began

@@ -16,11 +16,20 @@ from safetensors.numpy import save_file
 from limbeck_common.config import Spec
 from limbeck_common.errors import LimbeckError
 from limbeck_common.learning.assemble import make_data, make_learner
-from limbeck_common.learning.datasets import open_digest
+from limbeck_common.learning.datasets import PartyData, open_digest
+from limbeck_common.learning.learner import Learner
 from limbeck_common.learning.party import Party
 from limbeck_common.learning.visit import visit
-from limbeck_common.methods.method import make_method
-from limbeck_common.wire.codec import decode_downlink, encode_uplink, read_message, write_message
+from limbeck_common.messages import Block, Teaching, parameters
+from limbeck_common.methods.registry import learner_seed, make_method
+from limbeck_common.wire.codec import (
+    decode_downlink,
+    encode_uplink,
+    read_blocks,
+    read_message,
+    write_blocks,
+    write_message,
+)
 from limbeck_common.wire.v1 import federation_pb2
 
 
@@ -42,13 +51,22 @@ class Worker:
                 downlink = decode_downlink(*read_message(body, federation_pb2.Downlink()), party.spec.open_rows)
                 uplink = visit(make_method(party.spec.method), party, downlink, name)
                 return {"metrics": dict(uplink.metrics)}, write_message(*encode_uplink(uplink))
+            case "refine":  # the server's own party: see `Method.refine`
+                party = self._parties[name]
+                method, rows = make_method(party.spec.method), party.spec.open_rows
+                files = sorted(Path(order["uplinks"]).iterdir())
+                teaching = Teaching(read_blocks(body, rows), order["groups"])
+                refined = method.refine(party, lambda: (_read_block(file, rows) for file in files), teaching)
+                return {"groups": dict(refined.groups)}, write_blocks(refined.blocks)
+            case "shapes":
+                return {"shapes": _shapes(Spec.model_validate_json(order["spec"]), order["model"])}, b""
             case "alone":  # the same party without a federation: as many local epochs, no teaching
                 party = _open(order)
                 for _ in range(party.spec.rounds):
                     party.fit()
                 return {"metrics": party.measure()}, b""
             case "save":
-                save_file(self._parties[name].learner.state(), Path(order["path"]))
+                save_file(self._parties[name].models(), Path(order["path"]))
                 return {}, b""
             case unknown:
                 raise ValueError(f"no such order: {unknown}")
@@ -58,7 +76,22 @@ def _open(order: dict[str, Any]) -> Party:
     spec = Spec.model_validate_json(order["spec"])
     root = Path(order["data_dir"]) if order["data_dir"] else None
     data = make_data(order["data"], spec, order["part"], root)
-    return Party(spec, make_learner(order["model"], spec, order["seed"], order["device"]), data)
+
+    def build(model: str) -> Learner:
+        return make_learner(model, spec, learner_seed(spec, order["party"]), order["device"])
+
+    return Party(spec, build(order["model"]), data, build)
+
+
+def _read_block(file: Path, open_rows: int) -> Block:
+    return read_blocks(file.read_bytes(), open_rows)[""]
+
+
+def _shapes(spec: Spec, model: str) -> dict[str, list[int]]:
+    """Return the shape of each parameter of a model, as a block of parameters has it."""
+    party = Party(spec, make_learner(model, spec, 0, "cpu"), PartyData())
+    block = parameters(party.parameters())
+    return {name: list(value.shape) for name, value in zip(block.parameters, block.values, strict=True)}
 
 
 def serve(orders: BinaryIO, answers: BinaryIO) -> None:

@@ -9,45 +9,55 @@ trains again (the order of steps is the paper's, and a client connects once a ro
 distill on the last one.
 """
 
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
-from limbeck_common.config import Section, Spec
-from limbeck_common.exact import Tally
 from limbeck_common.learning.party import Party
-from limbeck_common.messages import Block, Rows, soft_labels
+from limbeck_common.messages import Block, Kind, Rows, Space, Task, Teaching, soft_labels
+from limbeck_common.methods.method import Gathered, Ground, Method
 from limbeck_common.seeds import Sample, derive
 
 
-class DSFL(Section):
-    """DS-FL with entropy-reduction aggregation (`era`) or simple averaging (`sa`)."""
+class DSFL(Method):
+    """DS-FL with entropy-reduction aggregation (`era`), simple averaging (`sa`) or enhanced ERA (`eera`)."""
 
-    aggregation: Literal["era", "sa"] = "era"
-    temperature: Annotated[float, Field(gt=0, description="T of the entropy reduction")] = 0.1
+    aggregation: Literal["era", "sa", "eera"] = "era"
+    temperature: Annotated[PositiveFloat, Field(description="T of the entropy reduction")] = 0.1
+    beta: Annotated[PositiveFloat, Field(description="exponent of enhanced ERA")] = 1.5
     open_per_round: Annotated[PositiveInt, Field(description="open rows a round")] = 1000
 
-    def plan(self, spec: Spec, number: int) -> Rows:
+    def plan(self, ground: Ground, number: int) -> Task:
         """Server: sample the round's open rows o_r, uniformly and without replacement."""
-        seed = derive(spec.seed, "open rows", number)
-        return Rows.drawn(Sample(seed, min(self.open_per_round, spec.open_rows), spec.open_rows))
+        return Task(Space.OPEN, Kind.PROBABILITIES, open_rows(ground, number, self.open_per_round))
 
-    def contribute(self, party: Party, wanted: Rows) -> Block:
+    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
         """Client: 1. update the model on the private data; 2. predict soft labels for the open rows."""
         party.fit()
         return soft_labels(wanted, party.predict(wanted))
 
-    def teach(self, tally: Tally) -> Iterator[NDArray[np.float32]]:
+    def teach(self, gathered: Gathered) -> Teaching:
         """Server: 4. aggregate the soft labels t_k into the teaching, shape [open_per_round, classes]."""
-        for mean in tally.means():
-            yield (era(mean, self.temperature) if self.aggregation == "era" else mean).astype(np.float32)
+        labels = (self.sharpen(mean).astype(np.float32) for mean in gathered.tally.means())
+        return Teaching.to_all(soft_labels(gathered.task.wanted, gathered.collect(labels)))
 
-    def distill(self, party: Party, teaching: Block) -> None:
+    def learn(self, party: Party, teaching: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
         """Client and server: 6. train on the open rows towards the teaching."""
         party.distill(teaching)
+
+    def sharpen(self, mean: NDArray[np.float64]) -> NDArray[Any]:
+        """Return the aggregate of averaged soft labels, shape [rows, classes]."""
+        if self.aggregation == "sa":
+            return mean
+        return era(mean, self.temperature) if self.aggregation == "era" else eera(mean, self.beta)
+
+
+def open_rows(ground: Ground, number: int, count: int) -> Rows:
+    """Return round `number`'s sample of `count` open rows, or of all where there are fewer."""
+    spec = ground.spec
+    return Rows.drawn(Sample(derive(spec.seed, "open rows", number), min(count, spec.open_rows), spec.open_rows))
 
 
 def era(mean: NDArray[np.float64], temperature: float) -> NDArray[Any]:
@@ -57,5 +67,15 @@ def era(mean: NDArray[np.float64], temperature: float) -> NDArray[Any]:
     """
     scaled = mean / temperature
     powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    sums: NDArray[Any] = powers / powers.sum(axis=1, keepdims=True)
+    return sums
+
+
+def eera(mean: NDArray[np.float64], beta: float) -> NDArray[Any]:
+    """Enhanced entropy reduction: mean^beta / sum of mean^beta of each row, shape [rows, classes].
+
+    From SCARLET (Azuma, Nishio et al. 2025, arXiv 2504.19602). beta = 1 is simple averaging; above it sharpens.
+    """
+    powers = (mean / mean.max(axis=1, keepdims=True)) ** beta
     sums: NDArray[Any] = powers / powers.sum(axis=1, keepdims=True)
     return sums

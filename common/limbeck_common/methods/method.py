@@ -1,58 +1,114 @@
-"""What a method is: both halves of a paper, the server's and the client's, as four functions."""
+"""What a method is: both halves of a paper, the server's and the client's.
 
-from collections.abc import Iterator
-from typing import Any, Protocol
+A method holds no state. What changes lies where a restart finds it: in what the server has taught, which the journal
+keeps, and in a client's learners and notes, which its state file keeps.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from limbeck_common.config import MethodSpec, Spec
-from limbeck_common.errors import MethodError
-from limbeck_common.exact import Tally
+from limbeck_common.config import Section, Spec
+from limbeck_common.exact import ParameterTally, Tally
 from limbeck_common.learning.party import Party
-from limbeck_common.messages import Block, Rows
-from limbeck_common.methods.dsfl import DSFL
-from limbeck_common.named import is_named, load_named
-
-METHODS = {"dsfl": DSFL}
+from limbeck_common.messages import Block, Rows, Shapes, Task, Teaching, Tensor
 
 
-class Method(Protocol):
-    """One method with its options. It holds no state: what changes lies in the parties' learners."""
+class Ground(Protocol):
+    """What the server's half stands on."""
 
-    def plan(self, spec: Spec, number: int) -> Rows:
-        """Server: return the open rows that round `number` asks for."""
+    @property
+    def spec(self) -> Spec:
+        """The federation's specification."""
 
-    def contribute(self, party: Party, wanted: Rows) -> Block:
-        """Client: train on the private data and return the block for the wanted rows."""
+    @property
+    def models(self) -> Mapping[str, Shapes]:
+        """The architectures that the method named, by group: shapes by parameter name."""
 
-    def teach(self, tally: Tally) -> Iterator[NDArray[np.float32]]:
-        """Server: yield the teaching, slices of shape [keys, classes] in key order."""
-
-    def distill(self, party: Party, teaching: Block) -> None:
-        """Client, and the server's own model: learn from the teaching."""
+    def teaching(self, number: int, group: str = "") -> Block | None:
+        """Return what round `number` taught a group; None where it taught nothing."""
 
 
-def make_method(spec: MethodSpec) -> Method:
-    """Return the method that `spec` names, with its options.
+class Gathered(Protocol):
+    """What a round's participants brought."""
 
-    Raises:
-        MethodError: there is no such method, or it does not take these options.
-    """
-    known = ", ".join(sorted(METHODS))
-    if spec.name not in METHODS and not is_named(spec.name):
-        raise MethodError(
-            f"unknown method {spec.name!r}", expected=f"one of {known}, or package.module:Class", remedy="see [method]"
-        )
-    kind: Any = METHODS[spec.name] if spec.name in METHODS else load_named(spec.name)
-    try:
-        method: Method = kind(**spec.options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        taken = ", ".join(kind.model_fields)
-        raise MethodError(
-            f"method {spec.name}: option {key!r}: {first['msg']}", expected=f"options among {taken}"
-        ) from error
-    return method
+    @property
+    def ground(self) -> Ground:
+        """See `Ground`."""
+
+    @property
+    def number(self) -> int:
+        """The round."""
+
+    @property
+    def task(self) -> Task:
+        """What was asked."""
+
+    @property
+    def tally(self) -> Tally:
+        """The exact sums of predictions."""
+
+    @property
+    def models(self) -> Mapping[str, ParameterTally]:
+        """The exact sums of parameters, by group; a group that brought nothing is not there."""
+
+    def uplinks(self) -> Iterator[tuple[str, Block]]:
+        """Yield each client's name and block, by name, one in memory at a time."""
+
+    def stacks(self) -> Iterator[NDArray[Any]]:
+        """Yield slices of all the predictions, shape [clients, rows, classes], clients by name. None may be partial."""
+
+    def collect(self, parts: Iterable[NDArray[np.float32]]) -> Tensor:
+        """Return slices of rows as one array: in memory, or in a file where it is large."""
+
+
+class Method(Section, ABC):
+    """One method with its options."""
+
+    one_start: ClassVar[bool] = False  # all parties' learners start from the same weights
+    refines: ClassVar[bool] = False  # `refine` is called before a round's teaching goes out
+
+    def architectures(self, server_model: str) -> dict[str, str]:  # noqa: ARG002 - for those that override it
+        """Server: return the models whose parameters it takes, by group. `server_model` is the server's own."""
+        return {}
+
+    @abstractmethod
+    def plan(self, ground: Ground, number: int) -> Task:
+        """Server: say what round `number` asks of each participant."""
+
+    def receive(self, ground: Ground, number: int, block: Block) -> Block:  # noqa: ARG002 - for those that override it
+        """Server: return a block, of the task's form, as it is to be checked and added up.
+
+        Raises:
+            RefusalError: it cannot be decoded.
+        """
+        return block
+
+    @abstractmethod
+    def teach(self, gathered: Gathered) -> Teaching:
+        """Server: turn what a round brought into its teaching."""
+
+    def refine(self, party: Party, uplinks: Callable[[], Iterator[Block]], teaching: Teaching) -> Teaching:  # noqa: ARG002
+        """Server, in the process of its own model: better a teaching with what only a model can do.
+
+        `uplinks` yields the round's blocks by client name, one in memory at a time; it may be called again.
+        """
+        return teaching
+
+    def brief(self, ground: Ground, number: int, group: str, learned: int) -> Block | None:  # noqa: ARG002
+        """Server: return what a client of `group` is taught at the start of round `number`.
+
+        `learned` is the last round that it has begun, 0 for none: it has learned what the rounds before that taught.
+        """
+        return ground.teaching(number - 1, group)
+
+    @abstractmethod
+    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:
+        """Client: train on the private data, and return the block that round `number` asks for."""
+
+    @abstractmethod
+    def learn(self, party: Party, teaching: Block, number: int) -> None:
+        """Client, and the server's own model: learn from what round `number` taught."""

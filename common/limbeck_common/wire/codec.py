@@ -6,10 +6,12 @@ an array is made. Arrays come back as views of the payload, not as copies.
 
 import hashlib
 import math
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from limbeck_common.config import MAX_CLASSES
 from limbeck_common.errors import KeysError, ShapeError, StreamError
@@ -22,6 +24,8 @@ _Head = TypeVar("_Head", federation_pb2.Downlink, federation_pb2.Uplink)
 
 _MAX_AXES = 8
 _MAX_ROW_BYTES = 1 << 32  # of a tensor without rows, which no payload bounds
+_MAX_INFLATED = 1 << 26
+_DEFLATES_TO = 1100  # deflate packs at most 1,032 bytes into one
 _ELEMENTS: dict[int, np.dtype[Any]] = {
     block_pb2.ELEMENT_TYPE_FLOAT32: np.dtype("<f4"),
     block_pb2.ELEMENT_TYPE_FLOAT64: np.dtype("<f8"),
@@ -34,6 +38,7 @@ _KINDS = {
     block_pb2.VALUE_KIND_PROBABILITIES: Kind.PROBABILITIES,
     block_pb2.VALUE_KIND_LOGITS: Kind.LOGITS,
     block_pb2.VALUE_KIND_PARAMETERS: Kind.PARAMETERS,
+    block_pb2.VALUE_KIND_CODES: Kind.CODES,
 }
 _KIND_NUMBERS = {kind: number for number, kind in _KINDS.items()}
 
@@ -43,7 +48,7 @@ def block_digest(block: Block | None) -> bytes:
     hasher = hashlib.sha256()
     if block is not None:
         temperature = float(np.float32(block.temperature))  # as it travels
-        hasher.update(f"{block.space} {block.kind} {temperature:.9g}\n".encode())
+        hasher.update(f"{block.space} {block.kind} {temperature:.9g} {block.weight}\n".encode())
         if isinstance(block.keys, Rows):
             digest_tensors(hasher, [block.keys.indices])
         else:
@@ -65,8 +70,9 @@ def encode_downlink(downlink: Downlink) -> tuple[federation_pb2.Downlink, tuple[
         head.wanted.CopyFrom(encode_rows(downlink.wanted))
     if downlink.teaching is None:
         return head, ()
-    head.payload_size = _encode_block(downlink.teaching, head.teaching)
-    return head, downlink.teaching.values
+    tensors = encode_block(downlink.teaching, head.teaching)
+    head.payload_size = sum(map(nbytes, tensors))
+    return head, tensors
 
 
 def encode_uplink(uplink: Uplink) -> tuple[federation_pb2.Uplink, tuple[Tensor, ...]]:
@@ -80,8 +86,9 @@ def encode_uplink(uplink: Uplink) -> tuple[federation_pb2.Uplink, tuple[Tensor, 
     )
     if uplink.contribution is None:
         return head, ()
-    head.payload_size = _encode_block(uplink.contribution, head.contribution)
-    return head, uplink.contribution.values
+    tensors = encode_block(uplink.contribution, head.contribution)
+    head.payload_size = sum(map(nbytes, tensors))
+    return head, tensors
 
 
 def decode_downlink(head: federation_pb2.Downlink, payload: Payload, open_rows: int) -> Downlink:
@@ -93,7 +100,7 @@ def decode_downlink(head: federation_pb2.Downlink, payload: Payload, open_rows: 
     return Downlink(
         federation_id=head.federation_id,
         round=head.round,
-        teaching=_decode_block(head.teaching, payload, open_rows) if head.HasField("teaching") else None,
+        teaching=decode_block(head.teaching, payload, open_rows) if head.HasField("teaching") else None,
         wanted=decode_rows(head.wanted, open_rows) if head.HasField("wanted") else None,
         deadline_seconds=head.deadline_seconds,
         closing=head.closing,
@@ -107,13 +114,17 @@ def decode_uplink(head: federation_pb2.Uplink, payload: Payload, open_rows: int)
         RefusalError: the message contradicts itself, names rows that an open set of `open_rows` rows has not, or does
             not have the digest that it claims.
     """
-    block = _decode_block(head.contribution, payload, open_rows) if head.HasField("contribution") else None
+    block = decode_block(head.contribution, payload, open_rows) if head.HasField("contribution") else None
     if block_digest(block) != head.digest:
         raise StreamError("the contribution does not have the digest that it claims", remedy="push again")
     return Uplink(head.federation_id, head.client_name, head.round, block, dict(head.metrics), head.digest)
 
 
-def _encode_block(block: Block, message: block_pb2.Block) -> int:
+def encode_block(block: Block, message: block_pb2.Block) -> tuple[Tensor, ...]:
+    """Fill in the message, and return the tensors whose bytes make the payload.
+
+    Tensors of bytes, which are codes, are deflated where that makes them smaller.
+    """
     if isinstance(block.keys, Rows):
         field = message.open_indices if block.space is Space.OPEN else message.classes
         field.CopyFrom(encode_rows(block.keys))
@@ -121,15 +132,30 @@ def _encode_block(block: Block, message: block_pb2.Block) -> int:
         message.parameters.names.extend(block.keys)
     message.kind = _KIND_NUMBERS[block.kind]
     message.temperature = block.temperature
+    message.weight = block.weight
+    tensors: list[Tensor] = []
     for tensor in block.values:
-        message.values.add(element_type=_ELEMENT_TYPES[tensor.dtype.newbyteorder("<")], shape=tensor.shape)
-    return sum(nbytes(tensor) for tensor in block.values)
+        entry = message.values.add(element_type=_ELEMENT_TYPES[tensor.dtype.newbyteorder("<")], shape=tensor.shape)
+        if isinstance(tensor, np.ndarray) and tensor.dtype == np.uint8:
+            packed = zlib.compress(np.ascontiguousarray(tensor).data, 9)
+            if len(packed) < tensor.nbytes:
+                entry.deflated_size = len(packed)
+                tensor = np.frombuffer(packed, np.uint8)  # noqa: PLW2901 - what travels in its place
+        tensors.append(tensor)
+    return tuple(tensors)
 
 
-def _decode_block(message: block_pb2.Block, payload: Payload, open_rows: int) -> Block:
+def decode_block(message: block_pb2.Block, payload: Payload, open_rows: int) -> Block:
+    """Return the block; its arrays lie in `payload`.
+
+    Raises:
+        RefusalError: it contradicts itself, or names rows that an open set of `open_rows` rows has not.
+    """
     kind = _KINDS.get(message.kind)
     if kind is None:
-        raise ShapeError(f"values of unknown kind {message.kind}", expected="probabilities, logits or parameters")
+        raise ShapeError(
+            f"values of unknown kind {message.kind}", expected="probabilities, logits, parameters or codes"
+        )
     values = _decode_tensors(message.values, payload)
     space, keys = _decode_keys(message, open_rows)
     if isinstance(keys, Rows):
@@ -138,7 +164,7 @@ def _decode_block(message: block_pb2.Block, payload: Payload, open_rows: int) ->
             raise ShapeError(f"{len(keys)} keys, and tensors of {lengths} rows", expected="one tensor, a row a key")
     elif len(keys) != len(values):
         raise ShapeError(f"{len(keys)} names and {len(values)} tensors", expected="one tensor a name")
-    return Block(space, keys, kind, values, message.temperature)
+    return Block(space, keys, kind, values, message.temperature, message.weight or 1)
 
 
 def _decode_keys(message: block_pb2.Block, open_rows: int) -> tuple[Space, Rows | tuple[str, ...]]:
@@ -156,7 +182,7 @@ def _decode_keys(message: block_pb2.Block, open_rows: int) -> tuple[Space, Rows 
 
 
 def _decode_tensors(messages: Iterable[block_pb2.Tensor], payload: Payload) -> tuple[Tensor, ...]:
-    tensors = []
+    tensors: list[Tensor] = []
     offset = 0
     for message in messages:
         dtype = _ELEMENTS.get(message.element_type)
@@ -165,14 +191,33 @@ def _decode_tensors(messages: Iterable[block_pb2.Tensor], payload: Payload) -> t
             raise ShapeError(f"a tensor of element type {message.element_type} and {len(shape)} axes")
         row_bytes = math.prod(shape[1:], start=dtype.itemsize)  # Python integers: no product can wrap around
         size = shape[0] * row_bytes
-        if offset + size > payload.size or not 0 < row_bytes <= _MAX_ROW_BYTES:
+        travelling = message.deflated_size or size
+        if offset + travelling > payload.size or not 0 < row_bytes <= _MAX_ROW_BYTES:
             break
-        tensors.append(payload.tensor(offset, dtype, shape))
-        offset += size
+        if message.deflated_size:
+            packed = payload.tensor(offset, np.dtype(np.uint8), (travelling,))
+            tensors.append(_inflate(packed, size).view(dtype).reshape(shape))
+        else:
+            tensors.append(payload.tensor(offset, dtype, shape))
+        offset += travelling
     else:
         if offset == payload.size:
             return tuple(tensors)
     raise ShapeError("the tensors' shapes do not add up", expected=f"tensors that fill {payload.size} bytes of payload")
+
+
+def _inflate(packed: Tensor, size: int) -> NDArray[np.uint8]:
+    """Return `size` bytes from what was deflated. Nothing beyond them is ever made."""
+    if size > min(_MAX_INFLATED, _DEFLATES_TO * len(packed)):
+        raise ShapeError(f"{len(packed)} deflated bytes that are to hold {size}")
+    unpacker = zlib.decompressobj()
+    try:
+        content = unpacker.decompress(np.ascontiguousarray(packed[:]).data, size + 1)
+    except zlib.error as error:
+        raise StreamError(f"a tensor cannot be inflated: {error}", remedy="push again") from error
+    if len(content) != size or not unpacker.eof or unpacker.unused_data:
+        raise StreamError("a deflated tensor has another size than its shape", expected=f"{size} bytes")
+    return np.frombuffer(bytearray(content), np.uint8)
 
 
 def write_message(head: federation_pb2.Downlink | federation_pb2.Uplink, tensors: Iterable[Tensor]) -> bytes:
@@ -189,3 +234,21 @@ def read_message(data: bytes, head: _Head) -> tuple[_Head, Payload]:
     payload.add(data[start:])
     payload.close()
     return head, payload
+
+
+def write_blocks(blocks: Mapping[str, Block]) -> bytes:
+    """Return blocks under names in one piece: a whole downlink each, the name in the place of the federation's."""
+    pieces = [write_message(*encode_downlink(Downlink(name, 0, block))) for name, block in sorted(blocks.items())]
+    return b"".join(len(piece).to_bytes(8, "big") + piece for piece in pieces)
+
+
+def read_blocks(data: bytes, open_rows: int) -> dict[str, Block]:
+    """Return the blocks that `write_blocks` wrote."""
+    blocks = {}
+    while data:
+        end = 8 + int.from_bytes(data[:8], "big")
+        downlink = decode_downlink(*read_message(data[8:end], federation_pb2.Downlink()), open_rows)
+        if downlink.teaching is not None:
+            blocks[downlink.federation_id] = downlink.teaching
+        data = data[end:]
+    return blocks

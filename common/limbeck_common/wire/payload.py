@@ -6,7 +6,7 @@ A payload is gathered in memory, or in a file once it is large: then the receive
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,20 @@ class Payload:
         self._filled = 0
         self._memory = bytearray(0 if self.path else size)
         self._file: BinaryIO | None = self.path.open("wb") if self.path else None
+
+    @classmethod
+    def of(cls, content: bytes) -> Self:
+        """Return a payload that is all there."""
+        payload = cls(len(content), len(content))
+        payload.add(content)
+        return payload
+
+    @classmethod
+    def at(cls, path: Path, size: int) -> Self:
+        """Return a payload that lies in a file."""
+        payload = cls(0, 0)
+        payload.size, payload.path = size, path
+        return payload
 
     def add(self, chunk: bytes) -> None:
         """Append a chunk."""

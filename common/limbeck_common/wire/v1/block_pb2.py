@@ -24,29 +24,29 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"limbeck_common/wire/v1/block.proto\x12\nlimbeck.v1\"F\n\x06Tensor\x12-\n\x0c\x65lement_type\x18\x01 \x01(\x0e\x32\x17.limbeck.v1.ElementType\x12\r\n\x05shape\x18\x02 \x03(\x04\"\x89\x01\n\x07Indices\x12*\n\x06sample\x18\x01 \x01(\x0b\x32\x18.limbeck.v1.SeededSampleH\x00\x12$\n\x06ranges\x18\x02 \x01(\x0b\x32\x12.limbeck.v1.RangesH\x00\x12$\n\x06\x62itmap\x18\x03 \x01(\x0b\x32\x12.limbeck.v1.BitmapH\x00\x42\x06\n\x04\x66orm\"?\n\x0cSeededSample\x12\x0c\n\x04seed\x18\x01 \x01(\x04\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x12\x12\n\npopulation\x18\x03 \x01(\x04\"\"\n\x06Ranges\x12\x18\n\x10gaps_and_lengths\x18\x01 \x03(\x04\"\x16\n\x06\x42itmap\x12\x0c\n\x04\x62its\x18\x01 \x01(\x0c\"\x16\n\x05Names\x12\r\n\x05names\x18\x01 \x03(\t\"\xeb\x01\n\x05\x42lock\x12+\n\x0copen_indices\x18\x01 \x01(\x0b\x32\x13.limbeck.v1.IndicesH\x00\x12&\n\x07\x63lasses\x18\x02 \x01(\x0b\x32\x13.limbeck.v1.IndicesH\x00\x12\'\n\nparameters\x18\x03 \x01(\x0b\x32\x11.limbeck.v1.NamesH\x00\x12#\n\x04kind\x18\x04 \x01(\x0e\x32\x15.limbeck.v1.ValueKind\x12\x13\n\x0btemperature\x18\x05 \x01(\x02\x12\"\n\x06values\x18\x06 \x03(\x0b\x32\x12.limbeck.v1.TensorB\x06\n\x04keys*\xa9\x01\n\x0b\x45lementType\x12\x1c\n\x18\x45LEMENT_TYPE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45LEMENT_TYPE_FLOAT32\x10\x01\x12\x18\n\x14\x45LEMENT_TYPE_FLOAT64\x10\x02\x12\x18\n\x14\x45LEMENT_TYPE_FLOAT16\x10\x03\x12\x16\n\x12\x45LEMENT_TYPE_UINT8\x10\x04\x12\x16\n\x12\x45LEMENT_TYPE_INT64\x10\x05*w\n\tValueKind\x12\x1a\n\x16VALUE_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18VALUE_KIND_PROBABILITIES\x10\x01\x12\x15\n\x11VALUE_KIND_LOGITS\x10\x02\x12\x19\n\x15VALUE_KIND_PARAMETERS\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"limbeck_common/wire/v1/block.proto\x12\nlimbeck.v1\"]\n\x06Tensor\x12-\n\x0c\x65lement_type\x18\x01 \x01(\x0e\x32\x17.limbeck.v1.ElementType\x12\r\n\x05shape\x18\x02 \x03(\x04\x12\x15\n\rdeflated_size\x18\x03 \x01(\x04\"\x89\x01\n\x07Indices\x12*\n\x06sample\x18\x01 \x01(\x0b\x32\x18.limbeck.v1.SeededSampleH\x00\x12$\n\x06ranges\x18\x02 \x01(\x0b\x32\x12.limbeck.v1.RangesH\x00\x12$\n\x06\x62itmap\x18\x03 \x01(\x0b\x32\x12.limbeck.v1.BitmapH\x00\x42\x06\n\x04\x66orm\"?\n\x0cSeededSample\x12\x0c\n\x04seed\x18\x01 \x01(\x04\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x12\x12\n\npopulation\x18\x03 \x01(\x04\"\"\n\x06Ranges\x12\x18\n\x10gaps_and_lengths\x18\x01 \x03(\x04\"\x16\n\x06\x42itmap\x12\x0c\n\x04\x62its\x18\x01 \x01(\x0c\"\x16\n\x05Names\x12\r\n\x05names\x18\x01 \x03(\t\"\xfb\x01\n\x05\x42lock\x12+\n\x0copen_indices\x18\x01 \x01(\x0b\x32\x13.limbeck.v1.IndicesH\x00\x12&\n\x07\x63lasses\x18\x02 \x01(\x0b\x32\x13.limbeck.v1.IndicesH\x00\x12\'\n\nparameters\x18\x03 \x01(\x0b\x32\x11.limbeck.v1.NamesH\x00\x12#\n\x04kind\x18\x04 \x01(\x0e\x32\x15.limbeck.v1.ValueKind\x12\x13\n\x0btemperature\x18\x05 \x01(\x02\x12\"\n\x06values\x18\x06 \x03(\x0b\x32\x12.limbeck.v1.Tensor\x12\x0e\n\x06weight\x18\x07 \x01(\x04\x42\x06\n\x04keys*\xa9\x01\n\x0b\x45lementType\x12\x1c\n\x18\x45LEMENT_TYPE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45LEMENT_TYPE_FLOAT32\x10\x01\x12\x18\n\x14\x45LEMENT_TYPE_FLOAT64\x10\x02\x12\x18\n\x14\x45LEMENT_TYPE_FLOAT16\x10\x03\x12\x16\n\x12\x45LEMENT_TYPE_UINT8\x10\x04\x12\x16\n\x12\x45LEMENT_TYPE_INT64\x10\x05*\x8d\x01\n\tValueKind\x12\x1a\n\x16VALUE_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18VALUE_KIND_PROBABILITIES\x10\x01\x12\x15\n\x11VALUE_KIND_LOGITS\x10\x02\x12\x19\n\x15VALUE_KIND_PARAMETERS\x10\x03\x12\x14\n\x10VALUE_KIND_CODES\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'limbeck_common.wire.v1.block_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ELEMENTTYPE']._serialized_start=650
-  _globals['_ELEMENTTYPE']._serialized_end=819
-  _globals['_VALUEKIND']._serialized_start=821
-  _globals['_VALUEKIND']._serialized_end=940
+  _globals['_ELEMENTTYPE']._serialized_start=689
+  _globals['_ELEMENTTYPE']._serialized_end=858
+  _globals['_VALUEKIND']._serialized_start=861
+  _globals['_VALUEKIND']._serialized_end=1002
   _globals['_TENSOR']._serialized_start=50
-  _globals['_TENSOR']._serialized_end=120
-  _globals['_INDICES']._serialized_start=123
-  _globals['_INDICES']._serialized_end=260
-  _globals['_SEEDEDSAMPLE']._serialized_start=262
-  _globals['_SEEDEDSAMPLE']._serialized_end=325
-  _globals['_RANGES']._serialized_start=327
-  _globals['_RANGES']._serialized_end=361
-  _globals['_BITMAP']._serialized_start=363
-  _globals['_BITMAP']._serialized_end=385
-  _globals['_NAMES']._serialized_start=387
-  _globals['_NAMES']._serialized_end=409
-  _globals['_BLOCK']._serialized_start=412
-  _globals['_BLOCK']._serialized_end=647
+  _globals['_TENSOR']._serialized_end=143
+  _globals['_INDICES']._serialized_start=146
+  _globals['_INDICES']._serialized_end=283
+  _globals['_SEEDEDSAMPLE']._serialized_start=285
+  _globals['_SEEDEDSAMPLE']._serialized_end=348
+  _globals['_RANGES']._serialized_start=350
+  _globals['_RANGES']._serialized_end=384
+  _globals['_BITMAP']._serialized_start=386
+  _globals['_BITMAP']._serialized_end=408
+  _globals['_NAMES']._serialized_start=410
+  _globals['_NAMES']._serialized_end=432
+  _globals['_BLOCK']._serialized_start=435
+  _globals['_BLOCK']._serialized_end=686
 # @@protoc_insertion_point(module_scope)

@@ -22,6 +22,7 @@ class ValueKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     VALUE_KIND_PROBABILITIES: _ClassVar[ValueKind]
     VALUE_KIND_LOGITS: _ClassVar[ValueKind]
     VALUE_KIND_PARAMETERS: _ClassVar[ValueKind]
+    VALUE_KIND_CODES: _ClassVar[ValueKind]
 ELEMENT_TYPE_UNSPECIFIED: ElementType
 ELEMENT_TYPE_FLOAT32: ElementType
 ELEMENT_TYPE_FLOAT64: ElementType
@@ -32,14 +33,17 @@ VALUE_KIND_UNSPECIFIED: ValueKind
 VALUE_KIND_PROBABILITIES: ValueKind
 VALUE_KIND_LOGITS: ValueKind
 VALUE_KIND_PARAMETERS: ValueKind
+VALUE_KIND_CODES: ValueKind
 
 class Tensor(_message.Message):
-    __slots__ = ("element_type", "shape")
+    __slots__ = ("element_type", "shape", "deflated_size")
     ELEMENT_TYPE_FIELD_NUMBER: _ClassVar[int]
     SHAPE_FIELD_NUMBER: _ClassVar[int]
+    DEFLATED_SIZE_FIELD_NUMBER: _ClassVar[int]
     element_type: ElementType
     shape: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, element_type: _Optional[_Union[ElementType, str]] = ..., shape: _Optional[_Iterable[int]] = ...) -> None: ...
+    deflated_size: int
+    def __init__(self, element_type: _Optional[_Union[ElementType, str]] = ..., shape: _Optional[_Iterable[int]] = ..., deflated_size: _Optional[int] = ...) -> None: ...
 
 class Indices(_message.Message):
     __slots__ = ("sample", "ranges", "bitmap")
@@ -80,17 +84,19 @@ class Names(_message.Message):
     def __init__(self, names: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Block(_message.Message):
-    __slots__ = ("open_indices", "classes", "parameters", "kind", "temperature", "values")
+    __slots__ = ("open_indices", "classes", "parameters", "kind", "temperature", "values", "weight")
     OPEN_INDICES_FIELD_NUMBER: _ClassVar[int]
     CLASSES_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
     open_indices: Indices
     classes: Indices
     parameters: Names
     kind: ValueKind
     temperature: float
     values: _containers.RepeatedCompositeFieldContainer[Tensor]
-    def __init__(self, open_indices: _Optional[_Union[Indices, _Mapping]] = ..., classes: _Optional[_Union[Indices, _Mapping]] = ..., parameters: _Optional[_Union[Names, _Mapping]] = ..., kind: _Optional[_Union[ValueKind, str]] = ..., temperature: _Optional[float] = ..., values: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ...) -> None: ...
+    weight: int
+    def __init__(self, open_indices: _Optional[_Union[Indices, _Mapping]] = ..., classes: _Optional[_Union[Indices, _Mapping]] = ..., parameters: _Optional[_Union[Names, _Mapping]] = ..., kind: _Optional[_Union[ValueKind, str]] = ..., temperature: _Optional[float] = ..., values: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ..., weight: _Optional[int] = ...) -> None: ...

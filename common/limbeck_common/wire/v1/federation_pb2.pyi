@@ -48,16 +48,18 @@ class JoinResponse(_message.Message):
     def __init__(self, federation_id: _Optional[str] = ..., spec_json: _Optional[str] = ..., open_digest: _Optional[bytes] = ..., open_data_served: _Optional[bool] = ..., open_data_size: _Optional[int] = ..., unix_seconds: _Optional[float] = ...) -> None: ...
 
 class PullRequest(_message.Message):
-    __slots__ = ("federation_id", "client_name", "after_round", "wait_seconds")
+    __slots__ = ("federation_id", "client_name", "after_round", "wait_seconds", "learned_round")
     FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
     CLIENT_NAME_FIELD_NUMBER: _ClassVar[int]
     AFTER_ROUND_FIELD_NUMBER: _ClassVar[int]
     WAIT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    LEARNED_ROUND_FIELD_NUMBER: _ClassVar[int]
     federation_id: str
     client_name: str
     after_round: int
     wait_seconds: float
-    def __init__(self, federation_id: _Optional[str] = ..., client_name: _Optional[str] = ..., after_round: _Optional[int] = ..., wait_seconds: _Optional[float] = ...) -> None: ...
+    learned_round: int
+    def __init__(self, federation_id: _Optional[str] = ..., client_name: _Optional[str] = ..., after_round: _Optional[int] = ..., wait_seconds: _Optional[float] = ..., learned_round: _Optional[int] = ...) -> None: ...
 
 class PullResponse(_message.Message):
     __slots__ = ("head", "idle", "ended", "chunk")

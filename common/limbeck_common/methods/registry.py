@@ -1,0 +1,45 @@
+"""The methods by name."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from limbeck_common.config import MethodSpec, Spec
+from limbeck_common.errors import MethodError
+from limbeck_common.methods.dsfl import DSFL
+from limbeck_common.methods.fedavg import FedAvg
+from limbeck_common.methods.method import Method
+from limbeck_common.named import is_named, load_named
+from limbeck_common.seeds import derive
+
+METHODS: dict[str, type[Method]] = {"dsfl": DSFL, "fedavg": FedAvg}
+
+
+def make_method(spec: MethodSpec) -> Method:
+    """Return the method that `spec` names, with its options.
+
+    Raises:
+        MethodError: there is no such method, or it does not take these options.
+    """
+    known = ", ".join(sorted(METHODS))
+    if spec.name not in METHODS and not is_named(spec.name):
+        raise MethodError(
+            f"unknown method {spec.name!r}", expected=f"one of {known}, or package.module:Class", remedy="see [method]"
+        )
+    kind: Any = METHODS[spec.name] if spec.name in METHODS else load_named(spec.name)
+    if not (isinstance(kind, type) and issubclass(kind, Method)):
+        raise MethodError(f"{spec.name} is no method", expected="a class that extends limbeck_common's Method")
+    try:
+        return kind(**spec.options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        taken = ", ".join(kind.model_fields)
+        raise MethodError(
+            f"method {spec.name}: option {key!r}: {first['msg']}", expected=f"options among {taken}"
+        ) from error
+
+
+def learner_seed(spec: Spec, name: str) -> int:
+    """Return the seed of a party's learner: its own, or the same for all where the method wants one start."""
+    return derive(spec.seed, "learner", "" if make_method(spec.method).one_start else name)

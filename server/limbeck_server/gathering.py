@@ -1,0 +1,131 @@
+"""One round's uplinks on their way to a teaching. The coordinator and the audit both go through here."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limbeck_common.config import Spec
+from limbeck_common.errors import ValuesError
+from limbeck_common.exact import MOST_WEIGHT, ParameterTally, Tally, check_values
+from limbeck_common.messages import Block, Kind, Rows, Shapes, Space, Teaching, Tensor, slices
+from limbeck_common.methods.method import Method
+from limbeck_server.gate import check_form
+
+Find = Callable[[int, str], Block | None]
+
+
+def teaching_digest(digests: Mapping[str, str]) -> str:
+    """Return the name (hexadecimal) of a round's whole teaching: its only block's digest, or one over all of them."""
+    if len(digests) == 1:
+        return next(iter(digests.values()))
+    return hashlib.sha256(
+        "".join(f"{group} {digest}\n" for group, digest in sorted(digests.items())).encode()
+    ).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What a method's server half stands on: see `limbeck_common.methods.method.Ground`."""
+
+    spec: Spec
+    models: Mapping[str, Shapes]
+    find: Find  # a round's teaching, by round and group
+
+    def teaching(self, number: int, group: str = "") -> Block | None:
+        """Return what round `number` taught a group."""
+        return self.find(number, group) if number >= 1 else None
+
+
+@dataclass(eq=False)
+class Gathering:
+    """What a round brings: exact sums, and the uplinks themselves for a method that needs them again.
+
+    See `limbeck_common.methods.method.Gathered`. `stored` yields clients and their accepted blocks, by name.
+    """
+
+    method: Method
+    ground: Ground
+    number: int
+    stored: Callable[[], Iterator[tuple[str, Block]]]
+    collect: Callable[[Iterable[NDArray[np.float32]]], Tensor]
+    models: dict[str, ParameterTally] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        task = self.task = self.method.plan(self.ground, self.number)
+        keys = task.wanted.indices if task.space is Space.OPEN else np.arange(self.ground.spec.classes)
+        kind = Kind.PROBABILITIES if task.kind is Kind.CODES else task.kind
+        self.tally = Tally(keys, self.ground.spec.classes, kind)
+        self.clients = 0
+
+    def check(self, block: Block | None) -> tuple[Block | None, str]:
+        """Return a block as it is added up, and the group of its architecture.
+
+        Raises:
+            RefusalError: it is not what was asked for.
+        """
+        group = check_form(block, self.task, self.ground.spec)
+        if block is None:
+            return None, group
+        received = self.method.receive(self.ground, self.number, block)
+        for values in received.values:
+            check_values(values, received.kind)
+        return received, group
+
+    def add(self, block: Block, group: str) -> None:
+        """Count a checked block in.
+
+        Raises:
+            ValuesError: the sums could overflow.
+        """
+        self.clients += 1
+        if isinstance(block.keys, Rows):
+            self.tally.add(block)
+            return
+        tally = self.models.setdefault(group, ParameterTally(self.task.models[group]))
+        if tally.count + block.weight > MOST_WEIGHT[block.kind]:
+            raise ValuesError(f"weights of {tally.count + block.weight}", expected=f"at most {MOST_WEIGHT[block.kind]}")
+        tally.add(block)
+
+    def refill(self) -> None:
+        """Count in, after a restart, what is stored of the round; it was checked as it came, and is again.
+
+        Raises:
+            RefusalError: it is not what was asked for: the settings or the store have changed.
+        """
+        for _, stored in self.stored():
+            block, group = self.check(stored)
+            if block is not None:
+                self.add(block, group)
+
+    def uplinks(self) -> Iterator[tuple[str, Block]]:
+        """Yield each client's name and block as it was added up, by name, one in memory at a time."""
+        for client, block in self.stored():
+            yield client, self.method.receive(self.ground, self.number, block)
+
+    def stacks(self) -> Iterator[NDArray[Any]]:
+        """Yield slices of all the predictions, shape [clients, rows, classes], clients by name."""
+        step = max(1, (1 << 20) // (4 * self.tally.sums.shape[1] * max(1, self.clients)))
+        for start in range(0, len(self.tally.keys), step):
+            yield np.stack([block.predictions[start : start + step] for _, block in self.uplinks()])
+
+    def teach(self) -> Teaching:
+        """Return the round's teaching, before a model has refined it."""
+        return self.method.teach(self)
+
+    def disagreement(self) -> dict[str, float]:
+        """Return each client's mean total variation distance, 0 to 1, from the average of all; for labels only."""
+        if self.tally.kind is not Kind.PROBABILITIES or self.task.space is Space.PARAMETERS or not self.clients:
+            return {}
+        means = np.concatenate(list(self.tally.means()) or [np.zeros((0, self.tally.sums.shape[1]))])
+        answered = self.tally.answered.indices
+        found = {}
+        for client, block in self.uplinks():
+            places, apart = np.searchsorted(answered, block.rows), 0.0
+            for start, part in slices(block.predictions):
+                apart += float(np.abs(part - means[places[start : start + len(part)]]).sum()) / 2
+            found[client] = round(apart / max(1, len(places)), 6)
+        return found

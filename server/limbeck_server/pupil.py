@@ -1,0 +1,46 @@
+"""The server's own model, in a worker process: training never shares an interpreter with the daemon's event loop."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from limbeck_common.config import Spec
+from limbeck_common.learning.workshop import Workshop
+from limbeck_common.messages import Block, Downlink, Teaching
+from limbeck_common.wire.codec import encode_downlink, read_blocks, write_blocks, write_message
+
+SERVER = "server"
+
+
+@dataclass(frozen=True)
+class WorkshopPupil:
+    """The model `model`, as the party "server" of a workshop."""
+
+    workshop: Workshop
+    spec: Spec
+    model: str
+
+    async def learn(self, number: int, teaching: Mapping[str, Block]) -> dict[str, float]:
+        """Learn from what round `number` taught, and return the model's figures on the server's test rows.
+
+        Of several groups' teachings it takes that of its own architecture, else the first.
+        """
+        block = teaching.get("") or teaching.get(self.model) or teaching[min(teaching)]
+        body = write_message(*encode_downlink(Downlink(federation_id="", round=number + 1, teaching=block)))
+        answer, _ = await self.workshop.order({"do": "visit", "party": SERVER}, body)
+        figures: dict[str, float] = answer["metrics"]
+        return figures
+
+    async def refine(self, teaching: Teaching, uplinks: Iterator[tuple[str, Block]]) -> Teaching:
+        """Return the teaching as the method's `refine` betters it. The uplinks go over in files, one each."""
+        with tempfile.TemporaryDirectory(prefix="limbeck-") as folder:
+            for number, (_, block) in enumerate(uplinks):
+                (Path(folder) / f"{number:09}").write_bytes(write_blocks({"": block}))
+            order = {"do": "refine", "party": SERVER, "uplinks": folder, "groups": dict(teaching.groups)}
+            answer, body = await self.workshop.order(order, write_blocks(teaching.blocks))
+        return Teaching(read_blocks(body, self.spec.open_rows), answer["groups"])
+
+    async def save(self, path: str) -> None:
+        """Write the model to a safetensors file."""
+        await self.workshop.order({"do": "save", "party": SERVER, "path": path})
