@@ -18,6 +18,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from limbeck_common.learning.party import Party
 from limbeck_common.messages import Block, Kind, Rows, Space, Task, Teaching, soft_labels
 from limbeck_common.methods.method import Gathered, Ground, Method
+from limbeck_common.methods.softmax import softmax
 from limbeck_common.seeds import Sample, derive
 
 
@@ -65,10 +66,7 @@ def era(mean: NDArray[np.float64], temperature: float) -> NDArray[Any]:
 
     The softmax is taken of the averaged probabilities themselves, not of their logarithms, as in the paper.
     """
-    scaled = mean / temperature
-    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    sums: NDArray[Any] = powers / powers.sum(axis=1, keepdims=True)
-    return sums
+    return softmax(mean, temperature)
 
 
 def eera(mean: NDArray[np.float64], beta: float) -> NDArray[Any]:
