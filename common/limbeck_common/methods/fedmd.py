@@ -23,13 +23,14 @@ from limbeck_common.learning.datasets import Examples
 from limbeck_common.learning.party import Party
 from limbeck_common.messages import Block, Kind, Rows, Space, Task, Teaching, class_scores
 from limbeck_common.methods.dsfl import open_rows
-from limbeck_common.methods.method import Gathered, Ground, Method
+from limbeck_common.methods.method import Gathered, Ground
+from limbeck_common.methods.robust import RobustMethod
 from limbeck_common.methods.softmax import softmax
 
 _TRANSFERRED = "transferred"
 
 
-class FedMD(Method):
+class FedMD(RobustMethod):
     """Averaged class scores of open rows."""
 
     temperature: Annotated[PositiveFloat, Field(description="T of the digest's softmax")] = 1.0
@@ -50,7 +51,7 @@ class FedMD(Method):
 
     def teach(self, gathered: Gathered) -> Teaching:
         """Server: the consensus f~, shape [open_per_round, classes]."""
-        means = (mean.astype(np.float32) for mean in gathered.tally.means())
+        means = (mean.astype(np.float32) for mean in self.means(gathered))
         return Teaching.to_all(class_scores(gathered.task.wanted, gathered.collect(means)))
 
     def learn(self, party: Party, teaching: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike

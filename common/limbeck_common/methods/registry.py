@@ -11,6 +11,7 @@ from limbeck_common.methods.fd import FD
 from limbeck_common.methods.fedavg import FedAvg
 from limbeck_common.methods.fedmd import FedMD
 from limbeck_common.methods.method import Method
+from limbeck_common.methods.selective_fd import SelectiveFD
 from limbeck_common.named import is_named, load_named
 from limbeck_common.seeds import derive
 
@@ -19,6 +20,7 @@ METHODS: dict[str, type[Method]] = {
     "fd": FD,
     "fedavg": FedAvg,
     "fedmd": FedMD,
+    "selective_fd": SelectiveFD,
 }
 
 
