@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from limbeck_common.config import MethodSpec, Spec
 from limbeck_common.errors import MethodError
+from limbeck_common.methods.comet import COMET
 from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.methods.fd import FD
 from limbeck_common.methods.fedavg import FedAvg
@@ -16,6 +17,7 @@ from limbeck_common.named import is_named, load_named
 from limbeck_common.seeds import derive
 
 METHODS: dict[str, type[Method]] = {
+    "comet": COMET,
     "dsfl": DSFL,
     "fd": FD,
     "fedavg": FedAvg,
