@@ -1,7 +1,6 @@
 """Performs the agent's effects and tells it what happened."""
 
 import asyncio
-import random
 import time
 
 import structlog
@@ -9,6 +8,7 @@ import structlog
 from limbeck_client import agent as machine
 from limbeck_client.bench import Bench
 from limbeck_client.transport import Transport
+from limbeck_client.waiting import wait
 from limbeck_common.config import Spec
 from limbeck_common.errors import EndedError, LimbeckError, OpenSetError, UnreachableError
 from limbeck_common.messages import Ended, Invitation, Receipt
@@ -25,7 +25,6 @@ class Runner:
         self._bench = bench
         self._agent = machine.Agent(patience=patience)
         self._events: asyncio.Queue[machine.Event | Exception] = asyncio.Queue()
-        self._heard = time.monotonic()
         self._spec: Spec | None = None
 
     async def run(self) -> Ended:
@@ -54,14 +53,12 @@ class Runner:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _perform(self, effect: machine.Effect) -> None:
+        began = time.monotonic()
+        event: machine.Event
         try:
             event = await self._do(effect)
-            if not isinstance(event, machine.Worked):
-                self._heard = time.monotonic()
         except LimbeckError as error:
-            if not isinstance(error, UnreachableError):
-                self._heard = time.monotonic()
-            event = machine.Failed(effect, error, time.monotonic() - self._heard)
+            event = machine.Failed(effect, error, time.monotonic() - began)
         except Exception as error:  # noqa: BLE001 - a bug of ours: `run` raises it
             self._events.put_nowait(error)
             return
@@ -69,11 +66,11 @@ class Runner:
 
     async def _do(self, effect: machine.Effect) -> machine.Event:
         match effect:
-            case machine.Join(pause):
-                await self._sleep(pause)
+            case machine.Join(tries):
+                await wait(tries, self.name)
                 return await self._join()
-            case machine.Pull(federation_id, after, pause):
-                await self._sleep(pause)
+            case machine.Pull(federation_id, after, tries):
+                await wait(tries, self.name)
                 rows = self._spec.open_rows if self._spec else 0
                 return machine.Pulled(await self._transport.pull(federation_id, self.name, after, rows))
             case machine.Work(downlink):
@@ -81,8 +78,11 @@ class Runner:
                     raise RuntimeError("work before joining")
                 _log.info("working", client=self.name, round=downlink.round, closing=downlink.closing)
                 return machine.Worked(await self._bench.visit(self._spec, downlink))
-            case machine.Push(uplink, pause):
-                await self._sleep(pause)
+            case machine.Release(uplink, pause):
+                await asyncio.sleep(pause)
+                return machine.Decided(uplink, await self._bench.release(uplink))
+            case machine.Push(uplink, tries):
+                await wait(tries, self.name)
                 receipt = await self._transport.push(uplink)
                 figures = {name: round(value, 4) for name, value in uplink.metrics.items()}
                 level = "info" if receipt is not Receipt.LATE else "warning"
@@ -123,12 +123,6 @@ class Runner:
         if found != invitation.open_digest:
             raise OpenSetError("the open data was damaged on its way", remedy="join again")
         return found
-
-    async def _sleep(self, pause: float) -> None:
-        if pause:
-            seconds = pause * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, so that clients do not return as one
-            _log.warning("the server is away", client=self.name, again_in=round(seconds, 2))
-            await asyncio.sleep(seconds)
 
     def _finish(self, stop: machine.Stop) -> Ended:
         if stop.error is not None:

@@ -3,6 +3,7 @@
 The server reads it from its configuration and sends it, as JSON, in the answer to Join.
 """
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
@@ -10,7 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 PROTOCOL_VERSION = 1
 MAX_CLASSES = 100_000
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+NAME_RULE = "1 to 64 letters, digits, dots, dashes, underscores, and not dots alone"  # a name is a folder's, too
+_NAME = r"\.*[A-Za-z0-9_-][A-Za-z0-9._-]*"
+_LONGEST_NAME = 64
+
+Name = Annotated[str, Field(max_length=_LONGEST_NAME, pattern=rf"^{_NAME}$")]
+
+
+def is_name(text: str) -> bool:
+    """Say whether a party or a federation may have this name: see `NAME_RULE`."""
+    return len(text) <= _LONGEST_NAME and re.fullmatch(_NAME, text) is not None
 
 
 class Section(BaseModel):

@@ -59,6 +59,7 @@ class RefusalError(LimbeckError):
 
     status: ClassVar[str] = "FAILED_PRECONDITION"
     reason: ClassVar[str] = "REFUSED"
+    again: ClassVar[bool] = False  # whether the same message may be taken later
 
 
 class ProtocolVersionError(RefusalError):

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from limbeck_common.command import run_async, run_command, set_up_logs
+from limbeck_common.command import dialled, run_async, run_command, set_up_logs
 from limbeck_server.authority_cli import TLS, init, revoke, rotate, token
 
 
@@ -16,7 +16,9 @@ def _asks(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that name a daemon, and the daemon as its first argument."""
 
     @TLS
-    @click.option("--server", "address", default="127.0.0.1:50051", show_default=True, metavar="HOST:PORT")
+    @click.option(
+        "--server", "address", default="127.0.0.1:50051", show_default=True, metavar="HOST:PORT", callback=dialled
+    )
     @click.option(
         "--credentials", type=click.Path(path_type=Path), help="An operator's.  [default: the folder operator of --tls]"
     )

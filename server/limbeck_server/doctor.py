@@ -54,7 +54,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 
 def _check_port(listen: ListenSettings) -> Finding:
-    where = f"{listen.host}:{listen.port}"
+    where = listen.at()
     try:
         family, kind, _, _, address = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:

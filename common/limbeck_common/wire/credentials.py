@@ -32,9 +32,9 @@ def find_credentials(folder: Path) -> Credentials | None:
     Raises:
         SettingsError: some of it is missing or cannot be read, or the certificate has expired.
     """
-    if not folder.exists():
-        return None
     try:
+        if not folder.exists():
+            return None
         found = Credentials(*((folder / name).read_bytes() for name in _FILES))
         left = days_left(found.certificate)
         if left is not None and left < 0:
