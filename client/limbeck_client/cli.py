@@ -101,12 +101,20 @@ async def _credentials(address: str, name: str, folder: Path, patience: float, *
     """Return what to dial with, enrolled for first where there is a token and nothing else."""
     from limbeck_client.enrolling import enroll_patiently  # noqa: PLC0415 - help answers at once
     from limbeck_common.tokens import read_token  # noqa: PLC0415
-    from limbeck_common.wire.credentials import choose_credentials  # noqa: PLC0415
 
     credentials = options["credentials"] or folder / "credentials"
     if options["token_file"] is not None and not (credentials / "key.pem").exists():
         await enroll_patiently(read_token(_token_in(options["token_file"])), credentials, patience)
-    return choose_credentials(credentials, address, insecure=options["insecure"], name=name)
+    return _find_credentials(address, name, folder, **options)
+
+
+def _find_credentials(
+    address: str, name: str, folder: Path, *, credentials: Path | None, insecure: bool, **_: Any
+) -> Any:
+    from limbeck_common.wire.credentials import choose_credentials  # noqa: PLC0415 - help answers at once
+
+    place = credentials or folder / "credentials"
+    return choose_credentials(place, address, insecure=insecure, name=name, named=credentials is not None)
 
 
 def _folder(name: str, state: Path | None = None) -> Path:
@@ -183,12 +191,18 @@ async def _examine(address: str, *, name: str, state: Path | None, **options: An
     from limbeck_client import doctor as doctors  # noqa: PLC0415 - help answers at once
     from limbeck_client.bench import data_loader  # noqa: PLC0415
     from limbeck_client.transport import GrpcTransport  # noqa: PLC0415
-    from limbeck_common.checkup import show  # noqa: PLC0415
+    from limbeck_common.checkup import failure, show  # noqa: PLC0415
+    from limbeck_common.errors import SettingsError  # noqa: PLC0415
 
     model, device = options["model"], options["device"]
-    failed = show(doctors.examine_machine(model, device, _folder(name, state)), click.echo)
+    folder = _folder(name, state)
+    failed = show(doctors.examine_machine(model, device, folder), click.echo)
+    try:
+        chosen = _find_credentials(address, name, folder, **options)
+    except SettingsError as error:
+        return show([failure("credentials", error)], click.echo)
     loader = data_loader(options["data"], options["part"], options["data_dir"])
-    transport = GrpcTransport(address)
+    transport = GrpcTransport(address, chosen)
     try:
         async for finding in doctors.examine(name, transport, model, device, loader):
             failed |= show([finding], click.echo)

@@ -37,8 +37,13 @@ class Desk:
         if self._lying is not uplink:
             self._lying = uplink
             self._write("held.json", asdict(describe(uplink)))
-            how = f"limbeck-client review {self.folder}, then approve or refuse {self.folder}"
-            _log.warning("held for its owner's word", client=uplink.client, round=uplink.round, next=how)
+            _log.warning(
+                "held until its owner approves",
+                client=uplink.client,
+                round=uplink.round,
+                look=f"limbeck-client review {self.folder}",
+                then=f"limbeck-client approve {self.folder}",
+            )
         return None
 
     def clear(self) -> None:

@@ -82,7 +82,7 @@ def extremes(block: Block) -> tuple[float, float]:
     for _, part in slices(block.predictions):
         chances = part.astype(np.float64)
         confidence = max(confidence, float(chances.max(initial=0.0)))
-        rows = -(chances * np.log(np.maximum(chances, 1e-300))).sum(axis=1)
+        rows = 0.0 - (chances * np.log(np.maximum(chances, 1e-300))).sum(axis=1)  # not -0.0
         entropy = min(entropy, float(rows.min(initial=float("inf"))))
     return confidence, entropy
 

@@ -4,13 +4,14 @@ import asyncio
 import time
 
 import structlog
+from pydantic import ValidationError
 
 from limbeck_client import agent as machine
 from limbeck_client.bench import Bench
 from limbeck_client.transport import Transport
 from limbeck_client.waiting import wait
 from limbeck_common.config import Spec
-from limbeck_common.errors import EndedError, LimbeckError, OpenSetError, UnreachableError
+from limbeck_common.errors import EndedError, LimbeckError, OpenSetError, StreamError, UnreachableError
 from limbeck_common.messages import Ended, Invitation, Receipt
 
 _log = structlog.get_logger()
@@ -94,7 +95,7 @@ class Runner:
     async def _join(self) -> machine.Joined:
         """Learn the specification, get the data ready, and become a member with the open set's digest."""
         invitation = await self._transport.join(self.name, b"", 0)
-        spec = Spec.model_validate_json(invitation.spec_json)
+        spec = _read_spec(invitation.spec_json)
         digest = await self._bench.open_digest(spec)
         if not digest:
             digest = await self._fetch(spec, invitation)
@@ -131,3 +132,14 @@ class Runner:
         if ended.state != "finished":
             raise EndedError(f"the federation {ended.state}: {ended.reason}", remedy="ask its operator")
         return ended
+
+
+def _read_spec(text: str) -> Spec:
+    try:
+        return Spec.model_validate_json(text)
+    except ValidationError as error:
+        key = ".".join(map(str, error.errors()[0]["loc"])) or "it"
+        raise StreamError(
+            f"the server's specification cannot be used: {key}: {error.errors()[0]['msg']}",
+            expected="a limbeck server of this version",
+        ) from error

@@ -29,7 +29,8 @@ def _asks(command: Callable[..., None]) -> Callable[..., None]:
         from limbeck_server.asking import Daemon  # noqa: PLC0415
 
         set_up_logs("warning", "auto")
-        found = choose_credentials(credentials or folder / "operator", address, insecure=insecure)
+        place = credentials or folder / "operator"
+        found = choose_credentials(place, address, insecure=insecure, named=credentials is not None)
         command(Daemon(address, found), **options)
 
     return asking_command
@@ -185,6 +186,7 @@ def doctor(config: Path | None, pairs: tuple[str, ...], **named: Any) -> None:
     from limbeck_common.checkup import show  # noqa: PLC0415 - help answers at once
     from limbeck_server.doctor import examine  # noqa: PLC0415
 
+    set_up_logs("error", "auto")
     sys.exit(show(examine(_settings(config, pairs, named)), click.echo))
 
 

@@ -266,10 +266,10 @@ def _explain(error: ValidationError, file: Path | None) -> SettingsError:
     path = [str(part) for part in first["loc"]]
     key = ".".join(path)
     where = f" in {file}" if file else ""
-    if first["type"] == "value_error":
-        return SettingsError(f"setting {key}{where}: {first['ctx']['error']}")
     if first["type"] != "extra_forbidden":
-        return SettingsError(f"setting {key}{where}: {first['msg']}, got {first['input']!r}")
+        said = first["ctx"]["error"] if first["type"] == "value_error" else first["msg"]
+        got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+        return SettingsError(f"setting {key}{where}: {said}{got}")
     known = sorted(_section(path).model_fields)
     close = get_close_matches(path[-1], known, n=1)
     return SettingsError(
