@@ -41,8 +41,8 @@ class Desk:
                 "held until its owner approves",
                 client=uplink.client,
                 round=uplink.round,
-                look=f"limbeck-client review {self.folder}",
-                then=f"limbeck-client approve {self.folder}",
+                look=f"limbeck-client review {self.folder.absolute()}",
+                then=f"limbeck-client approve {self.folder.absolute()}",
             )
         return None
 

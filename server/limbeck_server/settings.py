@@ -256,9 +256,9 @@ def _put(tree: dict[str, Any], path: list[str], text: str) -> None:
 
 def _accepts_text(path: list[str]) -> bool:
     """Say whether a setting is nothing but a text or a path, or not set."""
-    field = _section(path).model_fields.get(path[-1])
-    kinds = set(get_args(field.annotation) or [field.annotation]) if field else set()
-    return bool(kinds) and kinds <= {str, Path, NoneType}
+    section = _section(path)
+    field = section.model_fields.get(path[-1]) if section else None
+    return field is not None and {str, Path, NoneType}.issuperset(get_args(field.annotation) or [field.annotation])
 
 
 def _explain(error: ValidationError, file: Path | None) -> SettingsError:
@@ -270,7 +270,8 @@ def _explain(error: ValidationError, file: Path | None) -> SettingsError:
         said = first["ctx"]["error"] if first["type"] == "value_error" else first["msg"]
         got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
         return SettingsError(f"setting {key}{where}: {said}{got}")
-    known = sorted(_section(path).model_fields)
+    section = _section(path)
+    known = sorted(section.model_fields) if section else []
     close = get_close_matches(path[-1], known, n=1)
     return SettingsError(
         f"unknown setting {key}{where}",
@@ -279,13 +280,12 @@ def _explain(error: ValidationError, file: Path | None) -> SettingsError:
     )
 
 
-def _section(path: list[str]) -> type[BaseModel]:
-    """Return the deepest section that there is on the way to a setting."""
-    kind: Any = Settings
+def _section(path: list[str]) -> type[BaseModel] | None:
+    """Return the section that a setting is in; None where there is no such section."""
+    kind: type[BaseModel] = Settings
     for key in path[:-1]:
         field = kind.model_fields.get(key)
         if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
-            break
+            return None
         kind = field.annotation
-    section: type[BaseModel] = kind
-    return section
+    return kind

@@ -55,6 +55,7 @@ def test_a_path_or_a_text_may_look_like_another_toml_value(text: str, monkeypatc
     settings = load(None, {"store.path": text, "data_dir": text, "federation.name": text, "open.source": text})
     assert settings.store.path == settings.tls.folder == settings.data_dir == Path(text)
     assert settings.federation.name == settings.open.source == text
+    assert load(None, {"method.options.name": "5"}).method.options == {"name": 5}
 
 
 def test_a_host_to_listen_on_may_have_brackets_or_not() -> None:
