@@ -42,7 +42,7 @@ class Desk:
                 client=uplink.client,
                 round=uplink.round,
                 look=f"limbeck-client review {self.folder.absolute()}",
-                then=f"limbeck-client approve {self.folder.absolute()}",
+                then=f"limbeck-client approve {self.folder.absolute()} --round {uplink.round}",
             )
         return None
 
@@ -61,9 +61,17 @@ class Desk:
             )
         return read_release(fields)
 
-    def approve(self, *, every: bool = False) -> Release:
-        """Let go what is held, with `every` all that follows in its federation, too. Return what is held."""
+    def approve(self, number: int | None = None, *, every: bool = False) -> Release:
+        """Let go what is held, with `every` all that follows in its federation, too. Return what is held.
+
+        Raises:
+            SettingsError: nothing is held, or an uplink of another round than `number`.
+        """
         release = self.held()
+        if number not in {None, release.round}:
+            raise SettingsError(
+                f"round {number} is over, round {release.round} is held", remedy=f"limbeck-client review {self.folder}"
+            )
         self._say(release, leaves=True, every=release.federation_id if every else "")
         return release
 

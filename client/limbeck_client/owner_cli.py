@@ -29,11 +29,12 @@ def review(state: Path) -> None:
 @click.command()
 @_STATE
 @click.option("--all", "every", is_flag=True, help="And all that follow in this federation, until you refuse.")
-def approve(state: Path, *, every: bool) -> None:
+@click.option("--round", "number", type=int, help="Only if it is this round's.")
+def approve(state: Path, number: int | None, *, every: bool) -> None:
     """Let go the uplink that is held in STATE, if its round is still open. The client need not run."""
     from limbeck_client.desk import Desk  # noqa: PLC0415 - help answers at once
 
-    release = Desk(state).approve(every=every)
+    release = Desk(state).approve(number, every=every)
     click.echo(f"approved{', and all that follow' * every}: {release}")
 
 

@@ -63,6 +63,15 @@ def test_a_word_outlives_a_restart_and_is_good_for_its_uplink_alone(tmp_path: Pa
     assert left(owner) == [1]
 
 
+def test_an_approval_of_one_round_is_none_of_the_next(tmp_path: Path, owner: Owner) -> None:
+    owner.release(SECOND)
+    with pytest.raises(SettingsError, match="round 1 is over, round 2 is held; limbeck-client review"):
+        Desk(tmp_path).approve(1)
+    assert owner.release(SECOND) is None
+    assert Desk(tmp_path).approve(2).round == 2
+    assert owner.release(SECOND) is True
+
+
 def test_what_was_refused_never_leaves_with_review_or_without(tmp_path: Path, owner: Owner) -> None:
     owner.release(FIRST)
     assert Desk(tmp_path).refuse() is not None
