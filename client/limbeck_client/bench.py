@@ -115,7 +115,7 @@ class LocalBench:
             return 0
 
     def _resume(self, spec: Spec, federation_id: str) -> Uplink | None:
-        kept = self._owner.keeper.load(federation_id, spec.open_rows)
+        kept = self._owner.kept(federation_id, spec.open_rows)
         if kept is None:
             return None
         self._open_party(spec).learner.load_state(kept.learner)

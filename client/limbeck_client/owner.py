@@ -32,10 +32,17 @@ class Owner:
 
         Raises:
             PolicyError: what is too much.
+            SettingsError: the state folder cannot be used.
         """
-        self.desk.clear()
-        answered = self.ledger.answered(downlink.federation_id, besides=downlink.round)
+        with writing(self.desk.folder, "--state"):
+            self.desk.clear()
+            answered = self.ledger.answered(downlink.federation_id, besides=downlink.round)
         self.policy.check_work(spec, downlink, answered)
+
+    def kept(self, federation_id: str, open_rows: int) -> Kept | None:
+        """Return what was kept of a federation, or None. Raises SettingsError where the folder cannot be used."""
+        with writing(self.desk.folder, "--state"):
+            return self.keeper.load(federation_id, open_rows)
 
     def keep(self, learner: State, uplink: Uplink) -> None:
         """Keep what a round has made, the uplink checked.

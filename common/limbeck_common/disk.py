@@ -24,9 +24,10 @@ def take(path: Path, who: str = "daemon", flag: str = "--store") -> TextIO:
     """Lock a folder for this process; the lock goes with the process, however it ends.
 
     Raises:
-        SettingsError: another process, `who`, has it; `flag` names another folder.
+        SettingsError: another process, `who`, has it, or it cannot be written to; `flag` names another folder.
     """
-    file = path.open("w")
+    with writing(path.parent, flag):
+        file = path.open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -17,6 +17,11 @@ def test_a_folder_is_taken_by_one_at_a_time(tmp_path: Path) -> None:
     take(tmp_path / "lock").close()
 
 
+def test_a_lock_that_cannot_be_written_is_one_line() -> None:
+    with pytest.raises(SettingsError, match=r"cannot write to /dev/null/x: Not a directory; .* --store"):
+        take(Path("/dev/null/x/lock"))
+
+
 @pytest.mark.parametrize("place", ["/dev/null/folder", "file"])
 def test_a_folder_that_cannot_be_one_is_named_with_its_flag(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
