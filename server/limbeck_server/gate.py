@@ -5,22 +5,19 @@ import re
 
 import numpy as np
 
-from limbeck_common.config import Spec
+from limbeck_common.config import NAME_RULE, Spec, is_name
 from limbeck_common.errors import ClientNameError, FederationError, KeysError, ShapeError, ValuesError
 from limbeck_common.messages import Block, Rows, Space, Task, Uplink
 
 HEAVIEST = 1 << 20  # rows that one client may claim to have behind its block
 _MAX_METRICS = 64
 _METRIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_CLIENT_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def check_name(name: str) -> str:
     """Return a usable client name as it is. Raises ClientNameError for any other."""
-    if not _CLIENT_NAME.fullmatch(name):
-        raise ClientNameError(
-            f"client name {name[:80]!r}", expected="1 to 64 letters, digits, dots, dashes, underscores"
-        )
+    if not is_name(name):
+        raise ClientNameError(f"client name {name[:80]!r}", expected=NAME_RULE)
     return name
 
 
