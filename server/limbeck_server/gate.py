@@ -58,16 +58,14 @@ def check_form(block: Block | None, task: Task | None, spec: Spec) -> str:
         raise KeysError(f"keys of the space {block.space}", expected=f"of the space {task.space}")
     if task.space is Space.PARAMETERS:
         return _check_model(block, task)
-    if not task.partial and task.space is Space.OPEN and not np.array_equal(block.rows, task.wanted.indices):
-        unasked = np.setdiff1d(block.rows, task.wanted.indices)
-        lacking = len(np.setdiff1d(task.wanted.indices, block.rows))
-        raise KeysError(
-            f"{len(block.rows)} rows, {len(unasked)} of them not asked for and {lacking} missing",
-            expected=f"the {len(task.wanted)} rows of the downlink",
-        )
-    allowed = task.wanted.indices if task.space is Space.OPEN else np.arange(spec.classes)
-    if task.partial and not np.isin(block.rows, allowed, assume_unique=True).all():
-        raise KeysError("keys that were not asked for", expected=f"some of the {len(allowed)} of the downlink")
+    asked, what = (task.wanted.indices, "rows") if task.space is Space.OPEN else (np.arange(spec.classes), "classes")
+    if not np.array_equal(block.rows, asked):
+        unasked, lacking = len(np.setdiff1d(block.rows, asked)), len(np.setdiff1d(asked, block.rows))
+        if unasked or not task.partial:
+            raise KeysError(
+                f"{len(block.rows)} {what}, {unasked} of them not asked for and {lacking} missing",
+                expected=f"{'some of' if task.partial else 'all'} the {len(asked)} {what} that were asked for",
+            )
     values, columns = block.predictions, task.columns or spec.classes
     if block.kind is not task.kind or values.dtype != task.dtype or values.shape != (len(block.rows), columns):
         raise ShapeError(
