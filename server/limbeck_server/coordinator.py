@@ -5,6 +5,7 @@ An answer that shows a state is sent only once the facts behind that state are i
 
 import asyncio
 import hashlib
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -156,26 +157,29 @@ class Coordinator:
         finally:
             self.presence.saw(client, -1)
 
+    def expect(self, client: str, announced: Uplink) -> tuple[Receipt, Rows | None]:
+        """Judge an uplink by its head: return what it will be, if its block is sound, and the rows that are wanted.
+
+        Raises:
+            RefusalError: it is not wanted from this client, whatever its block may be.
+        """
+        check_metrics(announced.metrics)
+        receipt, _ = self.machine.deliver(self.state, _kept(client, announced))
+        self.presence.saw(client)
+        return receipt, self._wanted
+
     async def push(self, client: str, uplink: Uplink) -> Receipt:
         """Judge an uplink, and return its receipt once it is durable.
 
         Raises:
             RefusalError: it is not what was asked for; nothing of it is kept.
         """
-        check_metrics(uplink)
         block = uplink.contribution
-        kept = fact.Kept(
-            at=time.time(),
-            round=uplink.round,
-            client=client,
-            digest=uplink.digest.hex(),
-            figures=dict(uplink.metrics),
-        )
-        receipt, facts = self.machine.deliver(self.state, kept)
-        self.presence.saw(client)
+        facts: list[fact.Fact] = []
+        receipt, wanted = self.expect(client, uplink)
         if receipt is Receipt.ACCEPTED:
-            await self._beside(block, check_contribution, block, self._wanted, self.spec)
-            receipt, facts = self.machine.deliver(self.state, kept)  # a large block's check took its time
+            await self._beside(block, check_contribution, block, wanted, self.spec)
+            receipt, facts = self.machine.deliver(self.state, _kept(client, uplink))  # a large block's check took time
         if receipt is Receipt.ACCEPTED and block is not None and self._tally is not None:
             counting = asyncio.ensure_future(self._beside(block, self._tally.add, block))
             self._counting.add(counting)
@@ -295,6 +299,7 @@ class Coordinator:
                 _log.error("the server's own model failed", round=number, error=str(error))
                 self._pupil = None
                 continue
+            figures = {name: value for name, value in figures.items() if math.isfinite(value)}  # a model may diverge
             _log.info("evaluated", round=number, **figures)
             if not any(isinstance(each, fact.Evaluated) and each.round == number for each in self.facts):
                 self._decide([fact.Evaluated(at=time.time(), round=number, figures=figures)])
@@ -311,3 +316,13 @@ class Coordinator:
                 await changed.wait()
         except TimeoutError:
             return
+
+
+def _kept(client: str, uplink: Uplink) -> fact.Kept:
+    return fact.Kept(
+        at=time.time(),
+        round=uplink.round,
+        client=client,
+        digest=uplink.digest.hex(),
+        figures=dict(uplink.metrics),
+    )

@@ -19,13 +19,13 @@ from limbeck_common.messages import Rows, Tensor, Uplink, soft_labels
 from limbeck_common.methods.method import make_method
 from limbeck_common.wire.calls import OPTIONS
 from limbeck_common.wire.codec import block_digest, encode_uplink
-from limbeck_common.wire.payload import chunks
+from limbeck_common.wire.payload import chunks, message_bytes
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationStub, add_FederationServicer_to_server
 from limbeck_common.wire.v1.operator_pb2_grpc import add_OperatorServicer_to_server
 from limbeck_server.coordinator import Coordinator, Presence
 from limbeck_server.identity import Guard
-from limbeck_server.listening import bind
+from limbeck_server.listening import bind, new_server
 from limbeck_server.operator import OperatorService
 from limbeck_server.reception import Reception
 from limbeck_server.round import Bounds, Machine
@@ -111,10 +111,11 @@ async def served(
     coordinator.recover("test")
     running = asyncio.create_task(coordinator.run())
     reception = Reception(coordinator, open_digest(OPEN), OPEN)
-    server = grpc.aio.server()
+    limits = limits or LimitSettings()
+    server = new_server(message_bytes(spec.open_rows), limits.connections)
     registry = tls.registry() if tls else None
-    guard, traffic = Guard(registry), Traffic()
-    service = FederationService(reception, coordinator, store, limits or LimitSettings(), traffic, guard)
+    guard, traffic = Guard(registry, limits.calls_per_client), Traffic()
+    service = FederationService(reception, coordinator, limits, traffic, guard)
     add_FederationServicer_to_server(service, server)
     add_OperatorServicer_to_server(OperatorService(coordinator, traffic, guard), server)
     address = f"127.0.0.1:{bind(server, '127.0.0.1:0', tls)}"
