@@ -70,11 +70,11 @@ class FileArray:
         skip = self.offset + start * width * self.dtype.itemsize
         count = max(0, stop - start)
         try:
+            if self.path.stat().st_size < skip + count * width * self.dtype.itemsize:
+                raise DataError(f"{self.path} ends early", expected=f"an array of shape {list(self.shape)}")
             flat = np.fromfile(self.path, self.dtype, count * width, offset=skip)
         except OSError as error:
             raise DataError(f"{self.path} cannot be read: {error.strerror}") from error
-        if len(flat) != count * width:
-            raise DataError(f"{self.path} ends early", expected=f"an array of shape {list(self.shape)}")
         return flat.reshape(count, *self.shape[1:])
 
 

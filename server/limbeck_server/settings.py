@@ -169,7 +169,7 @@ def load(file: Path | None, flags: dict[str, Any]) -> Settings:
     if file is not None:
         try:
             tree = tomllib.loads(file.read_text())
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise SettingsError(f"{file}: {error}", expected="a TOML file that can be read") from error
     for name, value in os.environ.items():
         if name.startswith("LIMBECK_") and name != DATA_VARIABLE:
