@@ -73,8 +73,8 @@ class FileArray:
             if self.path.stat().st_size < skip + count * width * self.dtype.itemsize:
                 raise DataError(f"{self.path} ends early", expected=f"an array of shape {list(self.shape)}")
             flat = np.fromfile(self.path, self.dtype, count * width, offset=skip)
-        except OSError as error:
-            raise DataError(f"{self.path} cannot be read: {error.strerror}") from error
+        except (OSError, ValueError) as error:  # a name out of a damaged journal may be none at all
+            raise DataError(f"{str(self.path)!r} cannot be read: {error}") from error
         return flat.reshape(count, *self.shape[1:])
 
 

@@ -43,6 +43,8 @@ def to_block(row: Mapping[str, Any], folder: Path, population: int) -> Block:
         values: Tensor
         if row["file"] is None:
             values = np.frombuffer(row["values"], dtype).reshape(shape)
+        elif Path(row["file"]).name != row["file"]:
+            raise ValueError("its file lies elsewhere")
         else:
             values = FileArray(folder / row["file"], 0, dtype, (len(rows), operator.index(row["columns"])))
         return Block(Space.OPEN, rows, Kind(row["kind"]), (values,), float(row["temperature"]))

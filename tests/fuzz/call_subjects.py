@@ -2,13 +2,15 @@
 
 import math
 import re
+from random import Random
 from typing import Any, ClassVar
 
 import numpy as np
+from google.protobuf.message import DecodeError
 from house import ID, OPEN, SPEC, WANTED, House, Stream, parse, uplink_messages
-from mutation import frames, unframe
+from mutation import frames, mutate, unframe
 from subject import Subject
-from wire_subjects import plain_block, plain_rows
+from wire_subjects import check_plainly, plain_rows, seal
 
 from limbeck_common.certificates import new_key, read_identity, signing_request
 from limbeck_common.errors import StreamError
@@ -39,7 +41,10 @@ class Join(Call):
     def __init__(self) -> None:
         super().__init__()
         asked = pb.JoinRequest(protocol_version=1, client_name="a", open_digest=open_digest(OPEN), classes=3)
-        self.seeds = [asked.SerializeToString(), pb.JoinRequest(protocol_version=1, client_name="a").SerializeToString()]
+        self.seeds = [
+            asked.SerializeToString(),
+            pb.JoinRequest(protocol_version=1, client_name="a").SerializeToString(),
+        ]
 
     def judge(self, data: bytes) -> None:
         request = parse(pb.JoinRequest, data)
@@ -69,6 +74,17 @@ class Pull(Call):
         assert not self.house.federation.guard._open  # noqa: SLF001 - every call was counted out again
 
 
+def sealed(data: bytes, random: Random) -> bytes:
+    """Return the frames of a Push, half of the time with a size and a digest that fit."""
+    try:
+        messages = [pb.PushRequest.FromString(part) for part in unframe(data)]
+    except DecodeError:
+        return data
+    if messages and random.random() < 0.5:
+        seal(messages[0].head, b"".join(message.chunk for message in messages))
+    return frames(message.SerializeToString() for message in messages)
+
+
 class Push(Call):
     name = "push"
     kinds = (pb.PushRequest,) * 2
@@ -76,6 +92,9 @@ class Push(Call):
     def __init__(self) -> None:
         super().__init__()
         self.seeds = [frames(message.SerializeToString() for message in uplink_messages())]
+
+    def draw(self, random: Random) -> bytes:
+        return sealed(super().draw(random), random)
 
     def judge(self, data: bytes) -> None:
         parts = unframe(data)
@@ -93,7 +112,7 @@ class Push(Call):
         payload = b"".join(message.chunk for message in messages)
         assert (head.federation_id, head.client_name, head.round, head.payload_size) == (ID, "a", 1, len(payload))
         assert plain_rows(head.contribution.open_indices) == WANTED.indices.tolist()
-        assert plain_block(head.contribution, payload, SPEC.open_rows) == head.digest
+        assert check_plainly(head.contribution, payload, SPEC.open_rows) == head.digest
         values = np.frombuffer(payload, np.float32).reshape(8, 3)
         assert ((values >= -1e-6) & (values <= 1 + 1e-6)).all()
         assert np.abs(values.sum(axis=1, dtype=np.float64) - 1).max() <= 0.01
@@ -176,14 +195,10 @@ class Operator(Call):
             for role in (b"client", b"operator")
         ]
 
-    def draw(self, random: Any) -> bytes:
+    def draw(self, random: Random) -> bytes:
         role, name, _ = unframe(random.choice(self.seeds))
         request = self.requests[name.decode()]
-        self.kinds = (type(request),)
-        usual, self.seeds = self.seeds, [request.SerializeToString()]
-        drawn = super().draw(random)
-        self.seeds = usual
-        return frames([role, name, drawn])
+        return frames([role, name, mutate(request.SerializeToString(), (type(request),), random)])
 
     def judge(self, data: bytes) -> None:
         parts = unframe(data)
@@ -193,10 +208,11 @@ class Operator(Call):
         request = parse(type(self.requests[name]), parts[2])
         before = self.state
         mine = self.house.operator if parts[0] == b"operator" else self.house.client
-        self.house.ask(getattr(self.house.operating, name), request, mine)
+        most = None
+        if name == "Watch":  # it goes on for ever
+            most = max(0, len(self.house.coordinator.facts) - request.after_event) if mine == self.house.operator else 1
+        self.house.ask(getattr(self.house.operating, name), request, mine, most)
         assert parts[0] == b"operator"
         assert name != "Evict" or request.client_name in {"a", "b"}
         if self.state != before:
             self.house.renew()
-
-

@@ -1,6 +1,5 @@
 """State files: what a disk, a crash or another program may have made of them."""
 
-import asyncio
 import base64
 import dataclasses
 import hashlib
@@ -16,33 +15,21 @@ from random import Random
 from typing import Any
 
 import numpy as np
-from house import METHOD
-from mutation import frames, mutate_bytes, unframe
+from mutation import mutate_bytes
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 from subject import Subject
-from wire_subjects import OPEN_ROWS, UplinkHead, plain_rows
-from worked import work
+from wire_subjects import OPEN_ROWS, UplinkHead
 
 from limbeck_client.keeping import Keeper, Kept
 from limbeck_client.ledger import Ledger, describe
 from limbeck_client.policy import read_policy
-from limbeck_common.config import Spec
 from limbeck_common.errors import DataError
 from limbeck_common.messages import Rows, Uplink, soft_labels
-from limbeck_common.methods.method import make_method
 from limbeck_common.tokens import Token, read_token
 from limbeck_common.wire.codec import block_digest
-from limbeck_common.wire.v1.block_pb2 import Indices
 from limbeck_lab.results import FILE, RoundRecord, ServerRecord, Summary, append, read
-from limbeck_server import facts
-from limbeck_server.archive import Archive
-from limbeck_server.audit import audit
-from limbeck_server.coordinator import Coordinator, Presence
-from limbeck_server.filing import to_block, to_row
-from limbeck_server.round import Bounds, Machine, State, evolve
 from limbeck_server.settings import Settings, load
-from limbeck_server.store import Store
 from limbeck_server.tls_folder import TlsFolder
 
 BLOCK = soft_labels(Rows(np.array([1, 4, 9])), np.full((3, 4), 0.25, np.float32))
@@ -140,14 +127,14 @@ class ReleaseLedger(File):
         path = self.write("ledger.jsonl", data)
         ledger = Ledger(self.folder)
         for each in ledger.read():
-            _check_types(each)
+            check_types(each)
         ledger.write(dataclasses.replace(describe(UPLINK), round=7))
         assert path.read_bytes().startswith(data)
         assert [each.round for each in ledger.read()][-1] == 7
         assert ledger.answered("test", 7) <= 2
 
 
-def _check_types(record: Any) -> None:
+def check_types(record: Any) -> None:
     for name, kind in typing.get_type_hints(type(record)).items():
         if typing.get_origin(kind) is typing.ClassVar:
             continue
@@ -163,136 +150,6 @@ def _check_types(record: Any) -> None:
                 assert all(type(each) is str for each in value)
             case dict():
                 assert all(type(key) is str and type(each) in {int, float} for key, each in value.items())
-
-
-class Fact(Subject):
-    """One line of the journal, read as the daemon does as it starts."""
-
-    name = "fact"
-
-    def __init__(self) -> None:
-        story = [
-            facts.Founded(at=1.0, federation_id="test", spec="ab"),
-            facts.Joined(at=1.0, client="a"),
-            facts.Opened(at=1.0, round=1, participants=("a", "b"), deadline=9.0),
-            facts.Kept(at=1.0, round=1, client="a", digest="ab", figures={"loss": 0.5}),
-            facts.Evaluated(at=1.0, round=1, figures={}),
-            facts.Extended(at=1.0, deadline=2.0),
-            facts.Ended(at=1.0, state="finished", reason="done"),
-        ]
-        self.seeds = [facts.to_json(each).encode() for each in story]
-
-    def draw(self, random: Random) -> bytes:
-        return mutate_json(random.choice(self.seeds), random)
-
-    def judge(self, data: bytes) -> None:
-        try:
-            found = facts.from_json(data.decode("utf-8", "replace"))
-        except ValueError as error:
-            raise DataError("no fact") from error
-        _check_types(found)
-        assert evolve(State(), found) is not None
-        again = facts.to_json(found)
-        assert facts.to_json(facts.from_json(again)) == again
-
-
-class Row(File):
-    """A row of the table `blocks`: frames of its row numbers, its values, and JSON of the rest."""
-
-    name = "row"
-
-    def __init__(self) -> None:
-        super().__init__()
-        row = to_row(BLOCK)
-        rest = {name: row[name] for name in ("kind", "temperature", "dtype", "columns", "file")}
-        large = rest | {"file": "there"}
-        self._values = row["values"]
-        self.seeds = [frames([row["rows"], row["values"], json.dumps(each).encode()]) for each in (rest, large)]
-
-    def draw(self, random: Random) -> bytes:
-        rows, values, rest = unframe(random.choice(self.seeds))
-        match random.randrange(3):
-            case 0:
-                rows = mutate_bytes(rows, random)
-            case 1:
-                values = mutate_bytes(values, random)
-            case _:
-                rest = mutate_json(rest, random)
-        return frames([rows, values, rest])
-
-    def judge(self, data: bytes) -> None:
-        parts = unframe(data)
-        try:
-            rest = json.loads(parts[2])
-            row = {name: rest[name] for name in ("kind", "temperature", "dtype", "columns", "file")}
-        except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-            raise DataError("no row of a table") from error
-        self.write("there", parts[1])
-        block = to_block(row | {"rows": parts[0], "values": parts[1]}, self.folder, OPEN_ROWS)
-        assert block.rows.tolist() == plain_rows(Indices.FromString(parts[0]))
-        values = block.predictions[:]
-        assert values.shape == (len(block.rows), rest["columns"])
-        assert isinstance(block.temperature, float)
-        assert values.tobytes() == parts[1][: values.nbytes]
-
-
-class Journal(File):
-    """The whole database, before an audit and a start of the daemon."""
-
-    name = "journal"
-    share = 0.02
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._worked = Path(tempfile.mkdtemp(prefix="limbeck-fuzz-"))
-        work(self._worked)
-        self.seeds = [(self._worked / "journal.sqlite").read_bytes()]
-        self._head = self._audit(self._worked)
-
-    def close(self) -> None:
-        super().close()
-        shutil.rmtree(self._worked)
-
-    def draw(self, random: Random) -> bytes:
-        data = self.seeds[0]
-        if random.random() < 0.3:
-            return mutate_bytes(data, random)
-        content = bytearray(data)
-        for _ in range(random.choice([1, 1, 8, 64])):
-            content[random.randrange(len(content))] ^= 1 << random.randrange(8)
-        return bytes(content)
-
-    def judge(self, data: bytes) -> None:
-        self.write("journal.sqlite", data)
-        found = self._audit(self.folder)
-        self._start(data)
-        if found is None:
-            raise DataError("damaged")
-        assert found == self._head
-
-    def _audit(self, folder: Path) -> str | None:
-        archive = Archive(folder)
-        try:
-            verdicts = list(audit(archive))
-        finally:
-            archive.close()
-        return None if any(each.damage for each in verdicts) else verdicts[1].text
-
-    def _start(self, data: bytes) -> None:
-        self.write("journal.sqlite", data)
-        store = Store(self.folder)
-        try:
-            spec = Spec(rounds=3, classes=3, sample_shape=(4,), sample_dtype="|u1", open_rows=16, method=METHOD)
-            bounds = Bounds(3, 3, 0, 60)
-            machine = Machine(3, 0, bounds, bounds)
-            coordinator = Coordinator(spec, machine, make_method(spec.method), store, Presence(30))
-            asyncio.run(_recover(coordinator))
-        finally:
-            store.close()
-
-
-async def _recover(coordinator: Coordinator) -> None:
-    coordinator.recover("test")
 
 
 class Metrics(File):
@@ -346,7 +203,7 @@ class TokenLine(File):
 
     def judge(self, data: bytes) -> None:
         token = read_token(data.decode("latin-1"))
-        _check_types(token)
+        check_types(token)
         assert read_token(str(token)) == token
         assert isinstance(token, Token)
 

@@ -1,4 +1,4 @@
-"""`make fuzz`: damaged input by the hundred thousand. Ends with 1 on a crash, a hang, growth, or an invalid one accepted.
+"""`make fuzz`: 100,000 damaged inputs. Ends with 1 on a crash, a hang, growth, or an invalid one accepted.
 
 Each find is written to a file, which tests/attacks keeps once it is mended.
 """
@@ -18,7 +18,8 @@ from random import Random
 
 import psutil
 import structlog
-from network import barrage
+from mutation import frames
+from network import WireError, barrage
 from subject import Subject
 from subjects import MAKERS, make
 
@@ -47,13 +48,18 @@ class Run:
         except Exception as error:  # noqa: BLE001 - every other end is a find
             self.outcomes[subject.name, "FOUND"] += 1
             place = traceback.extract_tb(error.__traceback__)[-1]
-            what = f"{subject.name}: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
-            if what not in self.finds and len(self.finds) < 100:
-                self.finds.add(what)
-                self._folder.mkdir(parents=True, exist_ok=True)
-                name = f"{subject.name}--{hashlib.sha256(data).hexdigest()[:12]}"
-                (self._folder / name).write_bytes(data)
-                sys.stderr.write(f"\nFOUND {what}\n  kept as {self._folder / name}\n")
+            where = f"{type(error).__name__} in {Path(place.filename).name}:{place.lineno}"
+            self.keep(subject.name, where, str(error), data)
+
+    def keep(self, name: str, where: str, what: str, data: bytes) -> None:
+        """Keep a find, the first of its kind."""
+        if (kind := f"{name}: {where}") in self.finds:
+            return
+        self.finds.add(kind)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{name}--{hashlib.sha256(data).hexdigest()[:12]}"
+        path.write_bytes(data)
+        sys.stderr.write(f"FOUND {kind}: {what[:300]}; kept as {path}\n")
 
     def say(self) -> None:
         """Print a line of progress, now and then."""
@@ -74,6 +80,14 @@ def rss() -> int:
 def peak() -> int:
     """Return the largest size that it has had, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _over_the_wire(run: Run, messages: int, random: Random) -> None:
+    try:
+        for outcome, count in asyncio.run(barrage(messages, random)).items():
+            run.outcomes["over the wire", outcome] += count
+    except WireError as error:
+        run.keep("wire", error.call, str(error), frames(error.sent))
 
 
 def main() -> int:
@@ -104,8 +118,7 @@ def main() -> int:
         grown, high = rss() - warm, peak() - warm
         faulthandler.dump_traceback_later(10 * HANG_SECONDS, exit=True)
         if not options.subject:
-            for outcome, count in asyncio.run(barrage(options.messages - direct, random)).items():
-                run.outcomes["over the wire", outcome] += count
+            _over_the_wire(run, options.messages - direct, random)
         faulthandler.cancel_dump_traceback_later()
     finally:
         for subject in subjects:
@@ -113,7 +126,7 @@ def main() -> int:
     for (subject_name, outcome), count in sorted(run.outcomes.items()):
         sys.stdout.write(f"{count:>9,}  {subject_name:<15} {outcome}\n")
     sys.stdout.write(f"{run.outcomes.total():>9,}  in all, {len(run.finds)} kinds of find\n")
-    sys.stdout.write(f"memory: {warm >> 20} MiB warm, {grown / 2**20:+.1f} MiB since, {high / 2**20:+.1f} at its peak\n")
+    sys.stdout.write(f"memory: {warm >> 20} MiB warm, {grown / 2**20:+.1f} at the end, {high / 2**20:+.1f} at most\n")
     return 1 if run.finds or grown > GROWTH_BYTES or high > PEAK_BYTES else 0
 
 

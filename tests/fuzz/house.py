@@ -1,6 +1,7 @@
 """A daemon's services in this process, without a network: two clients under mTLS's certificates, round 1 open."""
 
 import asyncio
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Awaitable, Iterable
@@ -111,8 +112,8 @@ class House:
     def call(self, awaitable: Awaitable[Any]) -> Any:
         return self.loop.run_until_complete(asyncio.wait_for(awaitable, 10))
 
-    def ask(self, call: Any, request: Any, certificate: bytes | None = None) -> Any:
-        """Make a call, and return its answers: one, or a list of a stream's first ten. Raises its refusal."""
+    def ask(self, call: Any, request: Any, certificate: bytes | None = None, most: int | None = None) -> Any:
+        """Make a call. Returns its answer, or a list of a stream's, the `most` first of them; raises its refusal."""
         caller = Caller(certificate or self.client)
 
         async def answers() -> Any:
@@ -120,15 +121,12 @@ class House:
             if not hasattr(made, "__aiter__"):
                 return await made
             found = []
-            try:
-                async with asyncio.timeout(0.02):
-                    async for answer in made:
-                        found.append(answer)
-                        if len(found) == 10:
-                            break
-            except TimeoutError:
-                pass  # it would wait for more
-            await made.aclose()
+            async with contextlib.aclosing(made):
+                while most is None or len(found) < most:
+                    try:
+                        found.append(await anext(made))
+                    except StopAsyncIteration:
+                        break
             return found
 
         try:

@@ -27,7 +27,7 @@ class Subject(ABC):
             AssertionError: it is accepted and invalid.
         """
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most hold nothing
         """Give back what it holds."""
 
     def draw(self, random: Random) -> bytes:

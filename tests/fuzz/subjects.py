@@ -1,7 +1,8 @@
 """Every reader of input that others wrote."""
 
 from call_subjects import Enrol, Join, LargePush, OpenData, Operator, Pull, Push
-from file_subjects import ClientState, Fact, Journal, Metrics, ReleaseLedger, Row, TokenLine, policy_file, settings_file
+from file_subjects import ClientState, Metrics, ReleaseLedger, TokenLine, policy_file, settings_file
+from journal_subjects import Fact, Journal, Row
 from subject import Subject
 from wire_subjects import DownlinkHead, Indices, UplinkHead
 
