@@ -102,13 +102,17 @@ def reason(error: grpc.aio.AioRpcError) -> tuple[str, str]:
 
 @asynccontextmanager
 async def served(
-    folder: Path, spec: Spec = SPEC, limits: LimitSettings | None = None, tls: TlsFolder | None = None
+    folder: Path,
+    spec: Spec = SPEC,
+    limits: LimitSettings | None = None,
+    tls: TlsFolder | None = None,
+    federation_id: str = "test",
 ) -> AsyncIterator[Served]:
     """Serve a federation of two clients on a free loopback port; with `tls`, under mTLS, to whoever dials with it."""
     store = Store(folder / "store")
     machine = Machine(spec.rounds, spec.seed, Bounds(2, 2, 0, 60), Bounds(2, 2, 0, 60))
     coordinator = Coordinator(spec, machine, make_method(spec.method), store, Presence(30))
-    coordinator.recover("test")
+    coordinator.recover(federation_id)
     running = asyncio.create_task(coordinator.run())
     reception = Reception(coordinator, open_digest(OPEN), OPEN)
     limits = limits or LimitSettings()

@@ -16,8 +16,8 @@ from limbeck_common.errors import (
     ShapeError,
     ValuesError,
 )
-from limbeck_common.messages import Block, Kind, Rows, Space, soft_labels
-from limbeck_server.gate import check_contribution, check_federation, check_metrics, check_name
+from limbeck_common.messages import Block, Kind, Outline, Rows, Space, soft_labels
+from limbeck_server.gate import check_contribution, check_federation, check_metrics, check_name, check_outline
 
 SPEC = Spec(classes=3, sample_shape=(1, 2, 2), sample_dtype="|u1", open_rows=10)
 WANTED = Rows(np.array([2, 3, 7]))
@@ -74,6 +74,30 @@ def test_anything_else_is_refused_with_what_was_wrong_and_what_was_expected(
 ) -> None:
     with pytest.raises(kind, match=said):
         check_contribution(block, WANTED, SPEC)
+
+
+@pytest.mark.parametrize(
+    ("outline", "kind", "said"),
+    [
+        (None, KeysError, "has no predictions"),
+        (of(VALUES.astype(np.float64)).outline, ShapeError, "probabilities of type float64 and shape"),
+        (of(VALUES[:2]).outline, ShapeError, r"shape \[2, 3\]; expected .* shape \[3, 3\]"),
+        (replace(GOOD, kind=Kind.LOGITS).outline, ShapeError, "logits of type float32"),
+        (replace(GOOD, values=()).outline, ShapeError, "of no tensor"),
+        (replace(GOOD, values=(VALUES,) * 1000).outline, ShapeError, "and shape"),
+    ],
+)
+def test_a_head_is_refused_for_what_it_says_of_its_block(
+    outline: Outline | None, kind: type[LimbeckError], said: str
+) -> None:
+    with pytest.raises(kind, match=said) as caught:
+        check_outline(outline, WANTED, SPEC)
+    assert len(str(caught.value)) < 500
+
+
+def test_the_payload_of_what_was_asked_for_has_one_size() -> None:
+    assert check_outline(GOOD.outline, WANTED, SPEC) == VALUES.nbytes
+    assert check_outline(None, None, SPEC) == 0
 
 
 def test_the_closing_round_wants_no_predictions() -> None:
