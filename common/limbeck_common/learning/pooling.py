@@ -24,20 +24,21 @@ class _Halve(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        top, bottom = x[:, :, 0::2], x[:, :, 1::2]
+        images, channels, height, width = ctx.size = x.shape
+        top, bottom = x.reshape(-1, 2, width).unbind(1)
         rows = torch.maximum(top, bottom)
-        left, right = rows[..., 0::2], rows[..., 1::2]
+        left, right = (column.contiguous() for column in rows.view(-1, 2).unbind(1))
         ctx.save_for_backward(top >= bottom, left >= right)
-        return torch.maximum(left, right)
+        return torch.maximum(left, right).view(images, channels, height // 2, width // 2)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         upper, lefter = ctx.saved_tensors
-        images, channels, height, width = gradient.shape
-        rows = gradient.new_empty(images, channels, height, 2 * width)
-        rows[..., 0::2] = gradient * lefter
-        rows[..., 1::2] = gradient - rows[..., 0::2]
-        x = gradient.new_empty(images, channels, 2 * height, 2 * width)
-        x[:, :, 0::2] = rows * upper
-        x[:, :, 1::2] = rows - x[:, :, 0::2]
-        return x
+        gradient = gradient.reshape(-1)
+        left = gradient * lefter
+        # Of all ways to lay two columns side by side, making one complex column of them is the fastest.
+        rows = torch.view_as_real(torch.complex(left, gradient - left)).view_as(upper)
+        x = gradient.new_empty(len(rows), 2, rows.shape[1])
+        torch.mul(rows, upper, out=x[:, 0])
+        torch.sub(rows, x[:, 0], out=x[:, 1])
+        return x.view(ctx.size)

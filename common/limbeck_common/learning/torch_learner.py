@@ -15,7 +15,8 @@ from limbeck_common.learning.datasets import Examples
 from limbeck_common.learning.learner import State
 from limbeck_common.learning.optimizers import Optimizer
 
-_PREDICT_ROWS = 1000
+_PREDICT_ROWS = {"cpu": 100}  # what a small network makes of them fits a core's cache: twice as fast as 1,000
+_PREDICT_ROWS_ELSEWHERE = 1000
 _Use = Literal["fit", "distill"]
 
 
@@ -44,17 +45,22 @@ class TorchLearner:
         self._train(examples.x, targets, "fit", recipe)
 
     def distill(self, x: NDArray[Any], labels: NDArray[np.float32], recipe: Recipe) -> None:
-        """Train towards soft labels; see `Learner`. The gradient is that of the KL divergence from the labels."""
+        """Train towards soft labels, rows in their order; see `Learner`.
+
+        The gradient is that of the KL divergence from the labels. As in BlazeFL's example of DS-FL, the rows, which were
+        drawn at random, are not shuffled again.
+        """
         targets = torch.from_numpy(labels.astype(np.float32))
         self._train(x, targets, "distill", recipe)
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Return class probabilities, shape [rows, classes]."""
         self.module.eval()
+        step = _PREDICT_ROWS.get(self.device.type, _PREDICT_ROWS_ELSEWHERE)
         with self._own_randomness(advance=False), torch.inference_mode():
             rows = [
-                F.softmax(self.module(self._inputs(x[start : start + _PREDICT_ROWS])).float(), dim=1).cpu()
-                for start in range(0, len(x), _PREDICT_ROWS)
+                F.softmax(self.module(self._inputs(x[start : start + step])).float(), dim=1).cpu()
+                for start in range(0, len(x), step)
             ]
         chances: NDArray[np.float32] = torch.cat(rows).numpy()
         return chances
@@ -83,12 +89,12 @@ class TorchLearner:
         self.module.train()
         with self._own_randomness():
             for _ in range(epochs):
+                if use == "fit":
+                    order = torch.randperm(len(inputs)).to(self.device)
+                    inputs, targets = inputs.index_select(0, order), targets.index_select(0, order)
                 for batch in _batches(len(inputs), recipe.batch_size):
-                    chosen = batch.to(self.device)
                     optimizer.zero_grad()
-                    F.cross_entropy(
-                        self.module(inputs.index_select(0, chosen)), targets.index_select(0, chosen)
-                    ).backward()  # type: ignore[no-untyped-call]
+                    F.cross_entropy(self.module(inputs[batch]), targets[batch]).backward()  # type: ignore[no-untyped-call]
                     optimizer.step()
 
     def _inputs(self, x: NDArray[Any]) -> Tensor:
@@ -130,9 +136,10 @@ def _copy(value: Tensor) -> NDArray[Any]:
     return copied
 
 
-def _batches(rows: int, size: int) -> Iterator[Tensor]:
-    """Yield shuffled row numbers. A last batch of one row joins the one before: batch normalisation needs two."""
-    batches = list(torch.split(torch.randperm(rows), size))
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [torch.cat(batches[-2:])]
-    yield from batches
+def _batches(rows: int, size: int) -> Iterator[slice]:
+    """Yield slices of `size` rows. A last batch of one row joins the one before: batch normalisation needs two."""
+    start = 0
+    while start < rows:
+        stop = start + size if rows - start - size > 1 else rows
+        yield slice(start, stop)
+        start = stop
