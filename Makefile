@@ -24,12 +24,12 @@ bench: .venv/ready ## every benchmark, each printing ratios
 	for script in tests/bench/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
 fuzz: .venv/ready ## 100,000 damaged messages and files; MESSAGES=N for another number
-	PYTHONPATH=tests/fuzz:tests/integration $(BIN)/python tests/fuzz/fuzz.py --messages $(or $(MESSAGES),100000)
+	PYTHONPATH="tests/fuzz:tests/integration:$$PYTHONPATH" $(BIN)/python tests/fuzz/fuzz.py --messages $(or $(MESSAGES),100000)
 
 fuzz-atheris: .venv/ready ## the codec under a coverage-guided fuzzer, three minutes; atheris needs Linux and Python 3.11 to 3.13
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,fuzz]'
 	mkdir -p fuzz-finds
-	PYTHONPATH=tests/fuzz $(BIN)/python tests/fuzz/coverage.py -max_total_time=$(or $(FUZZ_SECONDS),180) -artifact_prefix=fuzz-finds/
+	PYTHONPATH="tests/fuzz:$$PYTHONPATH" $(BIN)/python tests/fuzz/coverage.py -max_total_time=$(or $(FUZZ_SECONDS),180) -artifact_prefix=fuzz-finds/
 
 stubs: .venv/ready ## protobuf and gRPC stubs from proto/
 	$(BIN)/python -m limbeck_lab.stubs proto common

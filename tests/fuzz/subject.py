@@ -1,5 +1,6 @@
 """What a fuzzed input may come to: accepted and valid, or refused by name. All else is a find."""
 
+import gc
 from abc import ABC, abstractmethod
 from random import Random
 from typing import ClassVar
@@ -37,10 +38,13 @@ class Subject(ABC):
 
     def outcome(self, data: bytes) -> str:
         """Return what became of input. Raises whatever the reader should not."""
+        gc.disable()  # or what is collected where a parser stands at its deepest could not be finalised there
         try:
             self.judge(data)
         except RefusalError as error:
             return f"refused {error.reason}"
         except LimbeckError as error:
             return f"refused {type(error).__name__}"
+        finally:
+            gc.enable()
         return "accepted"
