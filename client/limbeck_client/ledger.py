@@ -7,8 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from limbeck_client.policy import extremes
 from limbeck_common.disk import flush
+from limbeck_common.errors import DataError
 from limbeck_common.messages import Kind, Uplink, nbytes
 
 
@@ -38,6 +41,9 @@ def name_of(uplink: Uplink) -> tuple[str, int, str]:
     """Return what tells an uplink from every other: its federation, its round, its predictions' digest."""
     digest = "" if uplink.contribution is None else uplink.digest.hex()
     return uplink.federation_id, uplink.round, digest
+
+
+_RELEASE = TypeAdapter(Release)
 
 
 def describe(uplink: Uplink) -> Release:
@@ -77,15 +83,21 @@ class Ledger:
         flush(self.file)
 
     def read(self) -> Iterator[Release]:
-        """Yield the entries; a line that a crash cut short is passed over: its uplink had not left."""
+        """Yield the entries; a line that a crash cut short is passed over: its uplink had not left.
+
+        Raises:
+            DataError: a line says something else than a release.
+        """
         if not self.file.exists():
             return
-        for line in self.file.read_text().splitlines():
+        for number, line in enumerate(self.file.read_bytes().split(b"\n"), 1):
             try:
-                fields = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            yield read_release(fields)
+                yield _RELEASE.validate_json(line, strict=True)
+            except ValidationError as error:
+                if error.errors()[0]["type"] != "json_invalid":
+                    raise DataError(
+                        f"{self.file}, line {number} is no release", remedy="mend or delete that line"
+                    ) from error
 
     def answered(self, federation_id: str, besides: int) -> int:
         """Return how many rounds of a federation, besides round `besides`, have been answered with predictions."""

@@ -102,10 +102,10 @@ def read_policy(file: Path | None) -> Policy:
         return Policy()
     try:
         return Policy.model_validate(tomllib.loads(file.read_text()))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"policy {file}: {error}", expected="a TOML file that can be read") from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         known = ", ".join(Policy.model_fields)
         raise SettingsError(f"policy {file}: {key}: {first['msg']}", expected=f"limits among {known}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise SettingsError(f"policy {file}: {error}", expected="a TOML file that can be read") from error

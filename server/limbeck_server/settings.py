@@ -167,8 +167,11 @@ class LimitSettings(Section):
     """What one client may ask of the daemon."""
 
     payload_bytes: Annotated[PositiveInt, Field(description="of one uplink")] = 256 * 1024 * 1024
+    push_seconds: Annotated[PositiveFloat, Field(description="that one uplink may take to arrive")] = 600.0
     pull_seconds: Annotated[PositiveFloat, Field(description="longest wait of one pull")] = 30.0
     linger_seconds: Annotated[PositiveFloat, Field(description="for clients to learn of the end")] = 30.0
+    calls_per_client: Annotated[PositiveInt, Field(description="open at a time; an honest one needs three")] = 16
+    connections: Annotated[PositiveInt, Field(description="in all; a file descriptor each")] = 800
 
 
 class LogSettings(Section):
@@ -207,7 +210,7 @@ def load(file: Path | None, flags: dict[str, Any]) -> Settings:
     if file is not None:
         try:
             tree = tomllib.loads(file.read_text())
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise SettingsError(f"{file}: {error}", expected="a TOML file that can be read") from error
     for name, value in os.environ.items():
         if name.startswith("LIMBECK_") and name != DATA_VARIABLE:

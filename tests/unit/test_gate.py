@@ -17,8 +17,8 @@ from limbeck_common.errors import (
     ShapeError,
     ValuesError,
 )
-from limbeck_common.messages import Block, Kind, Rows, Space, Task, Uplink, parameters, soft_labels
-from limbeck_server.gate import HEAVIEST, check_federation, check_form, check_metrics, check_name
+from limbeck_common.messages import Block, Kind, Outline, Rows, Space, Task, parameters, soft_labels
+from limbeck_server.gate import HEAVIEST, check_federation, check_form, check_metrics, check_name, check_outline
 
 SPEC = Spec(classes=3, sample_shape=(1, 2, 2), sample_dtype="|u1", open_rows=10)
 WANTED = Rows(np.array([2, 3, 7]))
@@ -158,12 +158,12 @@ def test_a_models_shapes_say_which_architecture_it_is() -> None:
 @pytest.mark.parametrize(
     ("block", "kind", "said"),
     [
-        (model({"w": (2, 3)}), ShapeError, "under 1 names, 6 values; expected .* the server's model or large; join"),
-        (model({"w": (2, 3), "b": (4,)}), ShapeError, "under 2 names, 10 values"),
-        (model({**SMALL, "c": (1,)}), ShapeError, "under 3 names"),
-        (model({"v": (2, 3), "b": (2,)}), ShapeError, "under 2 names"),
-        (replace(model(SMALL), keys=("w", "w")), ShapeError, "under 2 names"),
-        (replace(model(SMALL), kind=Kind.LOGITS), ShapeError, "logits under 2 names"),
+        (model({"w": (2, 3)}), ShapeError, "of 6 values in 1 tensors; expected .* the server's model or large; join"),
+        (model({"w": (2, 3), "b": (4,)}), ShapeError, "of 10 values in 2 tensors"),
+        (model({**SMALL, "c": (1,)}), ShapeError, "in 3 tensors"),
+        (model({"v": (2, 3), "b": (2,)}), ShapeError, "in 2 tensors"),
+        (replace(model(SMALL), keys=("w", "w")), ShapeError, "in 2 tensors"),
+        (replace(model(SMALL), kind=Kind.LOGITS), ShapeError, "logits of 8 values"),
         (replace(model(SMALL), values=(np.ones((2, 3)), np.ones(2))), ShapeError, "float32 parameters"),
         (model(SMALL, weight=0), ValuesError, "weighs 0; expected 1 to 1048576"),
         (model(SMALL, value=np.nan), ValuesError, "row 0 of the block is not finite"),
@@ -174,6 +174,30 @@ def test_a_models_shapes_say_which_architecture_it_is() -> None:
 def test_weights_of_another_form_are_refused(block: Block, kind: type[LimbeckError], said: str) -> None:
     with pytest.raises(kind, match=said):
         check(block, WEIGHTS)
+
+
+@pytest.mark.parametrize(
+    ("outline", "kind", "said"),
+    [
+        (None, KeysError, "has no contribution"),
+        (of(VALUES.astype(np.float64)).outline, ShapeError, "probabilities of type float64 and shape"),
+        (of(VALUES[:2]).outline, ShapeError, r"shape \[2, 3\]; expected .* shape \[3, 3\]"),
+        (replace(GOOD, kind=Kind.LOGITS).outline, ShapeError, "logits of type float32"),
+        (replace(GOOD, values=()).outline, ShapeError, "of no tensor"),
+        (replace(GOOD, values=(VALUES,) * 1000).outline, ShapeError, "and shape"),
+    ],
+)
+def test_a_head_is_refused_for_what_it_says_of_its_block(
+    outline: Outline | None, kind: type[LimbeckError], said: str
+) -> None:
+    with pytest.raises(kind, match=said) as caught:
+        check_outline(outline, TASK, SPEC)
+    assert len(str(caught.value)) < 500
+
+
+def test_the_payload_of_what_was_asked_for_has_one_size() -> None:
+    assert check_outline(GOOD.outline, TASK, SPEC) == VALUES.nbytes
+    assert check_outline(None, None, SPEC) == 0
 
 
 @pytest.mark.parametrize("name", ["a", "hospital-3.ward_B", "x" * 64])
@@ -207,11 +231,11 @@ def test_a_message_for_another_federation_is_told_to_join_again() -> None:
 )
 def test_metrics_that_are_odd_or_too_many_are_refused(metrics: dict[str, float]) -> None:
     with pytest.raises(ValuesError, match="expected at most 64 plainly named finite numbers"):
-        check_metrics(Uplink("f", "a", 1, metrics=metrics))
+        check_metrics(metrics)
 
 
 def test_64_plain_metrics_pass() -> None:
-    check_metrics(Uplink("f", "a", 1, metrics={f"figure-{number}": -1e300 for number in range(64)}))
+    check_metrics({f"figure-{number}": -1e300 for number in range(64)})
 
 
 def test_what_a_stranger_wrote_is_quoted_shortened() -> None:
