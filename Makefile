@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint fix bench stubs constraints test-faults test-compose clean
+.PHONY: demo test lint fix bench fuzz fuzz-atheris stubs constraints test-faults test-compose clean
 
 demo: .venv/ready ## a server and five clients on this machine, non-IID digits
 	$(BIN)/limbeck-lab demo
@@ -22,6 +22,14 @@ fix: .venv/ready ## let ruff mend what it can
 
 bench: .venv/ready ## every benchmark, each printing ratios
 	for script in tests/bench/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+fuzz: .venv/ready ## 100,000 damaged messages and files; MESSAGES=N for another number
+	PYTHONPATH="tests/fuzz:tests/integration:$$PYTHONPATH" $(BIN)/python tests/fuzz/fuzz.py --messages $(or $(MESSAGES),100000)
+
+fuzz-atheris: .venv/ready ## the codec under a coverage-guided fuzzer, three minutes; atheris needs Linux and Python 3.11 to 3.13
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,fuzz]'
+	mkdir -p fuzz-finds
+	PYTHONPATH="tests/fuzz:$$PYTHONPATH" $(BIN)/python tests/fuzz/coverage.py -max_total_time=$(or $(FUZZ_SECONDS),180) -artifact_prefix=fuzz-finds/
 
 stubs: .venv/ready ## protobuf and gRPC stubs from proto/
 	$(BIN)/python -m limbeck_lab.stubs proto common

@@ -6,6 +6,7 @@ federation, is set aside under another name, not loaded and not deleted.
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from limbeck_common.disk import flush
+from limbeck_common.errors import RefusalError
 from limbeck_common.learning.learner import State
 from limbeck_common.messages import Uplink
 from limbeck_common.wire.codec import decode_uplink, encode_uplink, read_message, write_message
@@ -68,11 +70,11 @@ class Keeper:
             tensors = load(content)
             message = tensors.pop(_UPLINK).tobytes()
             uplink = decode_uplink(*read_message(message, federation_pb2.Uplink()), open_rows)
-        except (SafetensorError, KeyError) as error:
+        except (SafetensorError, KeyError, RefusalError) as error:
             self._set_aside("foreign", f"it is no state of a client: {error}")
             return None
         if uplink.federation_id != federation_id:
-            self._set_aside(uplink.federation_id, f"it belongs to federation {uplink.federation_id}")
+            self._set_aside(_plain(uplink.federation_id), f"it belongs to federation {uplink.federation_id}")
             return None
         return Kept({name.removeprefix(_PARTY): value for name, value in tensors.items()}, uplink)
 
@@ -82,3 +84,8 @@ class Keeper:
             number += 1
         self._file.rename(aside)
         _log.warning("the kept state is set aside", why=why, now=str(aside))
+
+
+def _plain(federation_id: str) -> str:
+    """Return a server's word in a form that a file's name can hold."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", federation_id[:64])

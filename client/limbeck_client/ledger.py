@@ -5,9 +5,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from limbeck_client.policy import extremes
 from limbeck_common.disk import flush
+from limbeck_common.errors import DataError
 from limbeck_common.messages import Kind, Uplink, nbytes
 
 
@@ -26,20 +30,38 @@ class Release:
     digest: str = ""
     metrics: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        what = f"{self.rows} rows of {self.kind}, {self.bytes:,} bytes" if self.rows else self.kind
+        limits = f", at most {self.confidence:.3f} sure, entropy from {self.entropy:.3f} nats" if self.rows else ""
+        metrics = f", with {', '.join(self.metrics)}" if self.metrics else ""
+        return f"{self.at}  {self.federation_id}  round {self.round:>3}  {what}{limits}{metrics}  {self.digest[:12]}"
+
+
+def name_of(uplink: Uplink) -> tuple[str, int, str]:
+    """Return what tells an uplink from every other: its federation, its round, its predictions' digest."""
+    digest = "" if uplink.contribution is None else uplink.digest.hex()
+    return uplink.federation_id, uplink.round, digest
+
+
+_RELEASE = TypeAdapter(Release)
+
 
 def describe(uplink: Uplink) -> Release:
     """Return the ledger's entry for an uplink."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     metrics = tuple(sorted(uplink.metrics))
+    federation_id, number, digest = name_of(uplink)
     block = uplink.contribution
     if block is None:
-        return Release(now, uplink.federation_id, uplink.round, metrics=metrics)
+        return Release(now, federation_id, number, metrics=metrics)
     confidence, entropy = extremes(block) if block.kind is Kind.PROBABILITIES else (0.0, 0.0)
     size = sum(map(nbytes, block.values))
-    digest = uplink.digest.hex()
-    return Release(
-        now, uplink.federation_id, uplink.round, block.kind, len(block.keys), size, confidence, entropy, digest, metrics
-    )
+    return Release(now, federation_id, number, block.kind, len(block.keys), size, confidence, entropy, digest, metrics)
+
+
+def read_release(fields: dict[str, Any]) -> Release:
+    """Return the entry that was written as a JSON object."""
+    return Release(**(fields | {"metrics": tuple(fields["metrics"])}))
 
 
 class Ledger:
@@ -61,15 +83,21 @@ class Ledger:
         flush(self.file)
 
     def read(self) -> Iterator[Release]:
-        """Yield the entries; a line that a crash cut short is passed over: its uplink had not left."""
+        """Yield the entries; a line that a crash cut short is passed over: its uplink had not left.
+
+        Raises:
+            DataError: a line says something else than a release.
+        """
         if not self.file.exists():
             return
-        for line in self.file.read_text().splitlines():
+        for number, line in enumerate(self.file.read_bytes().split(b"\n"), 1):
             try:
-                fields = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            yield Release(**(fields | {"metrics": tuple(fields["metrics"])}))
+                yield _RELEASE.validate_json(line, strict=True)
+            except ValidationError as error:
+                if error.errors()[0]["type"] != "json_invalid":
+                    raise DataError(
+                        f"{self.file}, line {number} is no release", remedy="mend or delete that line"
+                    ) from error
 
     def answered(self, federation_id: str, besides: int) -> int:
         """Return how many rounds of a federation, besides round `besides`, have been answered with predictions."""

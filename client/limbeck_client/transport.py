@@ -3,9 +3,12 @@
 from collections.abc import AsyncIterator, Iterator
 from typing import Protocol
 
-from limbeck_common.config import PROTOCOL_VERSION
+from pydantic import ValidationError
+
+from limbeck_common.config import PROTOCOL_VERSION, Spec
 from limbeck_common.errors import StreamError
 from limbeck_common.messages import Answer, Ended, Idle, Invitation, Receipt, Uplink
+from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.calls import translating
 from limbeck_common.wire.codec import decode_downlink, encode_uplink
 from limbeck_common.wire.credentials import Credentials, open_channel
@@ -15,7 +18,7 @@ from limbeck_common.wire.v1.federation_pb2_grpc import FederationStub
 
 _JOIN_SECONDS = 30.0
 _TRANSFER_SECONDS = 900.0  # for one message, however large and slow
-_MAX_PAYLOAD = 1 << 32
+_MOST_PARAMETERS = 1 << 28  # bytes of a model that a method of weights may send
 _RECEIPTS = {
     pb.RECEIPT_ACCEPTED: Receipt.ACCEPTED,
     pb.RECEIPT_DUPLICATE: Receipt.DUPLICATE,
@@ -45,6 +48,7 @@ class GrpcTransport:
     def __init__(self, address: str, credentials: Credentials | None = None, wait: float = 20.0) -> None:
         self.address = address
         self._wait = wait
+        self._most = 0  # bytes of a teaching: a label for every open row, or a model
         self._channel = open_channel(address, credentials)
         self._stub = FederationStub(self._channel)
 
@@ -59,6 +63,7 @@ class GrpcTransport:
         )
         with translating(self.address):
             answer = await self._stub.Join(request, timeout=_JOIN_SECONDS)
+        self._most = _teaching_bytes(answer.spec_json)
         size = answer.open_data_size if answer.open_data_served else 0
         return Invitation(answer.federation_id, answer.spec_json, answer.open_digest, size, answer.unix_seconds)
 
@@ -82,7 +87,7 @@ class GrpcTransport:
                         return Ended(message.ended.state, message.ended.reason)
                     case "head":
                         head = message.head
-                        payload = Payload(head.payload_size, _MAX_PAYLOAD)
+                        payload = Payload(head.payload_size, self._most)
                 payload.add(message.chunk)
         if head is None:
             raise StreamError("the server answered a pull with nothing", expected="a downlink, idle or ended")
@@ -104,6 +109,15 @@ class GrpcTransport:
         with translating(self.address):
             async for message in self._stub.OpenData(request, timeout=_TRANSFER_SECONDS):
                 yield message.chunk
+
+
+def _teaching_bytes(spec_json: str) -> int:
+    try:
+        spec = Spec.model_validate_json(spec_json)
+    except ValidationError as error:
+        raise StreamError("the server sent no specification", expected="a limbeck server of this version") from error
+    weights = _MOST_PARAMETERS if make_method(spec.method).architectures("") else 0
+    return 4 * spec.open_rows * spec.classes + weights  # float32
 
 
 def _push_requests(uplink: Uplink) -> Iterator[pb.PushRequest]:

@@ -17,7 +17,9 @@
     |   |-- ShapeError                INVALID_ARGUMENT     shape, element type or kind of the values
     |   |-- ValuesError               INVALID_ARGUMENT     not finite, out of range, rows that do not sum to 1
     |   |-- StreamError               INVALID_ARGUMENT     a truncated or malformed message
-    |   |-- SizeError                 RESOURCE_EXHAUSTED   larger than the limits allow
+    |   |-- SizeError                 RESOURCE_EXHAUSTED   larger than the limits, or the round, allow
+    |   |-- BusyError                 RESOURCE_EXHAUSTED   more calls at a time than a client may have
+    |   |-- SlowError                 DEADLINE_EXCEEDED    an uplink that did not arrive in the time allowed
     |   |-- ConflictError             ALREADY_EXISTS       other content under the name of an accepted uplink
     |   `-- NotServedError            UNIMPLEMENTED        the server has no open data to send
     `-- SetupError                a person's mistake on this machine; never crosses the wire
@@ -55,10 +57,14 @@ class LimbeckError(Exception):
 
 
 class RefusalError(LimbeckError):
-    """The server refused a message. `status` is the gRPC status code's name, `reason` the ErrorInfo's."""
+    """The server refused a message. `status` is the gRPC status code's name, `reason` the ErrorInfo's.
+
+    `again`: the same message may be taken later.
+    """
 
     status: ClassVar[str] = "FAILED_PRECONDITION"
     reason: ClassVar[str] = "REFUSED"
+    again: ClassVar[bool] = False
 
 
 class ProtocolVersionError(RefusalError):
@@ -163,10 +169,24 @@ class StreamError(RefusalError):
 
 
 class SizeError(RefusalError):
-    """The message is larger than the limits allow, or longer than it declared."""
+    """The message is larger than the limits or the round allow, or longer than it declared."""
 
     status = "RESOURCE_EXHAUSTED"
     reason = "TOO_LARGE"
+
+
+class BusyError(RefusalError):
+    """The sender has as many calls open as one client may have."""
+
+    status = "RESOURCE_EXHAUSTED"
+    reason = "TOO_MANY_CALLS"
+
+
+class SlowError(RefusalError):
+    """The uplink did not arrive in the time that the server allows."""
+
+    status = "DEADLINE_EXCEEDED"
+    reason = "TOO_SLOW"
 
 
 class ConflictError(RefusalError):

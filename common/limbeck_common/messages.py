@@ -1,5 +1,6 @@
 """The messages as both sides think of them: NumPy arrays and plain values, no protobuf."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck_common.errors import DataError
 from limbeck_common.seeds import Sample
 
 SLICE_BYTES = 1 << 20
@@ -49,7 +51,11 @@ class Rows:
 
 @dataclass(frozen=True)
 class FileArray:
-    """An array that stays in a file and is read a slice of its first axis at a time."""
+    """An array that stays in a file and is read a slice of its first axis at a time.
+
+    Raises:
+        DataError: the file is gone, or ends before the array does.
+    """
 
     path: Path
     offset: int
@@ -61,10 +67,16 @@ class FileArray:
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         start, stop, _ = rows.indices(len(self))
-        width = int(np.prod(self.shape[1:]))
+        width = math.prod(self.shape[1:])
         skip = self.offset + start * width * self.dtype.itemsize
-        flat = np.fromfile(self.path, self.dtype, (stop - start) * width, offset=skip)
-        return flat.reshape(stop - start, *self.shape[1:])
+        count = max(0, stop - start)
+        try:
+            if self.path.stat().st_size < skip + count * width * self.dtype.itemsize:
+                raise DataError(f"{self.path} ends early", expected=f"an array of shape {list(self.shape)}")
+            flat = np.fromfile(self.path, self.dtype, count * width, offset=skip)
+        except (OSError, ValueError) as error:  # a name out of a damaged journal may be none at all
+            raise DataError(f"{str(self.path)!r} cannot be read: {error}") from error
+        return flat.reshape(count, *self.shape[1:])
 
 
 Tensor = NDArray[Any] | FileArray
@@ -72,7 +84,7 @@ Tensor = NDArray[Any] | FileArray
 
 def slices(tensor: Tensor) -> Iterator[tuple[int, NDArray[Any]]]:
     """Yield (first row, rows) in slices of about a megabyte, so that no one needs the whole in memory."""
-    row_bytes = int(np.prod(tensor.shape[1:])) * tensor.dtype.itemsize
+    row_bytes = math.prod(tensor.shape[1:]) * tensor.dtype.itemsize
     step = max(1, SLICE_BYTES // max(1, row_bytes))
     for start in range(0, tensor.shape[0], step):
         yield start, tensor[start : start + step]
@@ -80,7 +92,15 @@ def slices(tensor: Tensor) -> Iterator[tuple[int, NDArray[Any]]]:
 
 def nbytes(tensor: Tensor) -> int:
     """Return the array's size in bytes."""
-    return int(np.prod(tensor.shape)) * tensor.dtype.itemsize
+    return math.prod(tensor.shape) * tensor.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What is said of a block before its values are there: their kind, and element type and shape a tensor."""
+
+    kind: Kind
+    forms: tuple[tuple[np.dtype[Any], tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +124,11 @@ class Block:
         if not isinstance(self.keys, Rows):
             raise TypeError("a block of parameters is keyed by names")
         return self.keys.indices
+
+    @property
+    def outline(self) -> Outline:
+        """The block without its keys and values."""
+        return Outline(self.kind, tuple((tensor.dtype, tensor.shape) for tensor in self.values))
 
     @property
     def predictions(self) -> Tensor:

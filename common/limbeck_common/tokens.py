@@ -5,7 +5,6 @@ certificate, DER. So the CA is pinned before the first byte is sent, and the sec
 """
 
 import base64
-import binascii
 import json
 from dataclasses import asdict, dataclass
 
@@ -53,7 +52,7 @@ def read_token(line: str) -> Token:
         ca = x509.load_der_x509_certificate(_decode(der)).public_bytes(Encoding.PEM)
         texts = {name: str(said[name]) for name in _TEXTS}
         return Token(ca=ca, expires=int(said["expires"]), **texts)
-    except (ValueError, KeyError, TypeError, binascii.Error) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise SettingsError(
             "that is no enrolment token, or not all of one",
             expected=f"the whole line that `limbeck-server token create` printed, {_VERSION}.…",

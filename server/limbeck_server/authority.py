@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -81,7 +81,7 @@ def public_key(request: bytes) -> ec.EllipticCurvePublicKey:
             raise TypeError("the key is of another kind")
         if not asked.is_signature_valid:
             raise ValueError("the signature is not the key's")
-    except (ValueError, TypeError, InvalidSignature) as error:
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise StreamError(f"the signing request: {error}", expected="PKCS #10 in DER, for a key on P-256") from error
     return key
 

@@ -6,6 +6,7 @@ An answer that shows a state is sent only once the facts behind that state are i
 import asyncio
 import functools
 import hashlib
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,19 @@ import structlog
 
 from limbeck_common.config import Spec
 from limbeck_common.errors import LimbeckError, MembershipError
-from limbeck_common.messages import Answer, Block, Downlink, Ended, Idle, Receipt, Shapes, Teaching, Uplink, nbytes
+from limbeck_common.messages import (
+    Answer,
+    Block,
+    Downlink,
+    Ended,
+    Idle,
+    Receipt,
+    Shapes,
+    Task,
+    Teaching,
+    Uplink,
+    nbytes,
+)
 from limbeck_common.methods.method import Method
 from limbeck_common.wire.codec import block_digest
 from limbeck_server import facts as fact
@@ -170,33 +183,38 @@ class Coordinator:
         finally:
             self.presence.saw(client, -1)
 
+    def expect(self, client: str, announced: Uplink) -> tuple[Receipt, Task | None]:
+        """Judge an uplink by its head: return what it will be, if its block is sound, and what is asked for.
+
+        Raises:
+            RefusalError: it is not wanted from this client, whatever its block may be.
+        """
+        check_metrics(announced.metrics)
+        receipt, _ = self.machine.deliver(self.state, _kept(client, announced))
+        self.presence.saw(client)
+        return receipt, None if self._gathering is None else self._gathering.task
+
     async def push(self, client: str, uplink: Uplink) -> Receipt:
         """Judge an uplink, and return its receipt once it is durable.
 
         Raises:
             RefusalError: it is not what was asked for; nothing of it is kept.
         """
-        check_metrics(uplink)
         block = uplink.contribution
-        kept = fact.Kept(
-            at=time.time(),
-            round=uplink.round,
-            client=client,
-            digest=uplink.digest.hex(),
-            figures=dict(uplink.metrics),
-        )
-        receipt, facts = self.machine.deliver(self.state, kept)
-        self.presence.saw(client)
+        facts: list[fact.Fact] = []
+        receipt, _ = self.expect(client, uplink)
         gathering, received = self._gathering, None
         if receipt is Receipt.ACCEPTED:
             if gathering is None:
                 check_form(block, None, self.spec)
+                group = ""
             else:
                 received, group = await self._beside(block, gathering.check, block)
-                kept = replace(kept, group=group)
-            receipt, facts = self.machine.deliver(self.state, kept)  # a large block's check took its time
+            kept = replace(_kept(client, uplink), group=group)
+            receipt, facts = self.machine.deliver(self.state, kept)  # a large block's check took time
         if receipt is Receipt.ACCEPTED and received is not None and gathering is not None:
-            counting = asyncio.ensure_future(self._beside(block, gathering.add, received, kept.group))
+            gathering.admit(received, group)
+            counting = asyncio.ensure_future(self._beside(block, gathering.add, received, group))
             self._counting.add(counting)
             counting.add_done_callback(self._counting.discard)
         filed = [] if block is None or not facts else [Filed(uplink.round, client, block)]
@@ -292,7 +310,7 @@ class Coordinator:
         began = time.monotonic()
         teaching = await asyncio.to_thread(gathering.teach)
         if self._method.refines and self._pupil is not None:
-            teaching = await self._pupil.refine(teaching, gathering.stored())
+            teaching = await self._pupil.refine(teaching, gathering.uplinks())
         digests = {group: block_digest(block).hex() for group, block in sorted(teaching.blocks.items())}
         named = teaching_digest(digests)
         lesson = fact.Taught(at=time.time(), round=number, digest=named, digests=digests, groups=dict(teaching.groups))
@@ -325,6 +343,7 @@ class Coordinator:
                 _log.error("the server's own model failed", round=number, error=str(error))
                 self._pupil = None
                 continue
+            figures = {name: value for name, value in figures.items() if math.isfinite(value)}  # a model may diverge
             _log.info("evaluated", round=number, **figures)
             if not any(isinstance(each, fact.Evaluated) and each.round == number for each in self.facts):
                 self._decide([fact.Evaluated(at=time.time(), round=number, figures=figures)])
@@ -347,3 +366,13 @@ class Coordinator:
                 await changed.wait()
         except TimeoutError:
             return
+
+
+def _kept(client: str, uplink: Uplink) -> fact.Kept:
+    return fact.Kept(
+        at=time.time(),
+        round=uplink.round,
+        client=client,
+        digest=uplink.digest.hex(),
+        figures=dict(uplink.metrics),
+    )

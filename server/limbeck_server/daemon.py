@@ -15,13 +15,14 @@ from grpc_reflection.v1alpha import reflection
 from limbeck_common.errors import LimbeckError, SettingsError
 from limbeck_common.learning.workshop import Workshop
 from limbeck_common.methods.registry import make_method
+from limbeck_common.wire.payload import message_bytes
 from limbeck_common.wire.v1 import federation_pb2, operator_pb2
 from limbeck_common.wire.v1.federation_pb2_grpc import add_FederationServicer_to_server
 from limbeck_common.wire.v1.operator_pb2_grpc import add_OperatorServicer_to_server
 from limbeck_server.build import find_open_data, make_machine, make_models, make_pupil, make_spec
 from limbeck_server.coordinator import Coordinator, Presence
 from limbeck_server.identity import Guard
-from limbeck_server.listening import bind, choose_tls, serve_enrolment, warn_of_expiry
+from limbeck_server.listening import bind, choose_tls, new_server, serve_enrolment, warn_of_expiry
 from limbeck_server.operator import OperatorService
 from limbeck_server.pupil import WorkshopPupil
 from limbeck_server.reception import Reception
@@ -31,14 +32,6 @@ from limbeck_server.settings import Settings
 from limbeck_server.store import Store
 from limbeck_server.tls_folder import TlsFolder
 
-_OPTIONS = [
-    ("grpc.so_reuseport", 0),  # a port in use is an error, not a share of its calls
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.max_concurrent_streams", 100),
-]
 _DAY = 86_400.0
 _log = structlog.get_logger()
 
@@ -71,8 +64,9 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
         coordinator = Coordinator(spec, make_machine(settings), method, store, presence, pupil, models)
         coordinator.recover(uuid.uuid4().hex[:12])
         registry = closing.enter_context(tls.registry()) if tls else None
+        guard = Guard(registry, settings.limits.calls_per_client)
         reception = Reception(coordinator, open_data.digest, open_data.data)
-        server, address = await _listen(settings, coordinator, reception, tls, Guard(registry))
+        server, address = await _listen(settings, coordinator, reception, tls, guard)
         closing.push_async_callback(server.stop, 1.0)
         if tls and registry:
             enrolment = await serve_enrolment(settings, tls, registry, int(address.rpartition(":")[2]))
@@ -104,10 +98,9 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
 async def _listen(
     settings: Settings, coordinator: Coordinator, reception: Reception, tls: TlsFolder | None, guard: Guard
 ) -> tuple[grpc.aio.Server, str]:
-    server = grpc.aio.server(options=_OPTIONS)
+    server = new_server(message_bytes(coordinator.spec.open_rows), settings.limits.connections)
     traffic = Traffic()
-    store = reception.coordinator.store
-    federation = FederationService(reception, coordinator, store, settings.limits, traffic, guard)
+    federation = FederationService(reception, coordinator, settings.limits, traffic, guard)
     add_FederationServicer_to_server(federation, server)
     add_OperatorServicer_to_server(OperatorService(coordinator, traffic, guard), server)
     checker = health.aio.HealthServicer()
@@ -117,11 +110,11 @@ async def _listen(
         operator_pb2.DESCRIPTOR.services_by_name["Operator"].full_name,
     ]
     reflection.enable_server_reflection([*services, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
-    port = bind(server, f"{settings.listen.host}:{settings.listen.port}", tls)
+    port = bind(server, settings.listen.at(), tls)
     await server.start()
     for service in ("", *services):
         await checker.set(service, health_pb2.HealthCheckResponse.SERVING)
-    return server, f"{settings.listen.host}:{port}"
+    return server, settings.listen.at(port)
 
 
 async def _warn_daily(tls: TlsFolder) -> None:

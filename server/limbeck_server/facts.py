@@ -3,7 +3,10 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar
+
+import pydantic_core
+from pydantic import Field, TypeAdapter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,11 +147,11 @@ class Ended(Fact):
     """The federation came to its end: `state` is finished, failed or stopped."""
 
     kind: ClassVar[str] = "ended"
-    state: str
+    state: Annotated[str, Field(pattern="^(finished|failed|stopped)$")]
     reason: str
 
 
-_KINDS = {kind.kind: kind for kind in Fact.__subclasses__()}
+_KINDS: dict[str, TypeAdapter[Fact]] = {kind.kind: TypeAdapter(kind) for kind in Fact.__subclasses__()}
 
 
 def to_json(fact: Fact) -> str:
@@ -157,11 +160,12 @@ def to_json(fact: Fact) -> str:
 
 
 def from_json(line: str) -> Fact:
-    """Return the fact that `to_json` wrote."""
-    fields: dict[str, Any] = json.loads(line)
-    if "participants" in fields:
-        fields["participants"] = tuple(fields["participants"])
-    return _KINDS[fields.pop("kind")](**fields)
+    """Return the fact that `to_json` wrote. Raises ValueError for a line that it did not write."""
+    fields = pydantic_core.from_json(line)
+    kind = fields.get("kind") if isinstance(fields, dict) else None
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise ValueError("no such fact")
+    return _KINDS[kind].validate_json(line, strict=True)
 
 
 def link(previous: str, line: str) -> str:

@@ -3,13 +3,14 @@
 A row holds what travels: the block's head as protobuf, and its payload.
 """
 
+import operator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from limbeck_common.errors import StreamError
+from limbeck_common.errors import DataError, RefusalError
 from limbeck_common.messages import Block, FileArray, nbytes
 from limbeck_common.wire.codec import decode_block, encode_block
 from limbeck_common.wire.payload import Payload, chunks
@@ -39,12 +40,16 @@ def to_block(row: Mapping[str, Any], folder: Path, open_rows: int) -> Block:
     """Return the block that `to_row` wrote; large values lie in `folder`, its row numbers are below `open_rows`.
 
     Raises:
-        RefusalError: it is not what `to_row` wrote.
+        DataError: `to_row` wrote no such row.
     """
     try:
         head = Head.FromString(row["head"])
-    except DecodeError as error:
-        raise StreamError(f"no block: {error}") from error
-    inline = row["file"] is None
-    payload = Payload.of(row["payload"]) if inline else Payload.at(folder / row["file"], row["size"])
-    return decode_block(head, payload, open_rows)
+        if row["file"] is None:
+            payload = Payload.of(row["payload"])
+        elif Path(row["file"]).name != row["file"]:
+            raise ValueError("its file lies elsewhere")
+        else:
+            payload = Payload.at(folder / row["file"], operator.index(row["size"]))
+        return decode_block(head, payload, open_rows)
+    except (RefusalError, DecodeError, ValueError, TypeError, OverflowError) as error:
+        raise DataError(f"a stored block cannot be read: {error}", remedy="limbeck-server audit") from error

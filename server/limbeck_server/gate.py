@@ -2,25 +2,23 @@
 
 import math
 import re
+from collections.abc import Mapping
 
 import numpy as np
 
-from limbeck_common.config import Spec
+from limbeck_common.config import NAME_RULE, Spec, is_name
 from limbeck_common.errors import ClientNameError, FederationError, KeysError, ShapeError, ValuesError
-from limbeck_common.messages import Block, Rows, Space, Task, Uplink
+from limbeck_common.messages import Block, Outline, Rows, Space, Task
 
 HEAVIEST = 1 << 20  # rows that one client may claim to have behind its block
 _MAX_METRICS = 64
 _METRIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_CLIENT_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def check_name(name: str) -> str:
     """Return a usable client name as it is. Raises ClientNameError for any other."""
-    if not _CLIENT_NAME.fullmatch(name):
-        raise ClientNameError(
-            f"client name {name[:80]!r}", expected="1 to 64 letters, digits, dots, dashes, underscores"
-        )
+    if not is_name(name):
+        raise ClientNameError(f"client name {name[:80]!r}", expected=NAME_RULE)
     return name
 
 
@@ -32,13 +30,45 @@ def check_federation(named: str, federation_id: str) -> None:
         )
 
 
-def check_metrics(uplink: Uplink) -> None:
+def check_metrics(metrics: Mapping[str, float]) -> None:
     """Raises ValuesError for metrics that are too many, oddly named or not finite."""
-    for name, value in uplink.metrics.items():
-        if len(uplink.metrics) > _MAX_METRICS or not _METRIC_NAME.fullmatch(name) or not math.isfinite(value):
+    for name, value in metrics.items():
+        if len(metrics) > _MAX_METRICS or not _METRIC_NAME.fullmatch(name) or not math.isfinite(value):
             raise ValuesError(
                 f"metric {name[:80]!r} = {value}", expected=f"at most {_MAX_METRICS} plainly named finite numbers"
             )
+
+
+def check_outline(outline: Outline | None, task: Task | None, spec: Spec) -> int:
+    """Check what is said of a block before its values are there; return the most bytes that they may have.
+
+    Raises:
+        KeysError, ShapeError: it cannot be what was asked for. Nothing is asked for in the closing round.
+    """
+    if task is None or outline is None:
+        if outline is not None or task is not None:
+            raise KeysError(
+                "the uplink has a contribution" if outline else "the uplink has no contribution",
+                expected=("none in the closing round" if outline else "what the downlink asked for"),
+            )
+        return 0
+    size = sum(math.prod(shape) * dtype.itemsize for dtype, shape in outline.forms)
+    if task.space is Space.PARAMETERS:
+        known = {4 * sum(math.prod(shape) for shape in shapes.values()) for shapes in task.models.values()}
+        if outline.kind is not task.kind or size not in known:
+            raise _other_model(outline, task)
+        return size
+    asked = (len(task.wanted) if task.space is Space.OPEN else spec.classes, task.columns or spec.classes)
+    shapes = [shape for dtype, shape in outline.forms if dtype == task.dtype]
+    fits = shapes == [asked] or (task.partial and [shape[1:] for shape in shapes] == [asked[1:]] and shapes[0] < asked)
+    if outline.kind is not task.kind or len(outline.forms) != 1 or not fits:
+        forms = " and ".join(f"type {dtype} and shape {list(extent)}" for dtype, extent in outline.forms[:3])
+        most = "at most " * task.partial
+        raise ShapeError(
+            f"{outline.kind} of {forms or 'no tensor'}",
+            expected=f"{task.kind} of type {np.dtype(task.dtype)} and {most}shape {list(asked)}",
+        )
+    return size
 
 
 def check_form(block: Block | None, task: Task | None, spec: Spec) -> str:
@@ -48,11 +78,7 @@ def check_form(block: Block | None, task: Task | None, spec: Spec) -> str:
         KeysError, ShapeError, ValuesError: what is wrong with it. Nothing is asked for in the closing round.
     """
     if task is None or block is None:
-        if block is not None or task is not None:
-            raise KeysError(
-                "the uplink has a contribution" if block else "the uplink has no contribution",
-                expected=("none in the closing round" if block else "what the downlink asked for"),
-            )
+        check_outline(block.outline if block else None, task, spec)
         return ""
     most = HEAVIEST if task.weighted else 1
     if not 1 <= block.weight <= most:
@@ -61,22 +87,15 @@ def check_form(block: Block | None, task: Task | None, spec: Spec) -> str:
         raise KeysError(f"keys of the space {block.space}", expected=f"of the space {task.space}")
     if task.space is Space.PARAMETERS:
         return _check_model(block, task)
-    if not task.partial and task.space is Space.OPEN and not np.array_equal(block.rows, task.wanted.indices):
-        unasked = np.setdiff1d(block.rows, task.wanted.indices)
-        lacking = len(np.setdiff1d(task.wanted.indices, block.rows))
-        raise KeysError(
-            f"{len(block.rows)} rows, {len(unasked)} of them not asked for and {lacking} missing",
-            expected=f"the {len(task.wanted)} rows of the downlink",
-        )
-    allowed = task.wanted.indices if task.space is Space.OPEN else np.arange(spec.classes)
-    if task.partial and not np.isin(block.rows, allowed, assume_unique=True).all():
-        raise KeysError("keys that were not asked for", expected=f"some of the {len(allowed)} of the downlink")
-    values, columns = block.predictions, task.columns or spec.classes
-    if block.kind is not task.kind or values.dtype != task.dtype or values.shape != (len(block.rows), columns):
-        raise ShapeError(
-            f"{block.kind} of type {values.dtype} and shape {list(values.shape)}",
-            expected=f"{task.kind} of type {np.dtype(task.dtype)} and shape [{len(block.rows)}, {columns}]",
-        )
+    asked, what = (task.wanted.indices, "rows") if task.space is Space.OPEN else (np.arange(spec.classes), "classes")
+    if not np.array_equal(block.rows, asked):
+        unasked, lacking = len(np.setdiff1d(block.rows, asked)), len(np.setdiff1d(asked, block.rows))
+        if unasked or not task.partial:
+            raise KeysError(
+                f"{len(block.rows)} {what}, {unasked} of them not asked for and {lacking} missing",
+                expected=f"{'some of' if task.partial else 'all'} the {len(asked)} {what} that were asked for",
+            )
+    check_outline(block.outline, task, spec)
     return ""
 
 
@@ -89,8 +108,13 @@ def _check_model(block: Block, task: Task) -> str:
         for group, shapes in task.models.items():
             if found == shapes:
                 return group
-    raise ShapeError(
-        f"{block.kind} under {len(names)} names, {sum(math.prod(shape) for shape in found.values())} values",
+    raise _other_model(block.outline, task)
+
+
+def _other_model(outline: Outline, task: Task) -> ShapeError:
+    values = sum(math.prod(shape) for _, shape in outline.forms)
+    return ShapeError(
+        f"{outline.kind} of {values} values in {len(outline.forms)} tensors",
         expected="float32 parameters of " + " or ".join(group or "the server's model" for group in task.models),
         remedy="join with that model",
     )

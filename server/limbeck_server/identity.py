@@ -1,13 +1,16 @@
 """Who is calling: the certificate's word, never a message's."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import grpc
 
 from limbeck_common.certificates import Identity, read_identity
-from limbeck_common.errors import CertificateError, IdentityError, RoleError
+from limbeck_common.errors import BusyError, CertificateError, IdentityError, RoleError
 from limbeck_server.registry import Registry
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -18,9 +21,35 @@ class Guard:
     """Asked on every call, so that a revocation works at once.
 
     Without a registry the port is in plain text, on loopback or by explicit choice: callers are who they say.
+    `calls` is how many a client may have open at a time.
     """
 
     registry: Registry | None = None
+    calls: int = 16
+    _open: Counter[str] = field(default_factory=Counter)
+
+    @contextmanager
+    def admit(self, context: Context) -> Iterator[None]:
+        """Count a client's call while it lasts: by its certificate's name, or by its connection in plain text.
+
+        Raises:
+            CertificateError, RoleError: it may not make this call.
+            BusyError: it has too many open.
+        """
+        caller = context.peer() if self.registry is None else self._known(context, "client").name
+        if self._open[caller] >= self.calls:
+            raise BusyError(
+                f"{caller} has {self._open[caller]} calls open",
+                expected=f"at most {self.calls} at a time",
+                remedy="run one client under a name",
+            )
+        self._open[caller] += 1
+        try:
+            yield
+        finally:
+            self._open[caller] -= 1
+            if not self._open[caller]:
+                del self._open[caller]
 
     def caller(self, context: Context, claimed: str | None = None) -> str:
         """Return the calling client's name. `claimed` is the name in its message, where there is one.

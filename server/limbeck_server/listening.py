@@ -7,15 +7,13 @@ from limbeck_common.errors import ListenError, SettingsError
 from limbeck_common.wire.credentials import is_loopback
 from limbeck_common.wire.v1.enrolment_pb2_grpc import add_EnrolmentServicer_to_server
 from limbeck_server.enrolment import EnrolmentService
+from limbeck_server.parsing import Parsing
 from limbeck_server.registry import Registry
 from limbeck_server.settings import Settings
 from limbeck_server.tls_folder import TlsFolder
 
-_ENROL_OPTIONS = [
-    ("grpc.so_reuseport", 0),
-    ("grpc.max_receive_message_length", 1 << 16),  # strangers call here
-    ("grpc.max_concurrent_streams", 8),
-]
+_ENROL_MESSAGE = 1 << 16  # strangers call here
+_ENROL_CONNECTIONS = 64
 _log = structlog.get_logger()
 
 
@@ -41,6 +39,24 @@ def choose_tls(settings: Settings) -> TlsFolder | None:
             remedy=f"run `limbeck-server init --host NAME --tls {folder.path}` first, or use --insecure",
         )
     return None
+
+
+def new_server(message_bytes: int, connections: int) -> grpc.aio.Server:
+    """Return a server that has no port yet, and gRPC's own limits: bytes of one message, connections at a time."""
+    options = [
+        ("grpc.so_reuseport", 0),  # a port in use is an error, not a share of its calls
+        ("grpc.keepalive_time_ms", 20_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.max_receive_message_length", message_bytes),
+        ("grpc.compression_enabled_algorithms_bitset", 1),  # none: a small compressed message can be a huge one
+        ("grpc.max_concurrent_streams", 100),  # of one connection
+        ("grpc.max_allowed_incoming_connections", connections),
+        ("grpc.server_handshake_timeout_ms", 10_000),
+        ("grpc.max_connection_idle_ms", 300_000),  # one without a call
+    ]
+    return grpc.aio.server(options=options, interceptors=[Parsing()])
 
 
 def warn_of_expiry(folder: TlsFolder) -> None:
@@ -78,13 +94,13 @@ async def serve_enrolment(settings: Settings, folder: TlsFolder, registry: Regis
     Raises:
         ListenError: the address cannot be bound.
     """
-    server = grpc.aio.server(options=_ENROL_OPTIONS)
+    server = new_server(_ENROL_MESSAGE, _ENROL_CONNECTIONS)
     add_EnrolmentServicer_to_server(EnrolmentService(folder.ca(), registry), server)
     wanted = settings.tls.enrol_port
     if wanted is None:
         wanted = port + 1 if settings.listen.port else 0
-    bound = bind(server, f"{settings.listen.host}:{wanted}", folder, mutual=False)
+    bound = bind(server, settings.listen.at(wanted), folder, mutual=False)
     registry.note("enrol_port", str(bound))
     await server.start()
-    _log.info("enrolment", address=f"{settings.listen.host}:{bound}")
+    _log.info("enrolment", address=settings.listen.at(bound))
     return server

@@ -5,19 +5,18 @@ more than a megabyte lie in files beside the database; their rows are written af
 """
 
 import contextlib
-import fcntl
 import itertools
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from limbeck_common.disk import flush
+from limbeck_common.disk import flush, take
 from limbeck_common.errors import SettingsError
 from limbeck_common.messages import Block, FileArray, Tensor
 from limbeck_server.facts import Dropped, Fact, from_json, link, to_json
@@ -59,14 +58,14 @@ class Store:
             with self._engine.connect() as connection:
                 last = sa.select(FACTS.c.chain).order_by(FACTS.c.number.desc()).limit(1)
                 self._chain: str = connection.execute(last).scalar() or ""
-        except sa.exc.DatabaseError as error:
+            self._sweep()
+        except (sa.exc.DatabaseError, ValueError) as error:  # SQLite's words may quote bytes that are no text
             self.close()
             raise SettingsError(
-                f"{folder / 'journal.sqlite'} cannot be used: {error.orig}",
+                f"{folder / 'journal.sqlite'} cannot be used: {getattr(error, 'orig', error)}",
                 expected="a limbeck journal or no file",
                 remedy="name another folder with [store] path",
             ) from error
-        self._sweep()
 
     def _sweep(self) -> None:
         """Remove files that no row names: uploads that a crash cut off, none of them acknowledged."""
@@ -86,9 +85,20 @@ class Store:
         self._lock.close()
 
     def facts(self) -> list[Fact]:
-        """Return the journal."""
-        with self._engine.connect() as connection:
-            return [from_json(row.fact) for row in connection.execute(sa.select(FACTS).order_by(FACTS.c.number))]
+        """Return the journal. Raises SettingsError where it is damaged."""
+        with self._reading() as connection:
+            return [from_json(str(row.fact)) for row in connection.execute(sa.select(FACTS).order_by(FACTS.c.number))]
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except (sa.exc.DatabaseError, ValueError) as error:
+            raise SettingsError(
+                f"the journal in {self.folder} is damaged: {' '.join(str(error).split())[:200]}",
+                remedy=f"see what is: limbeck-server audit --store {self.folder}",
+            ) from error
 
     def commit(self, facts: Iterable[Fact], filed: Iterable[Filed] = ()) -> None:
         """Append facts and file blocks in one transaction; durable once this returns.
@@ -124,7 +134,7 @@ class Store:
     def uplinks(self, number: int) -> Iterator[tuple[str, Block]]:
         """Yield a round's clients and their accepted blocks, one at a time, by client name."""
         query = sa.select(BLOCKS.c.client).where(BLOCKS.c.round == number, ~BLOCKS.c.client.startswith(TEACHER))
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             names = connection.execute(query.order_by(BLOCKS.c.client)).scalars().all()
         for name in names:
             block = self._find(number, name)
@@ -138,7 +148,7 @@ class Store:
     def teachings(self, number: int) -> dict[str, Block]:
         """Return what a round taught each group."""
         query = sa.select(BLOCKS).where(BLOCKS.c.round == number, BLOCKS.c.client.startswith(TEACHER))
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             return {row.client.removeprefix(TEACHER): self._block(row) for row in connection.execute(query)}
 
     def collect(self, parts: Iterable[NDArray[np.float32]]) -> Tensor:
@@ -162,7 +172,7 @@ class Store:
 
     def _find(self, number: int, name: str) -> Block | None:
         query = sa.select(BLOCKS).where(BLOCKS.c.round == number, BLOCKS.c.client == name)
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else self._block(row)
 
@@ -175,19 +185,6 @@ class Store:
 
     def _block(self, row: sa.Row[Any]) -> Block:
         return to_block(row._asdict(), self.blocks, _ANY_POPULATION)
-
-
-def take(path: Path) -> TextIO:
-    """Lock a folder for this process; the lock goes with the process, however it ends."""
-    file = path.open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        raise SettingsError(
-            f"another daemon works in {path.parent}", remedy="stop it, or name another folder with --store"
-        ) from error
-    return file
 
 
 def _set_durable(connection: Any, _record: object) -> None:

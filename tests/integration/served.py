@@ -19,13 +19,14 @@ from limbeck_common.messages import Rows, Tensor, Uplink, soft_labels
 from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.calls import OPTIONS
 from limbeck_common.wire.codec import block_digest, encode_uplink
-from limbeck_common.wire.payload import chunks
+from limbeck_common.wire.payload import chunks, message_bytes
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationStub, add_FederationServicer_to_server
 from limbeck_common.wire.v1.operator_pb2_grpc import add_OperatorServicer_to_server
 from limbeck_server.coordinator import Coordinator, Presence
+from limbeck_server.gathering import Ground
 from limbeck_server.identity import Guard
-from limbeck_server.listening import bind
+from limbeck_server.listening import bind, new_server
 from limbeck_server.operator import OperatorService
 from limbeck_server.reception import Reception
 from limbeck_server.round import Bounds, Machine
@@ -77,7 +78,8 @@ class Served:
         self, client: str, values: Tensor | None = None, rows: NDArray[Any] | None = None, **fields: Any
     ) -> Uplink:
         """Return a valid uplink for round 1, but for what the arguments change."""
-        wanted = make_method(self.coordinator.spec.method).plan(self.coordinator.spec, 1)
+        spec = self.coordinator.spec
+        wanted = make_method(spec.method).plan(Ground(spec, {}, lambda *_: None), 1).wanted
         keys = wanted if rows is None else Rows(rows)
         block = soft_labels(keys, np.full((len(keys), 3), 1 / 3, np.float32) if values is None else values)
         given = {"federation_id": self.federation_id, "round": 1, "contribution": block, "digest": block_digest(block)}
@@ -102,19 +104,24 @@ def reason(error: grpc.aio.AioRpcError) -> tuple[str, str]:
 
 @asynccontextmanager
 async def served(
-    folder: Path, spec: Spec = SPEC, limits: LimitSettings | None = None, tls: TlsFolder | None = None
+    folder: Path,
+    spec: Spec = SPEC,
+    limits: LimitSettings | None = None,
+    tls: TlsFolder | None = None,
+    federation_id: str = "test",
 ) -> AsyncIterator[Served]:
     """Serve a federation of two clients on a free loopback port; with `tls`, under mTLS, to whoever dials with it."""
     store = Store(folder / "store")
     machine = Machine(spec.rounds, spec.seed, Bounds(2, 2, 0, 60), Bounds(2, 2, 0, 60))
     coordinator = Coordinator(spec, machine, make_method(spec.method), store, Presence(30))
-    coordinator.recover("test")
+    coordinator.recover(federation_id)
     running = asyncio.create_task(coordinator.run())
     reception = Reception(coordinator, open_digest(OPEN), OPEN)
-    server = grpc.aio.server()
+    limits = limits or LimitSettings()
+    server = new_server(message_bytes(spec.open_rows), limits.connections)
     registry = tls.registry() if tls else None
-    guard, traffic = Guard(registry), Traffic()
-    service = FederationService(reception, coordinator, store, limits or LimitSettings(), traffic, guard)
+    guard, traffic = Guard(registry, limits.calls_per_client), Traffic()
+    service = FederationService(reception, coordinator, limits, traffic, guard)
     add_FederationServicer_to_server(service, server)
     add_OperatorServicer_to_server(OperatorService(coordinator, traffic, guard), server)
     address = f"127.0.0.1:{bind(server, '127.0.0.1:0', tls)}"

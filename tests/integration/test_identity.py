@@ -64,6 +64,11 @@ async def enrolment(tls: TlsFolder) -> AsyncIterator[str]:
             await server.stop(None)
 
 
+async def dialled_join(server: Served, shown: Credentials) -> None:
+    async with dialled(server, shown) as client:
+        await client.join("b")
+
+
 async def refused(call: Awaitable[Any]) -> tuple[str, str]:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
@@ -114,6 +119,27 @@ def test_a_client_acts_under_its_certificates_name_alone(tmp_path: Path, tls: Tl
             assert not server.coordinator.state.delivered
             await a.push(iter(push_messages(a.uplink("a"))))
             assert list(server.coordinator.state.delivered) == ["a"]
+
+    asyncio.run(scene())
+
+
+def test_a_recorded_push_works_for_nobody_else_and_in_no_later_federation(tmp_path: Path, tls: TlsFolder) -> None:
+    async def scene() -> None:
+        mine = credentials(tls, "a")
+        async with served(tmp_path / "old", tls=tls, federation_id="old") as old, dialled(old, mine) as a:
+            await asyncio.gather(a.join("a"), dialled_join(old, credentials(tls, "b")))
+            recorded = push_messages(a.uplink("a"))
+            await a.push(iter(recorded))
+        async with (
+            served(tmp_path / "new", tls=tls, federation_id="new") as new,
+            dialled(new, mine) as a,
+            dialled(new, credentials(tls, "b")) as b,
+        ):
+            await asyncio.gather(a.join("a"), b.join("b"))
+            assert await refused(a.push(iter(recorded))) == ("FAILED_PRECONDITION", "WRONG_FEDERATION")
+            recorded[0].head.federation_id = "new"
+            assert await refused(b.push(iter(recorded))) == WRONG_IDENTITY
+            assert not new.coordinator.state.delivered
 
     asyncio.run(scene())
 
@@ -232,6 +258,10 @@ def test_every_bad_token_is_refused_with_one_status(tls: TlsFolder) -> None:
                 assert await refused(ask(good.id, good.secret)) == TOKEN_REFUSED
                 late = tls.new_token("a", "client", 0)
                 assert await refused(ask(late.id, late.secret)) == TOKEN_REFUSED
+                cancelled = tls.new_token("gone", "client", 60)
+                with tls.registry() as beside:
+                    beside.revoke("gone")
+                assert await refused(ask(cancelled.id, cancelled.secret)) == TOKEN_REFUSED
 
     asyncio.run(scene())
 

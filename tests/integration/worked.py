@@ -9,7 +9,7 @@ from limbeck_common.config import MethodSpec, Spec
 from limbeck_common.messages import Downlink, Ended, Uplink, soft_labels
 from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.codec import block_digest
-from limbeck_server.coordinator import Coordinator, Presence
+from limbeck_server.coordinator import Coordinator, Presence, Pupil
 from limbeck_server.round import Bounds, Machine
 from limbeck_server.store import Store
 
@@ -17,7 +17,7 @@ CLIENTS = ("a", "b", "c")
 ROUNDS = 3
 
 
-def work(folder: Path, keep_rounds: int = 0, classes: int = 3, rows: int = 8) -> None:
+def work(folder: Path, keep_rounds: int = 0, classes: int = 3, rows: int = 8, pupil: Pupil | None = None) -> None:
     """Run a federation of random predictions to its end, and close its store."""
     spec = Spec(
         rounds=ROUNDS,
@@ -29,15 +29,15 @@ def work(folder: Path, keep_rounds: int = 0, classes: int = 3, rows: int = 8) ->
     )
     store = Store(folder, keep_rounds)
     try:
-        asyncio.run(_work(spec, store))
+        asyncio.run(_work(spec, store, pupil))
     finally:
         store.close()
 
 
-async def _work(spec: Spec, store: Store) -> None:
+async def _work(spec: Spec, store: Store, pupil: Pupil | None) -> None:
     bounds = Bounds(len(CLIENTS), len(CLIENTS), 0, 60)
     machine = Machine(spec.rounds, spec.seed, bounds, bounds)
-    coordinator = Coordinator(spec, machine, make_method(spec.method), store, Presence(30))
+    coordinator = Coordinator(spec, machine, make_method(spec.method), store, Presence(30), pupil)
     coordinator.recover("test")
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(coordinator.run())

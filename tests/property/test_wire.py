@@ -14,7 +14,16 @@ from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limbeck_common.errors import KeysError, RefusalError, ShapeError, SizeError, StreamError
+from limbeck_common.errors import (
+    DataError,
+    KeysError,
+    LimbeckError,
+    RefusalError,
+    ShapeError,
+    SizeError,
+    StreamError,
+    ValuesError,
+)
 from limbeck_common.messages import Block, Downlink, FileArray, Kind, Rows, Space, Uplink, soft_labels
 from limbeck_common.seeds import Sample
 from limbeck_common.wire.codec import (
@@ -112,13 +121,14 @@ HOSTILE = {
     "runs that wrap around": Indices(ranges=block_pb2.Ranges(gaps_and_lengths=[2**63, 1, 2**63, 1])),
     "runs that end too late": Indices(ranges=block_pb2.Ranges(gaps_and_lengths=[40, 11])),
     "half a run": Indices(ranges=block_pb2.Ranges(gaps_and_lengths=[1])),
+    "half a million runs": Indices(ranges=block_pb2.Ranges(gaps_and_lengths=[0] * 1_000_000)),
     "many empty runs": Indices(ranges=block_pb2.Ranges(gaps_and_lengths=[0] * 102)),
     "a bitmap of too many bytes": Indices(bitmap=block_pb2.Bitmap(bits=bytes(8))),
     "a bitmap with a bit too far": Indices(bitmap=block_pb2.Bitmap(bits=bytes(6) + b"\x04")),
 }
 
 
-def refuses(kind: type[RefusalError], call: Callable[[], object]) -> None:
+def refuses(kind: type[LimbeckError], call: Callable[[], object]) -> None:
     """Show that a call is refused, at once and without much memory."""
     tracemalloc.start()
     began = time.monotonic()
@@ -241,6 +251,39 @@ def test_a_block_names_no_more_classes_than_there_can_be() -> None:
     head.contribution.values[0].shape[:] = [0, 2**30]
     head.contribution.classes.sample.population = 2**30
     refuses(KeysError, lambda: decode_uplink(head, Payload(0, 0), OPEN_ROWS))
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, np.nan, np.inf])
+def test_a_temperature_is_a_finite_number_above_0(temperature: float) -> None:
+    block = soft_labels(rows(0), np.array([[0.5, 0.5]], np.float32), temperature)
+    with pytest.raises(ValuesError, match="temperature"):
+        there_and_back(block)
+
+
+def test_a_block_has_no_more_tensors_than_a_model_has() -> None:
+    names, values = ("",) * 5000, (np.ones(0, np.float32),) * 5000
+    head, _ = encode_uplink(up(Block(Space.PARAMETERS, names, Kind.PARAMETERS, values)))
+    refuses(ShapeError, lambda: decode_uplink(head, Payload(0, 0), OPEN_ROWS))
+
+
+def test_an_array_in_a_file_that_is_gone_or_too_short_is_a_named_error(tmp_path: Path) -> None:
+    path = tmp_path / "values"
+    path.write_bytes(bytes(40))
+    array = FileArray(path, 8, np.dtype("<f4"), (4, 2))
+    assert array[:].shape == (4, 2)
+    assert array[3:1].shape == (0, 2)
+    for bad in (
+        replace(array, shape=(5, 2)),
+        replace(array, shape=(2**62, 2**62)),
+        replace(array, path=tmp_path / "x"),
+    ):
+        refuses(DataError, lambda bad=bad: bad[:])  # type: ignore[misc]
+
+
+def test_bytes_that_are_no_message_are_a_bad_stream() -> None:
+    for data in (b"", b"\xff" * 20, b"\0\0\0\4\xff\xff\xff\xff"):
+        with pytest.raises(StreamError):
+            decode_uplink(*read_message(data, federation_pb2.Uplink()), OPEN_ROWS)
 
 
 @given(blocks(), st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 255)), max_size=6), st.integers(0, 40))

@@ -31,6 +31,7 @@ def gathered(
     for block in (uplinks or {}).values():
         received, group = made.check(block)
         assert received is not None
+        made.admit(received, group)
         made.add(received, group)
     return made
 

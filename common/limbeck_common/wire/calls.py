@@ -10,6 +10,7 @@ from grpc_status.rpc_status import from_call
 from limbeck_common.errors import RefusalError, UnreachableError, refusals
 
 OPTIONS = [
+    ("grpc.compression_enabled_algorithms_bitset", 1),  # none: a small compressed message can be a huge one
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from limbeck_common.config import MAX_CLASSES
-from limbeck_common.errors import KeysError, ShapeError, StreamError
-from limbeck_common.messages import Block, Downlink, Kind, Rows, Space, Tensor, Uplink, nbytes
+from limbeck_common.errors import KeysError, ShapeError, StreamError, ValuesError
+from limbeck_common.messages import Block, Downlink, Kind, Outline, Rows, Space, Tensor, Uplink, nbytes
 from limbeck_common.wire.payload import Payload, chunks, digest_tensors
 from limbeck_common.wire.rows import decode_rows, encode_rows
 from limbeck_common.wire.v1 import block_pb2, federation_pb2
@@ -23,6 +24,7 @@ from limbeck_common.wire.v1 import block_pb2, federation_pb2
 _Head = TypeVar("_Head", federation_pb2.Downlink, federation_pb2.Uplink)
 
 _MAX_AXES = 8
+_MAX_TENSORS = 4096  # empty ones take no payload, but memory each
 _MAX_ROW_BYTES = 1 << 32  # of a tensor without rows, which no payload bounds
 _MAX_INFLATED = 1 << 26
 _DEFLATES_TO = 1100  # deflate packs at most 1,032 bytes into one
@@ -145,18 +147,34 @@ def encode_block(block: Block, message: block_pb2.Block) -> tuple[Tensor, ...]:
     return tuple(tensors)
 
 
+def read_outline(message: block_pb2.Block) -> Outline:
+    """Return what a head says of its block's values. Raises ShapeError where no array could be like that."""
+    kind = _KINDS.get(message.kind)
+    if kind is None:
+        raise ShapeError(
+            f"values of unknown kind {message.kind}", expected="probabilities, logits, parameters or codes"
+        )
+    if len(message.values) > _MAX_TENSORS:
+        raise ShapeError(f"{len(message.values)} tensors", expected=f"at most {_MAX_TENSORS}")
+    forms = []
+    for tensor in message.values:
+        dtype = _ELEMENTS.get(tensor.element_type)
+        if dtype is None or not 1 <= len(tensor.shape) <= _MAX_AXES:
+            raise ShapeError(f"a tensor of element type {tensor.element_type} and {len(tensor.shape)} axes")
+        forms.append((dtype, tuple(tensor.shape)))
+    return Outline(kind, tuple(forms))
+
+
 def decode_block(message: block_pb2.Block, payload: Payload, open_rows: int) -> Block:
     """Return the block; its arrays lie in `payload`.
 
     Raises:
         RefusalError: it contradicts itself, or names rows that an open set of `open_rows` rows has not.
     """
-    kind = _KINDS.get(message.kind)
-    if kind is None:
-        raise ShapeError(
-            f"values of unknown kind {message.kind}", expected="probabilities, logits, parameters or codes"
-        )
-    values = _decode_tensors(message.values, payload)
+    outline = read_outline(message)
+    if not (math.isfinite(message.temperature) and message.temperature > 0):
+        raise ValuesError(f"temperature {message.temperature:g}", expected="a finite number above 0")
+    values = _make_tensors(outline, message.values, payload)
     space, keys = _decode_keys(message, open_rows)
     if isinstance(keys, Rows):
         lengths = [len(tensor) for tensor in values]
@@ -164,7 +182,7 @@ def decode_block(message: block_pb2.Block, payload: Payload, open_rows: int) -> 
             raise ShapeError(f"{len(keys)} keys, and tensors of {lengths} rows", expected="one tensor, a row a key")
     elif len(keys) != len(values):
         raise ShapeError(f"{len(keys)} names and {len(values)} tensors", expected="one tensor a name")
-    return Block(space, keys, kind, values, message.temperature, message.weight or 1)
+    return Block(space, keys, outline.kind, values, message.temperature, message.weight or 1)
 
 
 def _decode_keys(message: block_pb2.Block, open_rows: int) -> tuple[Space, Rows | tuple[str, ...]]:
@@ -181,14 +199,10 @@ def _decode_keys(message: block_pb2.Block, open_rows: int) -> tuple[Space, Rows 
             raise KeysError("the block has no keys", expected="open indices, classes or parameter names")
 
 
-def _decode_tensors(messages: Iterable[block_pb2.Tensor], payload: Payload) -> tuple[Tensor, ...]:
+def _make_tensors(outline: Outline, messages: Iterable[block_pb2.Tensor], payload: Payload) -> tuple[Tensor, ...]:
     tensors: list[Tensor] = []
     offset = 0
-    for message in messages:
-        dtype = _ELEMENTS.get(message.element_type)
-        shape = tuple(message.shape)
-        if dtype is None or not 1 <= len(shape) <= _MAX_AXES:
-            raise ShapeError(f"a tensor of element type {message.element_type} and {len(shape)} axes")
+    for (dtype, shape), message in zip(outline.forms, messages, strict=True):
         row_bytes = math.prod(shape[1:], start=dtype.itemsize)  # Python integers: no product can wrap around
         size = shape[0] * row_bytes
         travelling = message.deflated_size or size
@@ -227,9 +241,16 @@ def write_message(head: federation_pb2.Downlink | federation_pb2.Uplink, tensors
 
 
 def read_message(data: bytes, head: _Head) -> tuple[_Head, Payload]:
-    """Return the head (filled in) and the payload of what `write_message` wrote."""
+    """Return the head (filled in) and the payload of what `write_message` wrote.
+
+    Raises:
+        RefusalError: it is something else.
+    """
     start = 4 + int.from_bytes(data[:4], "big")
-    head.ParseFromString(data[4:start])
+    try:
+        head.ParseFromString(data[4:start])
+    except DecodeError as error:
+        raise StreamError("a message whose head cannot be read") from error
     payload = Payload(head.payload_size, len(data))
     payload.add(data[start:])
     payload.close()

@@ -4,6 +4,7 @@ A payload is gathered in memory, or in a file once it is large: then the receive
 """
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -15,6 +16,7 @@ from limbeck_common.errors import SizeError, StreamError
 from limbeck_common.messages import FileArray, Tensor, slices
 
 CHUNK_BYTES = 1 << 18
+HEAD_BYTES = 1 << 16  # that a head may have beside its row numbers
 
 
 def chunks(tensors: Sequence[Tensor]) -> Iterator[bytes]:
@@ -24,6 +26,11 @@ def chunks(tensors: Sequence[Tensor]) -> Iterator[bytes]:
             view = _little(part).data.cast("B")
             for start in range(0, len(view), CHUNK_BYTES):
                 yield bytes(view[start : start + CHUNK_BYTES])
+
+
+def message_bytes(open_rows: int) -> int:
+    """Return the largest size of one message of a stream: a head, its row numbers as a bitmap, and a chunk."""
+    return HEAD_BYTES + open_rows // 8 + CHUNK_BYTES
 
 
 class Payload:
@@ -94,8 +101,7 @@ class Payload:
         """Return the array at `offset`, without a copy. The caller has checked that it lies within."""
         if self.path:
             return FileArray(self.path, offset, dtype, shape)
-        count = int(np.prod(shape))
-        return np.frombuffer(self._memory, dtype, count, offset).reshape(shape)
+        return np.frombuffer(self._memory, dtype, math.prod(shape), offset).reshape(shape)
 
 
 def digest_tensors(hasher: "hashlib._Hash", tensors: Sequence[Tensor]) -> None:

@@ -34,7 +34,10 @@ def decode_rows(message: pb.Indices, population: int) -> Rows:
             raise KeysError(f"a sample of {sample.count} of {sample.population} rows", expected=_within(population))
         return Rows.drawn(sample)
     if form == "ranges":
-        return Rows(_from_runs(np.array(message.ranges.gaps_and_lengths, np.uint64), population))
+        runs = message.ranges.gaps_and_lengths
+        if len(runs) > 2 * population:
+            raise KeysError(f"{len(runs)} gaps and lengths", expected=_within(population))
+        return Rows(_from_runs(np.array(runs, np.uint64), population))
     if form == "bitmap":
         bits = message.bitmap.bits
         if len(bits) > (population + 7) // 8:
@@ -62,7 +65,7 @@ def _to_runs(indices: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _from_runs(runs: NDArray[np.uint64], population: int) -> NDArray[np.int64]:
     # Each number alone is bounded first: a sum of them then cannot wrap around.
-    if len(runs) % 2 or len(runs) > 2 * population or (runs > population).any():
+    if len(runs) % 2 or (runs > population).any():
         raise KeysError("runs of rows that make no sense", expected=f"pairs of gap and length, {_within(population)}")
     ends = np.cumsum(runs.astype(np.int64))
     if len(ends) and ends[-1] > population:

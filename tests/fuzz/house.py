@@ -1,0 +1,188 @@
+"""A daemon's services in this process, without a network: two clients under mTLS's certificates, round 1 open."""
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Awaitable, Iterable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+from google.protobuf.message import DecodeError
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+
+from limbeck_common.certificates import new_key, signing_request
+from limbeck_common.config import MethodSpec, Spec
+from limbeck_common.errors import RefusalError, StreamError, refusals
+from limbeck_common.learning.datasets import open_digest
+from limbeck_common.messages import Uplink, soft_labels
+from limbeck_common.methods.registry import make_method
+from limbeck_common.wire.codec import block_digest, encode_uplink
+from limbeck_common.wire.payload import chunks
+from limbeck_common.wire.v1 import federation_pb2 as pb
+from limbeck_server.authority import sign_request
+from limbeck_server.coordinator import Coordinator, Presence
+from limbeck_server.enrolment import EnrolmentService
+from limbeck_server.gathering import Ground
+from limbeck_server.identity import Guard
+from limbeck_server.operator import OperatorService
+from limbeck_server.reception import Reception
+from limbeck_server.round import Bounds, Machine
+from limbeck_server.service import FederationService, Traffic
+from limbeck_server.settings import LimitSettings
+from limbeck_server.store import Store
+from limbeck_server.tls_folder import TlsFolder
+
+OPEN = np.arange(80, dtype=np.uint8).reshape(20, 4)
+METHOD = MethodSpec(name="dsfl", options={"open_per_round": 8})
+SPEC = Spec(rounds=2, classes=3, sample_shape=(4,), sample_dtype="|u1", open_rows=20, method=METHOD)
+ID = "test"
+WANTED = make_method(METHOD).plan(Ground(SPEC, {}, lambda *_: None), 1).wanted
+
+
+class Caller:
+    """What a handler sees of a call: who calls, and a way to refuse."""
+
+    def __init__(self, certificate: bytes) -> None:
+        self._certificate = certificate
+        self.status: Status | None = None
+
+    def peer(self) -> str:
+        return "ipv4:192.0.2.1:1"
+
+    def auth_context(self) -> dict[str, list[bytes]]:
+        return {"x509_pem_cert": [self._certificate]}
+
+    async def abort_with_status(self, status: Any) -> None:
+        self.status = Status.FromString(dict(status.trailing_metadata)["grpc-status-details-bin"])
+        raise grpc.aio.AbortError(self.status.message)
+
+    async def abort(self, code: grpc.StatusCode, details: str) -> None:
+        raise RuntimeError(f"{code.name}: {details}")
+
+
+def refusal(status: Status) -> RefusalError:
+    """Return a status's refusal, once it is known to be one that the protocol has."""
+    info = ErrorInfo()
+    assert status.details[0].Unpack(info)
+    kind = refusals()[info.reason]
+    assert grpc.StatusCode[kind.status].value[0] == status.code
+    assert info.metadata["wrong"]
+    assert len(status.SerializeToString()) < 6000  # base64 in trailers, of which 8 KiB arrive
+    return kind(info.metadata["wrong"])
+
+
+def uplink_messages(client: str = "a") -> list[pb.PushRequest]:
+    """A valid uplink for round 1, its payload in two chunks."""
+    block = soft_labels(WANTED, np.full((8, 3), 1 / 3, np.float32))
+    head, tensors = encode_uplink(Uplink(ID, client, 1, block, {"loss": 0.5}, block_digest(block)))
+    (payload,) = chunks(tensors)
+    return [pb.PushRequest(head=head, chunk=payload[:40]), pb.PushRequest(chunk=payload[40:])]
+
+
+class House:
+    """The services. `renew` sets the federation up anew: joined, round 1 open, nothing delivered."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="limbeck-fuzz-"))
+        self.loop = asyncio.new_event_loop()
+        self.tls = TlsFolder(self._folder / "tls")
+        self.tls.init(["127.0.0.1"])
+        self.registry = self.tls.registry()
+        self.client = self._certificate("a", "client")
+        self.operator = self._certificate("operator", "operator")
+        self.enrolment = EnrolmentService(self.tls.ca(), self.registry)
+        self.running: asyncio.Task[None] | None = None
+        self.renew()
+
+    def renew(self) -> None:
+        if self.running is not None:
+            self._leave()
+        self.loop.run_until_complete(self._found())
+
+    def close(self) -> None:
+        self._leave()
+        self.loop.run_until_complete(self.loop.shutdown_default_executor())
+        self.loop.close()
+        self.registry.close()
+        shutil.rmtree(self._folder)
+
+    def call(self, awaitable: Awaitable[Any]) -> Any:
+        return self.loop.run_until_complete(asyncio.wait_for(awaitable, 10))
+
+    def ask(self, call: Any, request: Any, certificate: bytes | None = None, most: int | None = None) -> Any:
+        """Make a call. Returns its answer, or a list of a stream's, the `most` first of them; raises its refusal."""
+        caller = Caller(certificate or self.client)
+
+        async def answers() -> Any:
+            made = call(request, caller)
+            if not hasattr(made, "__aiter__"):
+                return await made
+            found = []
+            async with contextlib.aclosing(made):
+                while most is None or len(found) < most:
+                    try:
+                        found.append(await anext(made))
+                    except StopAsyncIteration:
+                        break
+            return found
+
+        try:
+            return self.call(answers())
+        except grpc.aio.AbortError:
+            assert caller.status is not None
+            raise refusal(caller.status) from None
+
+    def _certificate(self, name: str, role: str) -> bytes:
+        certificate = sign_request(self.tls.ca(), signing_request(new_key(), name), name, role)
+        self.registry.enter(certificate)
+        return certificate
+
+    async def _found(self) -> None:
+        self.store = Store(self._folder / "store", flushes=False)
+        machine = Machine(SPEC.rounds, SPEC.seed, Bounds(2, 2, 0, 600), Bounds(2, 2, 0, 600))
+        self.coordinator = Coordinator(SPEC, machine, make_method(METHOD), self.store, Presence(600))
+        self.coordinator.recover(ID)
+        self.running = asyncio.create_task(self.coordinator.run())
+        await self.coordinator.join("a")
+        await self.coordinator.join("b")
+        self.coordinator.advance()
+        assert self.coordinator.state.participants == {"a", "b"}
+        guard, traffic = Guard(self.registry), Traffic()
+        limits = LimitSettings(pull_seconds=0.01)
+        reception = Reception(self.coordinator, open_digest(OPEN), OPEN)
+        self.federation = FederationService(reception, self.coordinator, limits, traffic, guard)
+        self.operating = OperatorService(self.coordinator, traffic, guard)
+
+    def _leave(self) -> None:
+        assert self.running is not None
+        self.running.cancel()
+        self.loop.run_until_complete(asyncio.gather(self.running, return_exceptions=True))
+        self.store.close()
+        shutil.rmtree(self._folder / "store")
+
+
+def parse(kind: Any, data: bytes) -> Any:
+    """Return a message. Raises StreamError, as the server's interceptor has it, for what is none."""
+    try:
+        return kind.FromString(data)
+    except DecodeError as error:
+        raise StreamError("no message") from error
+
+
+class Stream:
+    """Requests of a Push, as the server's interceptor hands them over."""
+
+    def __init__(self, messages: Iterable[bytes]) -> None:
+        self._messages = iter(messages)
+
+    def __aiter__(self) -> "Stream":
+        return self
+
+    async def __anext__(self) -> pb.PushRequest:
+        for message in self._messages:
+            return parse(pb.PushRequest, message)  # type: ignore[no-any-return]
+        raise StopAsyncIteration

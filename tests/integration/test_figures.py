@@ -1,0 +1,25 @@
+"""Figures of the server's own model, as the journal keeps them."""
+
+from pathlib import Path
+
+import numpy as np
+from worked import ROUNDS, work
+
+from limbeck_common.messages import Block
+from limbeck_server.facts import Evaluated
+from limbeck_server.store import Store
+
+
+class Diverging:
+    """A model whose loss is no number any more."""
+
+    async def learn(self, number: int, teaching: Block) -> dict[str, float]:  # noqa: ARG002 - whatever is taught
+        return {"accuracy": 0.1, "loss": np.nan, "entropy": np.inf}
+
+
+def test_only_finite_figures_become_facts(tmp_path: Path) -> None:
+    work(tmp_path, pupil=Diverging())
+    store = Store(tmp_path)
+    figures = [fact.figures for fact in store.facts() if isinstance(fact, Evaluated)]
+    store.close()
+    assert figures == [{"accuracy": 0.1}] * ROUNDS
