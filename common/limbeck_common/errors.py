@@ -19,6 +19,7 @@
     |   |-- StreamError               INVALID_ARGUMENT     a truncated or malformed message
     |   |-- SizeError                 RESOURCE_EXHAUSTED   larger than the limits allow
     |   |-- ConflictError             ALREADY_EXISTS       other content under the name of an accepted uplink
+    |   |-- StoreFullError            UNAVAILABLE          the server's disk is full: try again later
     |   `-- NotServedError            UNIMPLEMENTED        the server has no open data to send
     `-- SetupError                a person's mistake on this machine; never crosses the wire
         |-- SettingsError             configuration file, variables, flags
@@ -55,10 +56,14 @@ class LimbeckError(Exception):
 
 
 class RefusalError(LimbeckError):
-    """The server refused a message. `status` is the gRPC status code's name, `reason` the ErrorInfo's."""
+    """The server refused a message. `status` is the gRPC status code's name, `reason` the ErrorInfo's.
+
+    `again`: the same message may be taken later.
+    """
 
     status: ClassVar[str] = "FAILED_PRECONDITION"
     reason: ClassVar[str] = "REFUSED"
+    again: ClassVar[bool] = False
 
 
 class ProtocolVersionError(RefusalError):
@@ -174,6 +179,14 @@ class ConflictError(RefusalError):
 
     status = "ALREADY_EXISTS"
     reason = "CONFLICTING_UPLINK"
+
+
+class StoreFullError(RefusalError):
+    """The server's disk has no room for the message now."""
+
+    status = "UNAVAILABLE"
+    reason = "STORE_FULL"
+    again = True
 
 
 class NotServedError(RefusalError):

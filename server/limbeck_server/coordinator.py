@@ -4,6 +4,7 @@ An answer that shows a state is sent only once the facts behind that state are i
 """
 
 import asyncio
+import contextlib
 import hashlib
 import time
 from collections.abc import AsyncIterator, Callable
@@ -22,6 +23,7 @@ from limbeck_server import facts as fact
 from limbeck_server.aggregate import open_tally
 from limbeck_server.gate import check_contribution, check_metrics
 from limbeck_server.journal import Journal
+from limbeck_server.presence import Presence
 from limbeck_server.round import Machine, Phase, State, evolve
 from limbeck_server.store import INLINE_BYTES, TEACHER, Filed, Store
 
@@ -34,29 +36,6 @@ class Pupil(Protocol):
 
     async def learn(self, number: int, teaching: Block) -> dict[str, float]:
         """Learn from round `number`'s teaching and return the model's figures."""
-
-
-class Presence:
-    """Which clients have been heard of within the grace. An open pull is a sign of life all the while."""
-
-    def __init__(self, grace: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._grace = grace
-        self._clock = clock
-        self._seen: dict[str, float] = {}
-        self._pulling: dict[str, int] = {}
-
-    def saw(self, client: str, pulls: int = 0) -> None:
-        """Note a sign of life; `pulls` is +1 where a pull opens and -1 where it ends."""
-        self._seen[client] = self._clock()
-        self._pulling[client] = self._pulling.get(client, 0) + pulls
-
-    def silence(self, client: str) -> float:
-        """Return the seconds since the last sign of life."""
-        return 0.0 if self._pulling.get(client) else self._clock() - self._seen.get(client, float("-inf"))
-
-    def present(self) -> frozenset[str]:
-        """Return who counts as present."""
-        return frozenset(client for client in self._seen if self.silence(client) <= self._grace)
 
 
 class Coordinator:
@@ -75,13 +54,14 @@ class Coordinator:
         self.store = store
         self._journal = Journal(store)
         self._pupil = pupil
-        self._changed = asyncio.Event()
+        self._changed = asyncio.Event()  # something has been decided
+        self._turned = asyncio.Event()  # and an open pull may have its answer
         self._wanted: Rows | None = None
         self._tally: Tally | None = None
         self._teaching: Block | None = None
         self._counting: set[asyncio.Future[None]] = set()  # tally additions under way
         self._thread = ThreadPoolExecutor(1, "counting")  # one: two additions at a time would race
-        self._lessons: asyncio.Queue[tuple[int, Block] | None] = asyncio.Queue()
+        self._lessons: asyncio.Queue[int | None] = asyncio.Queue()  # rounds to learn from
 
     def recover(self, federation_id: str) -> None:
         """Go on from the journal, or found the federation `federation_id` where there is none."""
@@ -103,11 +83,11 @@ class Coordinator:
             for block in self.store.uplinks(number):
                 if self._tally is not None:
                     self._tally.add(block)
-        for past in range(1, number + 1):
-            teaching = self.store.teaching(past)
-            if teaching is not None:
-                self._teaching = teaching
-                self._lessons.put_nowait((past, teaching))
+        taught = [each.round for each in self.facts if isinstance(each, fact.Taught)]
+        for past in taught:
+            self._lessons.put_nowait(past)
+        if taught:
+            self._teaching = self.store.teaching(taught[-1])
         self._decide(self.machine.restart(self.state, time.time()))
         _log.info("recovered", phase=self.state.phase, round=number, uplinks=len(self.state.delivered))
 
@@ -122,7 +102,7 @@ class Coordinator:
                     if self.state.phase is Phase.AGGREGATING:
                         await self._aggregate()
                     else:
-                        await self._wait_for_change(_TICK_SECONDS)
+                        await _wait(self._changed, _TICK_SECONDS)
                 self._lessons.put_nowait(None)
                 await lessons
                 self._journal.close()
@@ -146,12 +126,12 @@ class Coordinator:
         self.presence.saw(client, +1)
         try:
             while isinstance(answer, Idle) and (left := until - time.monotonic()) > 0:
-                await self._wait_for_change(left)
+                await _wait(self._turned, left)
                 answer = self._answer(client, after)
             await self._journal.append([])
             if isinstance(answer, Ended):
                 self.told.add(client)
-                self._notify()
+                self._changed = _wake(self._changed)
             return answer
         finally:
             self.presence.saw(client, -1)
@@ -174,13 +154,14 @@ class Coordinator:
         receipt, facts = self.machine.deliver(self.state, kept)
         self.presence.saw(client)
         if receipt is Receipt.ACCEPTED:
+            self.store.check_room()
             await self._beside(block, check_contribution, block, self._wanted, self.spec)
             receipt, facts = self.machine.deliver(self.state, kept)  # a large block's check took its time
         if receipt is Receipt.ACCEPTED and block is not None and self._tally is not None:
             counting = asyncio.ensure_future(self._beside(block, self._tally.add, block))
             self._counting.add(counting)
             counting.add_done_callback(self._counting.discard)
-        filed = [] if block is None or not facts else [Filed(uplink.round, client, block)]
+        filed = [] if block is None or receipt is not Receipt.ACCEPTED else [Filed(uplink.round, client, block)]
         await self._decide(facts, filed)
         _log.info("uplink", client=client, round=uplink.round, receipt=receipt)
         return receipt
@@ -189,22 +170,23 @@ class Coordinator:
         """Yield numbered facts, past ones first, until the federation has ended and all is told."""
         number = after
         while True:
+            decided = len(self.facts)
             await self._journal.append([])
-            while number < len(self.facts):
+            while number < decided:
                 number += 1
                 yield number, self.facts[number - 1]
-            if self._journal.closed:
+            if self._journal.closed and number >= len(self.facts):
                 return
-            await self._wait_for_change(_TICK_SECONDS)
+            await _wait(self._changed, _TICK_SECONDS)
 
     def operate(self, facts: list[fact.Fact]) -> asyncio.Future[None]:
         """Apply what an operator has had the machine decide."""
         return self._decide(facts)
 
     async def until_told(self) -> None:
-        """Wait until every present client knows of the end."""
-        while self.presence.present() - self.told:
-            await self._wait_for_change(_TICK_SECONDS)
+        """Wait until every present member knows of the end."""
+        while (self.presence.present() & self.state.active) - self.told:
+            await _wait(self._changed, _TICK_SECONDS)
 
     async def park(self) -> None:
         """Wait until all that has been decided is in the journal."""
@@ -219,7 +201,7 @@ class Coordinator:
         state = self.state
         if state.phase.ended:
             return Ended(state.phase, state.reason)
-        if client not in state.members or client in state.evicted:
+        if not state.admits(client):
             raise MembershipError(f"{client} is not a member", expected="a client that has joined", remedy="join again")
         asked = client in state.participants and client not in state.delivered
         if state.phase is Phase.COLLECTING and state.round > after and asked:
@@ -241,7 +223,9 @@ class Coordinator:
             _log.debug("fact", **{"what": each.kind} | {k: v for k, v in vars(each).items() if k != "at"})
             if isinstance(each, fact.Opened):
                 self._plan()
-        self._notify()
+            if isinstance(each, fact.Opened | fact.Ended | fact.Evicted | fact.Revoked):
+                self._turned = _wake(self._turned)
+        self._changed = _wake(self._changed)
         return self._journal.append(facts, filed or [])
 
     def _plan(self) -> None:
@@ -271,10 +255,10 @@ class Coordinator:
             teaching = await asyncio.to_thread(self.store.gather, wanted, parts, self.spec.classes)
         self._tally = None
         self._teaching = teaching
-        self._lessons.put_nowait((number, teaching))
         facts = self.machine.taught(self.state, block_digest(teaching).hex(), time.time())
         if not facts:  # an operator ended it meanwhile
             return
+        self._lessons.put_nowait(number)
         self._decide([*facts, *self._drop(number)], [Filed(number, TEACHER, teaching)])
         _log.info("taught", round=number, rows=len(wanted), seconds=round(time.monotonic() - began, 4))
 
@@ -285,10 +269,13 @@ class Coordinator:
 
     async def _teach_pupil(self) -> None:
         """Give the server's model its lessons in order, beside the rounds."""
-        while (lesson := await self._lessons.get()) is not None:
+        while (number := await self._lessons.get()) is not None:
             if self._pupil is None:
                 continue
-            number, teaching = lesson
+            await self._journal.append([])
+            teaching = self.store.teaching(number)
+            if teaching is None:
+                raise RuntimeError("a round that was taught has its teaching in the store")
             try:
                 figures = await self._pupil.learn(number, teaching)
             except LimbeckError as error:  # the federation needs no model here: it goes on without one
@@ -299,15 +286,15 @@ class Coordinator:
             if not any(isinstance(each, fact.Evaluated) and each.round == number for each in self.facts):
                 self._decide([fact.Evaluated(at=time.time(), round=number, figures=figures)])
 
-    def _notify(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
 
-    async def _wait_for_change(self, seconds: float) -> None:
-        """Wait until something has been decided, `seconds` at most."""
-        changed = self._changed
-        try:
-            async with asyncio.timeout(seconds):
-                await changed.wait()
-        except TimeoutError:
-            return
+def _wake(event: asyncio.Event) -> asyncio.Event:
+    """Wake all that wait for an event, and return the next one to wait for."""
+    event.set()
+    return asyncio.Event()
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, `seconds` at most."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

@@ -6,6 +6,7 @@ more than a megabyte lie in files beside the database; their rows are written af
 
 import contextlib
 import fcntl
+import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,13 +18,14 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from limbeck_common.disk import flush
-from limbeck_common.errors import SettingsError
+from limbeck_common.errors import SettingsError, SetupError, StoreFullError
 from limbeck_common.messages import Block, FileArray, Rows, soft_labels
 from limbeck_server.facts import Dropped, Fact, from_json, link, to_json
 from limbeck_server.filing import to_block, to_row
 from limbeck_server.tables import BLOCKS, FACTS, NOTES, TABLES
 
 INLINE_BYTES = 1 << 20
+RESERVE_BYTES = 32 << 20  # of the disk, for the journal to go on when uplinks are refused already
 TEACHER = ""  # the client name under which a round's teaching is filed
 
 _ANY_POPULATION = 2**62  # rows were checked when they came in
@@ -43,14 +45,20 @@ class Store:
 
     Uplinks are kept for `keep_rounds` rounds after they have been taught from, or for good where it is 0. With
     `flushes` off nothing is promised to survive the machine: for benchmarks alone.
+
+    Raises:
+        SettingsError: the folder cannot be used, is in use, or holds something else.
     """
 
     def __init__(self, folder: Path, keep_rounds: int = 0, *, flushes: bool = True) -> None:
         self.folder = folder
         self.keep_rounds = keep_rounds
         self.blocks = folder / "blocks"
-        self.blocks.mkdir(parents=True, exist_ok=True)
-        self._lock = take(folder / "lock")
+        try:
+            self.blocks.mkdir(parents=True, exist_ok=True)
+            self._lock = take(folder / "lock")
+        except OSError as error:
+            raise _unusable(folder, error) from error
         self._engine = sa.create_engine(f"sqlite:///{folder / 'journal.sqlite'}")
         sa.event.listen(self._engine, "connect", _set_durable if flushes else _set_fast)
         try:
@@ -65,19 +73,38 @@ class Store:
                 expected="a limbeck journal or no file",
                 remedy="name another folder with [store] path",
             ) from error
-        self._sweep()
+        try:
+            self._sweep()
+        except OSError as error:
+            self.close()
+            raise _unusable(folder, error) from error
 
     def _sweep(self) -> None:
         """Remove files that no row names: uploads that a crash cut off, none of them acknowledged."""
         with self._engine.connect() as connection:
             named = set(connection.execute(sa.select(BLOCKS.c.file)).scalars())
         for path in self.blocks.iterdir():
-            if path.name not in named:
+            if path.name not in named and not path.is_dir():
                 path.unlink()
 
-    def new_file(self) -> Path:
-        """Return the path of a file to be, for a large block."""
+    def new_file(self, size: int) -> Path:
+        """Return the path of a file to be, for a large block of `size` bytes.
+
+        Raises:
+            StoreFullError: there is no room for it.
+        """
+        self.check_room(size)
         return self.blocks / uuid.uuid4().hex
+
+    def check_room(self, size: int = 0) -> None:
+        """Raise StoreFullError unless the disk has room for `size` more bytes and for the journal."""
+        free = shutil.disk_usage(self.blocks).free
+        if free < size + RESERVE_BYTES:
+            raise StoreFullError(
+                f"the server's disk has {free} bytes left",
+                expected=f"{size + RESERVE_BYTES}",
+                remedy="try again when its operator has made room",
+            )
 
     def close(self) -> None:
         """Close the database, and let others have the folder."""
@@ -109,9 +136,8 @@ class Store:
                 connection.execute(sa.insert(FACTS), lines)
             files = _drop(connection, doomed) if doomed else []
         self._chain = chain
-        for name in files:
-            with contextlib.suppress(OSError):  # what is left is swept at the next start
-                (self.blocks / name).unlink()
+        if doomed:
+            self._forget(files)
 
     def note(self, name: str, text: str | None = None) -> str | None:
         """Keep a small text under a name, or with no text return the one kept."""
@@ -135,15 +161,32 @@ class Store:
         return None if row is None else self._block(row)
 
     def gather(self, rows: Rows, parts: Iterable[NDArray[np.float32]], classes: int) -> Block:
-        """Gather a teaching that comes in slices: in memory, or in a file where it is large."""
+        """Gather a teaching that comes in slices: in memory, or in a file where it is large.
+
+        Raises:
+            SetupError: the file cannot be written.
+        """
         shape = (len(rows), classes)
-        if 4 * len(rows) * classes <= INLINE_BYTES:
+        size = 4 * len(rows) * classes
+        if size <= INLINE_BYTES:
             return soft_labels(rows, np.concatenate(list(parts)))
-        path = self.new_file()
-        with path.open("wb") as file:
-            for part in parts:
-                file.write(np.ascontiguousarray(part).data)
+        try:
+            path = self.new_file(size)
+            with path.open("wb") as file:
+                for part in parts:
+                    file.write(np.ascontiguousarray(part).data)
+        except (OSError, StoreFullError) as error:
+            remedy = "see to the disk, then start the daemon again"
+            raise SetupError(f"a teaching cannot be stored: {error}", remedy=remedy) from error
         return soft_labels(rows, FileArray(path, 0, np.dtype("<f4"), shape))
+
+    def _forget(self, files: Iterable[str]) -> None:
+        """Remove what a committed `Dropped` has left outside the database: files, and pages in the write-ahead log."""
+        for name in files:
+            with contextlib.suppress(OSError):  # what is left is swept at the next start
+                (self.blocks / name).unlink()
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _row(self, filed: Filed) -> dict[str, Any]:
         row: dict[str, Any] = {"round": filed.round, "client": filed.client} | to_row(filed.block)
@@ -154,6 +197,14 @@ class Store:
 
     def _block(self, row: sa.Row[Any]) -> Block:
         return to_block(row._asdict(), self.blocks, _ANY_POPULATION)
+
+
+def _unusable(folder: Path, error: OSError) -> SettingsError:
+    return SettingsError(
+        f"{folder} cannot be used: {error.strerror}",
+        expected="a folder to write to",
+        remedy="name another with --store, or see to its owner and permissions",
+    )
 
 
 def take(path: Path) -> TextIO:
@@ -172,6 +223,7 @@ def take(path: Path) -> TextIO:
 def _set_durable(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA secure_delete=ON")  # what `keep_rounds` deletes is overwritten
 
 
 def _set_fast(connection: Any, _record: object) -> None:

@@ -22,6 +22,7 @@ FACTS = [
     fact.Joined(at=2, client="a"),
     fact.Opened(at=3, round=1, participants=("a", "b"), deadline=9.25),
     fact.Kept(at=4, round=1, client="a", digest="ab12", figures={"loss": 0.1}),
+    fact.Late(at=4.5, round=1, client="b"),
     fact.Extended(at=5, deadline=20),
     fact.Closed(at=6, round=1),
     fact.Taught(at=7, round=1, digest="cd"),
@@ -31,6 +32,7 @@ FACTS = [
     fact.Resumed(at=9),
     fact.Restarted(at=9.5),
     fact.Evicted(at=10, client="b"),
+    fact.Revoked(at=10.5, client="a"),
     fact.Ended(at=11, state="failed", reason="as it happens"),
 ]
 
@@ -122,7 +124,7 @@ def test_files_that_were_never_committed_are_swept_at_the_start(tmp_path: Path) 
     values = np.ones((INLINE_BYTES, 1), np.float32)
     gathered = store.gather(Rows(np.arange(len(values))), [values], 1)
     store.commit([], [Filed(1, TEACHER, gathered)])
-    store.new_file().write_bytes(b"the half of an upload")
+    store.new_file(20).write_bytes(b"the half of an upload")
     assert len(list(store.blocks.iterdir())) == 2
     store.close()
     store = Store(tmp_path)
