@@ -71,10 +71,10 @@ def _wait_for_clients(machine: Machine, state: State, present: AbstractSet[str])
 def _wait_for_uplinks(machine: Machine, state: State, present: AbstractSet[str]) -> Wait:
     count, quorum, missing = len(state.delivered), machine.quorum(state), state.missing
     away = len(missing - present)
-    what = f"uplinks of {'the closing round' if state.closing else f'round {state.round}'}: {count} have come"
-    what += f", {quorum} are needed, {len(missing)} may come" + (
-        f" ({away} from clients that are away)" if away else ""
-    )
+    which = "the closing round" if state.closing else f"round {state.round}"
+    what = f"uplinks of {which}: {count} have come, {quorum} are needed, {len(missing)} may come"
+    if away:
+        what += f" ({away} from clients that are away)"
     if count >= quorum:
         then = "the round closes"
     elif state.extensions < machine.extensions:
