@@ -20,7 +20,7 @@ ROUNDS = 3
 
 
 def work(folder: Path, keep_rounds: int = 0, classes: int = 3, rows: int = 8) -> None:
-    """Run a federation of random predictions to its end, and close its store. Large ones lie in files, as they would."""
+    """Run a federation of random predictions, which lie in files where they are large, and close its store."""
     spec = Spec(
         rounds=ROUNDS,
         classes=classes,
