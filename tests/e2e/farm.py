@@ -39,9 +39,13 @@ class Farm:
         self, module: str, *arguments: str, cwd: Path | None = None, planted: Sequence[str] = ()
     ) -> subprocess.Popen[str]:
         program = [str(HERE / "crashing.py"), *planted, "--", module] if planted else ["-m", module]
-        log = (self.folder / f"{len(self.running):03}-{module}.log").open("w")
+        return self.execute(module, [*program, *arguments], cwd)
+
+    def execute(self, name: str, program: Sequence[str], cwd: Path | None = None) -> subprocess.Popen[str]:
+        """Start Python on a program; the log is called after `name`."""
+        log = (self.folder / f"{len(self.running):03}-{name}.log").open("w")
         process = subprocess.Popen(
-            [sys.executable, *program, *arguments],
+            [sys.executable, *program],
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from auditing import damage
 from crashing import Step
 from disturbing import Disturbance, Fault, Schedule, disturb
 from farm import CLIENTS, Farm
 
-from limbeck_server.archive import Archive
-from limbeck_server.audit import audit
 from limbeck_server.facts import Ended, Kept, Taught
 from limbeck_server.store import Store
 
@@ -50,14 +49,6 @@ def outcome(farm: Farm) -> Outcome:
         teachings=tuple(fact.digest for fact in facts if isinstance(fact, Taught)),
         models=tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in models),
     )
-
-
-def damage(farm: Farm) -> list[str]:
-    archive = Archive(farm.folder / "store")
-    try:
-        return [wrong for verdict in audit(archive) for wrong in verdict.damage]
-    finally:
-        archive.close()
 
 
 def logs_of(farm: Farm, name: str) -> list[str]:
@@ -132,7 +123,7 @@ def holds(folder: Path, schedule: Schedule, undisturbed: Outcome) -> None:
     farm = disturb(folder, schedule)
     assert outcome(farm) == undisturbed
     assert trained_again(farm) == []
-    assert damage(farm) == []
+    assert damage(farm.folder / "store") == []
 
 
 @pytest.mark.parametrize("schedule", SHORT.values(), ids=[name.replace(" ", "-") for name in SHORT])
