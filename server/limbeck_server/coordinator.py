@@ -28,6 +28,7 @@ from limbeck_server.round import Machine, Phase, State, evolve
 from limbeck_server.store import INLINE_BYTES, TEACHER, Filed, Store
 
 _TICK_SECONDS = 0.2
+_BATCH = 1000  # facts read at a time
 _log = structlog.get_logger()
 
 
@@ -48,7 +49,6 @@ class Coordinator:
         self.machine = machine
         self.presence = presence
         self.state = State()
-        self.facts: list[fact.Fact] = []
         self.told: set[str] = set()  # clients that know of the end
         self._method = method
         self.store = store
@@ -61,14 +61,13 @@ class Coordinator:
         self._teaching: Block | None = None
         self._counting: set[asyncio.Future[None]] = set()  # tally additions under way
         self._thread = ThreadPoolExecutor(1, "counting")  # one: two additions at a time would race
+        self._evaluated = 0  # the last round that the server's model was measured after
         self._lessons: asyncio.Queue[int | None] = asyncio.Queue()  # rounds to learn from
 
     def recover(self, federation_id: str) -> None:
         """Go on from the journal, or found the federation `federation_id` where there is none."""
-        for each in self.store.facts():
-            self.facts.append(each)
-            self.state = evolve(self.state, each)
-        if not self.facts:
+        taught = self._replay()
+        if taught is None:
             text = self.spec.model_dump_json()
             if self.store.note("spec") is None:
                 self.store.note("spec", text)
@@ -83,13 +82,24 @@ class Coordinator:
             for block in self.store.uplinks(number):
                 if self._tally is not None:
                     self._tally.add(block)
-        taught = [each.round for each in self.facts if isinstance(each, fact.Taught)]
-        for past in taught:
+        for past in range(1, taught + 1):
             self._lessons.put_nowait(past)
-        if taught:
-            self._teaching = self.store.teaching(taught[-1])
+        self._teaching = self.store.teaching(taught)
         self._decide(self.machine.restart(self.state, time.time()))
         _log.info("recovered", phase=self.state.phase, round=number, uplinks=len(self.state.delivered))
+
+    def _replay(self) -> int | None:
+        """Take up the journal's state, and return the last round that was taught; None where there is no journal."""
+        taught = count = 0
+        while batch := self.store.facts(count, _BATCH):
+            count += len(batch)
+            for each in batch:
+                self.state = evolve(self.state, each)
+                if isinstance(each, fact.Taught):
+                    taught = each.round
+                if isinstance(each, fact.Evaluated):
+                    self._evaluated = each.round
+        return taught if count else None
 
     async def run(self) -> None:
         """Drive the federation to its end, and the server's model through its last lesson."""
@@ -170,14 +180,15 @@ class Coordinator:
         """Yield numbered facts, past ones first, until the federation has ended and all is told."""
         number = after
         while True:
-            decided = len(self.facts)
+            changed, ended = self._changed, self._journal.closed
             await self._journal.append([])
-            while number < decided:
-                number += 1
-                yield number, self.facts[number - 1]
-            if self._journal.closed and number >= len(self.facts):
+            while batch := await asyncio.to_thread(self.store.facts, number, _BATCH):
+                for each in batch:
+                    number += 1
+                    yield number, each
+            if ended:
                 return
-            await _wait(self._changed, _TICK_SECONDS)
+            await _wait(changed, _TICK_SECONDS)
 
     def operate(self, facts: list[fact.Fact]) -> asyncio.Future[None]:
         """Apply what an operator has had the machine decide."""
@@ -219,7 +230,6 @@ class Coordinator:
         """Apply facts at once, so that the next decision sees them; the future is done when they are durable."""
         for each in facts:
             self.state = evolve(self.state, each)
-            self.facts.append(each)
             _log.debug("fact", **{"what": each.kind} | {k: v for k, v in vars(each).items() if k != "at"})
             if isinstance(each, fact.Opened):
                 self._plan()
@@ -283,7 +293,7 @@ class Coordinator:
                 self._pupil = None
                 continue
             _log.info("evaluated", round=number, **figures)
-            if not any(isinstance(each, fact.Evaluated) and each.round == number for each in self.facts):
+            if number > self._evaluated:
                 self._decide([fact.Evaluated(at=time.time(), round=number, figures=figures)])
 
 

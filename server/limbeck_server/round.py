@@ -140,11 +140,12 @@ class Machine:
                 expected=f"the one accepted before, {state.last[client][1][:12]}",
                 remedy="run one client under a name, not two",
             )
-        if number < state.round or state.phase is not Phase.COLLECTING:
+        closed = number < state.round or state.phase is not Phase.COLLECTING
+        if not closed and client not in state.participants:
+            raise MembershipError(f"{client} does not take part in round {number}", remedy="pull and wait for a round")
+        if closed or len(state.delivered) >= self.round.count_max:
             said = state.phase.ended or state.late.get(client, 0) >= number
             return Receipt.LATE, [] if said else [Late(at=uplink.at, round=number, client=client)]
-        if client not in state.participants:
-            raise MembershipError(f"{client} does not take part in round {number}", remedy="pull and wait for a round")
         return Receipt.ACCEPTED, [uplink]
 
     def taught(self, state: State, digest: str, at: float) -> list[Fact]:

@@ -111,10 +111,11 @@ class Store:
         self._engine.dispose()
         self._lock.close()
 
-    def facts(self) -> list[Fact]:
-        """Return the journal."""
+    def facts(self, after: int = 0, most: int = -1) -> list[Fact]:
+        """Return the journal from the fact after number `after` on, `most` facts of it; -1 for all."""
+        query = sa.select(FACTS.c.fact).where(FACTS.c.number > after).order_by(FACTS.c.number).limit(most)
         with self._engine.connect() as connection:
-            return [from_json(row.fact) for row in connection.execute(sa.select(FACTS).order_by(FACTS.c.number))]
+            return [from_json(line) for line in connection.execute(query).scalars()]
 
     def commit(self, facts: Iterable[Fact], filed: Iterable[Filed] = ()) -> None:
         """Append facts and file blocks in one transaction; durable once this returns.

@@ -67,6 +67,7 @@ class Watched:
     memory: dict[int, float] = field(default_factory=dict)  # MiB, as a round was taught
     first: float = 0.0
     opened: float = 0.0
+    busy: float = 0.0  # seconds of the daemon's CPU time, when the last round was taught
 
     def see(self, event: Event) -> None:
         match event.kind:
@@ -79,6 +80,7 @@ class Watched:
                     self.crowd.kill(event.round % PROCESSES)
             case "taught":
                 self.memory[event.round] = self.daemon.memory_info().rss / 2**20
+                self.busy = sum(self.daemon.cpu_times()[:2])
                 count, seconds = self.kept[event.round], event.at - self.opened
                 self.say(
                     f"round {event.round:3}: {count} uplinks in {seconds:6.1f} s, {count / seconds:6.0f} a second, "
@@ -141,6 +143,7 @@ def test_a_crowd_with_a_tenth_killed_in_every_round(farm: Farm, capsys: pytest.C
     total = sum(watched.kept.values())
     say(
         f"{CLIENTS} clients, {ROUNDS} rounds, {ROUNDS * SHARE} killed: {total} uplinks in {seconds:.0f} s, "
-        f"{total / seconds:.0f} a second; {len(receipts)} acknowledged, none lost; daemon {watched.memory[1]:.0f} MiB "
-        f"after round 1, {watched.memory[ROUNDS]:.0f} after round {ROUNDS}; {time.monotonic() - began:.0f} s in all"
+        f"{total / seconds:.0f} a second; {len(receipts)} acknowledged, none lost; daemon {watched.busy:.0f} s of CPU, "
+        f"{watched.memory[1]:.0f} MiB after round 1, {watched.memory[ROUNDS]:.0f} after round {ROUNDS}; "
+        f"{time.monotonic() - began:.0f} s in all"
     )

@@ -215,6 +215,20 @@ def test_more_are_asked_than_are_needed_and_the_first_close_the_round() -> None:
     )
 
 
+def test_no_more_than_the_most_are_counted() -> None:
+    shows(
+        """
+        at 1 tick a b c     -> opened round 1 for a b c until 11
+        at 2 deliver c 1 x  -> accepted
+        at 2 deliver a 1 x  -> accepted
+        at 2 deliver b 1 x  -> late
+        at 2 deliver a 1 x  -> duplicate
+        at 2 tick a b c     -> closed 1
+        """,
+        round=Bounds(1, 2, 0, 10),
+    )
+
+
 def test_over_selection_asks_a_share_and_closes_at_what_is_needed() -> None:
     """Two of three asked, one needed and enough: the other is the spare."""
     shows(
