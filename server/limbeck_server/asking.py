@@ -56,7 +56,7 @@ async def status(daemon: Daemon, *, as_json: bool) -> str:
         answer = await OperatorStub(channel).Status(pb.StatusRequest(), timeout=_SECONDS)
     if as_json:
         return MessageToJson(answer, always_print_fields_with_no_presence=True, preserving_proto_field_name=True)
-    return "\n".join(_lines(answer))
+    return "\n".join(lines(answer))
 
 
 async def watch(daemon: Daemon, after: int, *, as_json: bool, show: Callable[[str], None]) -> None:
@@ -93,7 +93,8 @@ async def tell(daemon: Daemon, what: str, **fields: str) -> None:
                 await stub.Evict(pb.EvictRequest(**fields), timeout=_SECONDS)
 
 
-def _lines(answer: pb.StatusResponse) -> Iterator[str]:
+def lines(answer: pb.StatusResponse) -> Iterator[str]:
+    """Yield a federation's status as lines for people."""
     paused = " (paused)" if answer.paused else ""
     round_number = min(answer.round, answer.rounds)
     yield f"federation {answer.federation_id}: {answer.phase}{paused}, round {round_number} of {answer.rounds}"

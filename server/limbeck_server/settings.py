@@ -67,6 +67,9 @@ class RoundSettings(Section):
 
     It takes `count.min` uplinks, the quorum, and no round is shorter than `time.min`. At the deadline without quorum it
     is extended by `time.max`, `extensions` times, and then the federation fails.
+
+    Over-selection: with `count.max` below the number of clients that `sample_ratio` asks, the first `count.max` uplinks
+    close the round, and the others are spares whose uplinks come late.
     """
 
     count: Count = Count()
@@ -127,7 +130,7 @@ class LimitSettings(Section):
 
     payload_bytes: Annotated[PositiveInt, Field(description="of one uplink")] = 256 * 1024 * 1024
     pull_seconds: Annotated[PositiveFloat, Field(description="longest wait of one pull")] = 30.0
-    linger_seconds: Annotated[PositiveFloat, Field(description="for clients to learn of the end")] = 30.0
+    linger_seconds: Annotated[PositiveFloat, Field(description="for clients to learn of the end")] = 60.0
 
 
 class LogSettings(Section):

@@ -1,7 +1,7 @@
 """Killed, paused and cut off at every step: a federation ends with the bits of an undisturbed one, no acknowledged
 uplink is lost, and nothing is done twice.
 
-`make test` runs the short set, which goes through every step and every kind of fault; `make test-faults` runs fifty
+`make test` runs the short set, which goes through every step and every kind of fault; `make test-faults` runs sixty
 schedules drawn by seed.
 """
 
