@@ -1,7 +1,11 @@
 """How a client reaches its server: the seam, and gRPC behind it. The lab has another one, in memory."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Protocol
+
+import grpc
 
 from limbeck_common.config import PROTOCOL_VERSION
 from limbeck_common.errors import StreamError
@@ -9,7 +13,7 @@ from limbeck_common.messages import Answer, Ended, Idle, Invitation, Receipt, Up
 from limbeck_common.wire.calls import translating
 from limbeck_common.wire.codec import decode_downlink, encode_uplink
 from limbeck_common.wire.credentials import Credentials, open_channel
-from limbeck_common.wire.payload import Payload, chunks
+from limbeck_common.wire.payload import GO_AHEAD, Payload, chunks
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationStub
 
@@ -88,11 +92,32 @@ class GrpcTransport:
     async def push(self, uplink: Uplink) -> Receipt:
         """See `Transport`."""
         with translating(self.address):
-            answer = await self._stub.Push(_push_requests(uplink), timeout=_TRANSFER_SECONDS)
+            answer = await self._send(uplink)
         receipt = _RECEIPTS.get(answer.receipt)
         if receipt is None:
             raise StreamError(f"the server gave the unknown receipt {answer.receipt}")
         return receipt
+
+    async def _send(self, uplink: Uplink) -> pb.PushResponse:
+        """Send the head, and the rest once the server has taken the head.
+
+        A refusal that meets a message on its way is lost: gRPC reports the message's failure in its place.
+        """
+        head, tensors = encode_uplink(uplink)
+        parts = chunks(tensors)
+        first = next(parts, b"")
+        call = self._stub.Push(timeout=_TRANSFER_SECONDS)
+        try:
+            with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):  # `await call` says why
+                await call.write(pb.PushRequest(head=head, chunk=first))
+                if head.payload_size == len(first) or GO_AHEAD[0] in await call.initial_metadata():
+                    for part in parts:
+                        await call.write(pb.PushRequest(chunk=part))
+                    await call.done_writing()
+            answer: pb.PushResponse = await call
+        finally:
+            call.cancel()
+        return answer
 
     async def open_data(self, federation_id: str, offset: int) -> AsyncIterator[bytes]:
         """See `Transport`."""
@@ -100,11 +125,3 @@ class GrpcTransport:
         with translating(self.address):
             async for message in self._stub.OpenData(request, timeout=_TRANSFER_SECONDS):
                 yield message.chunk
-
-
-def _push_requests(uplink: Uplink) -> Iterator[pb.PushRequest]:
-    head, tensors = encode_uplink(uplink)
-    parts = chunks(tensors)
-    yield pb.PushRequest(head=head, chunk=next(parts, b""))
-    for part in parts:
-        yield pb.PushRequest(chunk=part)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from limbeck_common.errors import StreamError
 from limbeck_common.messages import Answer, Ended, Idle, Receipt
 from limbeck_common.wire.codec import decode_uplink, encode_downlink
-from limbeck_common.wire.payload import Payload, chunks
+from limbeck_common.wire.payload import GO_AHEAD, Payload, chunks
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationServicer
 from limbeck_server.coordinator import Coordinator
@@ -105,6 +105,8 @@ class FederationService(FederationServicer):
                     head = self._check_head(request, context)
                     limit = self.limits.payload_bytes
                     payload = Payload(head.payload_size, limit, self.store.new_file, INLINE_BYTES)
+                    if head.payload_size > len(request.chunk):
+                        await context.send_initial_metadata((GO_AHEAD,))
                 elif request.HasField("head"):
                     raise StreamError("a second head in one stream", expected="one uplink a Push")
                 payload.add(request.chunk)

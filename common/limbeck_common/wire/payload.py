@@ -16,6 +16,7 @@ from limbeck_common.errors import SizeError, StreamError
 from limbeck_common.messages import FileArray, Tensor, slices
 
 CHUNK_BYTES = 1 << 18
+GO_AHEAD = ("limbeck-go-ahead", "1")  # initial metadata: the head is taken, the rest of the payload may come
 
 
 def chunks(tensors: Sequence[Tensor]) -> Iterator[bytes]:
