@@ -16,7 +16,8 @@ from limbeck_lab.recorder import Recorder
 from limbeck_lab.results import Summary
 from limbeck_lab.run_folder import write_settings
 from limbeck_server.build import find_open_data, make_machine, make_models, make_pupil, make_spec
-from limbeck_server.coordinator import Coordinator, Presence
+from limbeck_server.coordinator import Coordinator
+from limbeck_server.presence import Presence
 from limbeck_server.reception import Reception
 from limbeck_server.settings import Settings
 from limbeck_server.store import Store
