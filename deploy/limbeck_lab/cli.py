@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from limbeck_common.command import run_async, run_command, set_up_logs
+from limbeck_common.errors import EndedError
 
 _SET = click.option(
     "--set",
@@ -100,6 +101,8 @@ def _run(runner: Any, what: str, clients: list[Any], options: dict[str, Any]) ->
     )
     print_summary(summary)
     click.echo(f"report: {write_report(run)}")
+    if summary.state != "finished":
+        raise EndedError(f"the federation {summary.state}: {summary.reason}", remedy=f"its rounds are in {run}")
 
 
 def main() -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from limbeck_common.errors import SetupError
 from limbeck_lab.chart import Series, Unit, axis, bar_chart, line_chart
-from limbeck_lab.report import CLIENT_COLUMNS, write_report
+from limbeck_lab.report import write_report
 from limbeck_lab.results import ClientSummary, RoundRecord, ServerRecord, Summary, append
+from limbeck_lab.run_charts import CLIENT_COLUMNS
 
 SETTINGS = {"spec": {"name": "ward-7", "method": {"name": "dsfl"}, "data": {"dataset": "digits"}}}
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -98,8 +99,10 @@ def test_a_finished_run_tells_its_headline_figures(tmp_path: Path) -> None:
     assert "ward-7 dsfl on digits finished : done" in text
     assert "Server's model 91.0 %" in text
     assert "Mean client 85.0 % with the federation; 60.0 % alone: +25.0 points" in text
-    assert "3.0 MB 2.0 MB up, 1.0 MB down, counted on the socket" in text
+    assert "3.0 MB 2.0 MB up, 1.0 MB down, counted on the socket, the closing round included" in text
     assert "33.1 s 3 rounds" in text
+    assert "counts 2.1 MB more than the charts: the closing round" in text
+    assert "With the federation: worst 80.0 %, median 85.0 %, best 90.0 %." in text
     assert "one cnn 50.0 % 80.0 % +30.0 1.0 MB 400 kB" in text
     assert "worst 50.0 % 80.0 % +20.0 median 60.0 % 85.0 % +25.0 best 70.0 % 90.0 % +30.0" in text
 
@@ -115,11 +118,11 @@ def test_an_interrupted_run_says_so_and_shows_how_far_it_came(tmp_path: Path, ro
 def test_every_chart_has_a_title_a_description_and_a_table_behind_it(tmp_path: Path) -> None:
     page = Page(write_report(make_run(tmp_path, 5)))
     charts = [one for one in page.all("svg") if one.get("role") == "img"]
-    assert len(charts) == 4  # three, the first in two sizes
+    assert len(charts) == 5  # four, the first in two sizes
     identifiers = {one["id"] for one in page.all("title") + page.all("desc") if "id" in one}
     for one in charts:
         assert set((one["aria-labelledby"] or "").split()) <= identifiers
-    assert len(page.all("table")) == 4
+    assert len(page.all("table")) == 5
     assert "5 65.0 % 55.0 % 55.0 % 55.0 % 55.0 % 55.0 % 55.0 %" in page.text
     assert "5 1,500,000 65.0 %" in page.text
     assert "5 100,000 200,000" in page.text
