@@ -46,3 +46,8 @@ def change(label: str, points: Sequence[tuple[float, float]]) -> str:
     if len(points) == 1:
         return f"{label}: {table.percent(first)}."
     return f"{label}: from {table.percent(first)} to {table.percent(last)}."
+
+
+def byte_text(count: float) -> str:
+    """Write a round number of bytes for an axis: 1 MB."""
+    return table.human_bytes(round(count)).replace(".0 ", " ")
