@@ -54,7 +54,8 @@ def compare(rows: list[Variant], options: dict[str, Any], flags: dict[str, str],
     click.echo(f"report: {path}")
     if failed:
         raise SetupError(
-            f"{failed} runs failed", remedy=f"mend it, and the same command with --run-dir {folder} goes on"
+            f"{failed} of {plan.seeds * len(plan.variants)} runs failed",
+            remedy=f"mend it, and the same command with --run-dir {folder} goes on",
         )
 
 

@@ -5,7 +5,7 @@ from statistics import median
 
 from limbeck_lab import scores, table
 from limbeck_lab.chart import Axis, Series, Unit, axis, log_axis, x_count
-from limbeck_lab.figure import NARROW, PERCENT, ROUNDS, WIDE, Chart, accuracy_axis, byte_text
+from limbeck_lab.figure import NARROW, PERCENT, ROUNDS, Chart, accuracy_axis, byte_text
 from limbeck_lab.results import Results
 from limbeck_lab.scores import Comparison, Runs, Score, Spread
 from limbeck_lab.spread_chart import Banded, Row, banded_chart, row_chart
@@ -22,8 +22,8 @@ def style(place: int) -> str:
     return f"s{place % COLOURS}" + (" dashed" if place >= COLOURS else "")
 
 
-def round_chart(runs: Runs, name: str, title: str, curve: Curve) -> Chart:
-    """Draw a figure of every variant by round."""
+def round_chart(runs: Runs, names: tuple[str, str], curve: Curve, sizes: Sequence[tuple[int, int]]) -> Chart:
+    """Draw an accuracy of every variant by round, once in each size; `names` are the chart's name and its title."""
     curves = {label: _over_seeds(found.values(), curve) for label, found in runs.items()}
     banded = [
         Banded(
@@ -36,14 +36,15 @@ def round_chart(runs: Runs, name: str, title: str, curve: Curve) -> Chart:
     drawings = []
     if numbers:
         y = accuracy_axis(value for points in curves.values() for _, *values in points for value in values)
-        for size in (WIDE, NARROW):
+        for size in sizes:
             x = axis("round", (numbers[0], numbers[-1]), ROUNDS, count=x_count(size[0]), widen=False)
             drawings.append(banded_chart(banded, x, y, size))
     by_round = {label: {at: middle for at, middle, _, _ in points} for label, points in curves.items()}
     return Chart(
-        name=name,
-        title=title,
-        description="The line is the median over the seeds, the band reaches from the lowest to the highest.",
+        name=names[0],
+        title=names[1],
+        description="The line is the median over the seeds, the band reaches from the lowest to the highest. "
+        "The closing round, in which clients learn from the last teaching, comes after it.",
         legend=_legend(curves),
         drawings=tuple(drawings),
         columns=("round", *curves),

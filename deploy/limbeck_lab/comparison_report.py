@@ -13,6 +13,7 @@ from limbeck_lab.comparison_charts import (
     style,
     target_chart,
 )
+from limbeck_lab.figure import NARROW, WIDE
 from limbeck_lab.page import write_page
 from limbeck_lab.plan import FILE, read_plan
 from limbeck_lab.scores import Comparison, read_runs, score
@@ -30,9 +31,14 @@ def write_comparison(folder: Path) -> tuple[Path, Comparison]:
     (folder / scores.FILE).write_text(comparison.model_dump_json(indent=1) + "\n")
     served = any(record.served for found in runs.values() for record in found.values())
     title = "Accuracy by round" + (": the server's model" if served else "")
-    charts = [round_chart(runs, "rounds", title, scores.accuracies), cost_chart(runs), target_chart(comparison)]
+    charts = [
+        round_chart(runs, ("rounds", title), scores.accuracies, (WIDE, NARROW)),
+        cost_chart(runs),
+        target_chart(comparison),
+    ]
     if served:
-        charts.append(round_chart(runs, "means", "Accuracy by round: the mean client", lambda record: record.means))
+        means = ("means", "Accuracy by round: the mean client")
+        charts.append(round_chart(runs, means, lambda record: record.means, (NARROW,)))
     charts += [clients_chart(comparison), seeds_chart(comparison), seconds_chart(comparison)]
     path = write_page(
         folder,

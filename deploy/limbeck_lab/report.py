@@ -37,6 +37,7 @@ def write_report(run: Path) -> Path:
 def _totals(record: Results) -> dict[str, Any]:
     """Take the headline figures from the summary where it has them, else from the rounds."""
     clients, summary = record.clients, record.summary
+    beyond = record.carried - record.in_rounds
     served = list(record.served.values())
     server = summary.server_accuracy if summary else None
     return {
@@ -47,6 +48,7 @@ def _totals(record: Results) -> dict[str, Any]:
         "partial": any(client.gain is None for client in clients),
         "up": record.carried.up,
         "down": record.carried.down,
+        "beyond": beyond.up + beyond.down,
         "counted": summary.bytes_counted if summary else None,
         "seconds": summary.seconds if summary else sum(one.seconds for one in record.rounds),
     }

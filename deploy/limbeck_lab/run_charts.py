@@ -100,10 +100,9 @@ def traffic_chart(record: Results) -> Chart:
         y = byte_axis("bytes, all clients", max(max(one.bytes_up, one.bytes_down) for one in rounds))
         drawings.append(draw([up, down], x, y, NARROW))
         ups, downs = (round(median(count for _, count in series.points)) for series in (up, down))
-        description = (
-            f"In the median round {table.human_bytes(ups)} went up and {table.human_bytes(downs)} came down."
-            f"{_beyond_rounds(record)}"
-        )
+        description = f"In the median round {table.human_bytes(ups)} went up and {table.human_bytes(downs)} came down."
+        if record.summary is not None and record.summary.bytes_counted == "on the socket":
+            description += " What was on its way on a socket as a round closed counts for the next one."
     return Chart(
         name="traffic",
         title="Bytes by round",
@@ -113,20 +112,6 @@ def traffic_chart(record: Results) -> Chart:
         columns=("round", "up", "down"),
         rows=tuple((str(one.round), f"{one.bytes_up:,}", f"{one.bytes_down:,}") for one in rounds),
     )
-
-
-def _beyond_rounds(record: Results) -> str:
-    """Say why the headline's bytes are more than the charts'."""
-    more = record.carried - record.in_rounds
-    if record.summary is None or not more.up + more.down:
-        return ""
-    text = (
-        f" The headline counts {table.human_bytes(more.up + more.down)} more than the charts: the closing round, in"
-        " which clients fetch the last teaching and tell what they ended with, and what came late."
-    )
-    if record.summary.bytes_counted == "on the socket":
-        text += " A socket does not tell rounds apart: what is on its way as a round closes counts for the next one."
-    return text
 
 
 def clients_chart(record: Results) -> Chart:

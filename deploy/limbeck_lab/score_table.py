@@ -56,7 +56,7 @@ def explanation(comparison: Comparison) -> str:
     """Say what the figures are, and which runs they lack."""
     text = (
         "accuracy in percent on the test set at the end: median over the seeds (lowest-highest); "
-        "worst, median and best client; bytes: a client's, up and down, as encoded; "
+        "worst, median and best client; bytes: a client's, up and down, as encoded, the closing round included; "
         f"to {100 * comparison.target:g} %: until the server's model, or else the mean client, got there"
     )
     lacking = [f"{score.label} {', '.join(map(str, score.missing))}" for score in comparison.scores if score.missing]
