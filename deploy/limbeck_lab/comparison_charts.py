@@ -13,6 +13,9 @@ from limbeck_lab.spread_chart import Banded, Row, banded_chart, row_chart
 COLOURS = 8
 """Variants that have a colour of their own; the next ones take them again, dashed."""
 
+DOTTED = 4
+"""With more variants than this, dots on their lines would hide each other."""
+
 Curve = Callable[[Results], Mapping[int, float]]
 Point = tuple[int, float, float, float]  # round, median, lowest, highest
 
@@ -25,9 +28,10 @@ def style(place: int) -> str:
 def round_chart(runs: Runs, names: tuple[str, str], curve: Curve, sizes: Sequence[tuple[int, int]]) -> Chart:
     """Draw an accuracy of every variant by round, once in each size; `names` are the chart's name and its title."""
     curves = {label: _over_seeds(found.values(), curve) for label, found in runs.items()}
+    dotted = len(runs) <= DOTTED
     banded = [
         Banded(
-            Series(label, f"line {style(place)}", tuple((at, middle) for at, middle, _, _ in points), highlight=True),
+            Series(label, f"line {style(place)}", tuple((at, middle) for at, middle, _, _ in points), highlight=dotted),
             tuple((at, low, high) for at, _, low, high in points),
         )
         for place, (label, points) in enumerate(curves.items())
@@ -60,7 +64,7 @@ def cost_chart(runs: Runs) -> Chart:
         points = [
             (costs[at], middle) for at, middle, _, _ in _over_seeds(found.values(), scores.accuracies) if costs.get(at)
         ]
-        series.append(Series(label, f"line {style(place)}", tuple(points), highlight=True))
+        series.append(Series(label, f"line {style(place)}", tuple(points), highlight=len(runs) <= DOTTED))
         rows += [(label, f"{round(cost):,}", table.percent(value)) for cost, value in points]
     everything = [point for one in series for point in one.points]
     drawings = []

@@ -74,7 +74,7 @@ def test_a_comparison_that_was_stopped_goes_on_to_the_same_figures(farm: Farm, t
     command += ["--set", "model.name=mlp", "--target", "0.5", *SHORT]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     stopped = farm.start("limbeck_lab.cli", *command, "--jobs", "1", "--run-dir", str(cut))
-    until(lambda: (cut / "dsfl-aggregation=sa" / "seed-0" / "settings.json").exists())
+    until((cut / "dsfl-aggregation=sa" / "seed-0" / "settings.json").exists, seconds=200)
     stopped.send_signal(signal.SIGTERM)
     farm.wait(stopped, code=130)
     kept = (cut / "dsfl" / "seed-0" / "metrics.jsonl").read_bytes()
