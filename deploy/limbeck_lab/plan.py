@@ -155,13 +155,13 @@ def settle(folder: Path, plan: Plan) -> None:
         DataError: the one that stands there cannot be read.
     """
     path = folder / FILE
-    if not path.exists():
-        if (folder / results.FILE).exists():
-            raise SettingsError(f"{folder} holds a run", expected="a new folder", remedy="name another with --run-dir")
+    if not path.exists() and not (folder / results.FILE).exists():
         path.write_text(plan.model_dump_json(indent=1) + "\n")
         return
     if not is_comparison(folder):
-        raise SettingsError(f"{folder} holds a run", expected="a new folder", remedy="name another with --run-dir")
+        raise SettingsError(
+            f"{folder} holds something else", expected="a new folder", remedy="name another with --run-dir"
+        )
     there, here = (as_pairs(each.model_dump(mode="json")) for each in (read_plan(folder), plan))
     for key in {**there, **here}:
         if there.get(key) != here.get(key):

@@ -60,7 +60,7 @@ def test_a_run_folder_is_not_written_over(tmp_path: Path) -> None:
 
 def test_a_federation_that_fails_ends_its_simulation_with_a_line(tmp_path: Path) -> None:
     arguments = ["--clients", "2", "--model", "mlp", "--set", "round.time.max=0.001", "--set", "round.count.min=2"]
-    done = run("limbeck_lab.cli", "simulate", *SHORT, *arguments, "--run-dir", str(tmp_path / "run"))
+    done = run("limbeck_lab.cli", "simulate", *SHORT, *arguments, "--run-dir", str(tmp_path / "run"), seconds=280)
     assert done.returncode == 1
     assert done.stderr.startswith("limbeck-lab: the federation failed: round 1: ")
     assert len(done.stderr.splitlines()) == 1
@@ -69,18 +69,19 @@ def test_a_federation_that_fails_ends_its_simulation_with_a_line(tmp_path: Path)
     assert summary.state == "failed"
 
 
+@pytest.mark.timeout(600)
 def test_a_comparison_that_was_stopped_goes_on_to_the_same_figures(farm: Farm, tmp_path: Path) -> None:
     command = ["compare", "--methods", "dsfl,dsfl:aggregation=sa", "--seeds", "1", "--clients", "2", "--model", "mlp"]
     command += ["--set", "model.name=mlp", "--target", "0.5", *SHORT]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     stopped = farm.start("limbeck_lab.cli", *command, "--jobs", "1", "--run-dir", str(cut))
-    until((cut / "dsfl-aggregation=sa" / "seed-0" / "settings.json").exists, seconds=200)
+    until((cut / "dsfl-aggregation=sa" / "seed-0" / "settings.json").exists, seconds=280)
     stopped.send_signal(signal.SIGTERM)
     farm.wait(stopped, code=130)
     kept = (cut / "dsfl" / "seed-0" / "metrics.jsonl").read_bytes()
     assert read(cut / "dsfl-aggregation=sa" / "seed-0").summary is None
 
-    refused = run("limbeck_lab.cli", *command, "--rounds", "3", "--run-dir", str(cut))
+    refused = run("limbeck_lab.cli", *command, "--rounds", "3", "--run-dir", str(cut), seconds=280)
     assert refused.returncode == 1
     assert "federation.rounds is 2 there and 3 here" in refused.stderr
 
@@ -92,7 +93,7 @@ def test_a_comparison_that_was_stopped_goes_on_to_the_same_figures(farm: Farm, t
     assert undisturbed.returncode == 0, undisturbed.stderr
     assert figures(cut) == figures(whole)
     assert "<svg" in (cut / "report.html").read_text()
-    assert run("limbeck_lab.cli", "report", str(cut)).stdout == f"{cut / 'report.html'}\n"
+    assert run("limbeck_lab.cli", "report", str(cut), seconds=280).stdout == f"{cut / 'report.html'}\n"
 
 
 def figures(comparison: Path) -> str:
