@@ -59,7 +59,7 @@ def test_a_run_folder_is_not_written_over(tmp_path: Path) -> None:
 
 
 def test_a_federation_that_fails_ends_its_simulation_with_a_line(tmp_path: Path) -> None:
-    arguments = ["--clients", "2", "--model", "mlp", "--set", "round.time.max=0.001", "--set", "round.count.min=2"]
+    arguments = ["--clients", "2", "--model", "mlp", "--set", "round.time.max=1", "--set", "round.count.min=3"]
     done = run("limbeck_lab.cli", "simulate", *SHORT, *arguments, "--run-dir", str(tmp_path / "run"), seconds=280)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("limbeck-lab: the federation failed: round 1: ")
