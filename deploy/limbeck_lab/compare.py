@@ -30,9 +30,10 @@ def compare(rows: list[Variant], options: dict[str, Any], flags: dict[str, str],
     folder = options["run_dir"] or Path("runs") / f"compare-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     folder.mkdir(parents=True, exist_ok=True)
     console = Console(highlight=False)
+    total = plan.seeds * len(plan.variants)
     with take(folder) as lock:
         settle(folder, plan)
-        console.print(Text(f"{len(plan.variants)} variants, seeds 0 to {plan.seeds - 1}; results go to {folder}"))
+        console.print(Text(f"{total} runs, seeds 0 to {plan.seeds - 1}; results go to {folder}"))
         try:
             with console.status("") as status:
                 failed = run_async(
@@ -54,7 +55,7 @@ def compare(rows: list[Variant], options: dict[str, Any], flags: dict[str, str],
     click.echo(f"report: {path}")
     if failed:
         raise SetupError(
-            f"{failed} of {plan.seeds * len(plan.variants)} runs failed",
+            f"{failed} of {total} runs failed",
             remedy=f"mend it, and the same command with --run-dir {folder} goes on",
         )
 
