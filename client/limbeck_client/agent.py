@@ -1,20 +1,21 @@
 """The client's machine: pure decisions about what to do next.
 
-    joining -> waiting -> working -> pushing -> waiting -> ... -> done
+    joining -> waiting -> working -> releasing -> pushing -> waiting -> ... -> done
 
 `step` takes a state and an event and returns the next state and the effects to perform. It imports no network, no
-clock and no torch; `runner` performs the effects and reports back with events. While it works or pushes, a pull stays
-open beside it: to the server that is the sign of life, and to the client the news that the round went on without it.
+clock and no torch; `runner` performs the effects and reports back with events. While it works, waits for its owner's
+word or pushes, a pull stays open beside it: to the server that is the sign of life, and to the client the news that the
+round went on without it.
 """
 
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
+from limbeck_client.tries import UNTRIED, Tries, may_pass
 from limbeck_common.errors import FederationError, LimbeckError, MembershipError, UnreachableError
 from limbeck_common.messages import Downlink, Ended, Idle, Invitation, Receipt, Uplink
 
-FIRST_PAUSE = 0.2  # seconds; doubled at each failure in a row
-LONGEST_PAUSE = 30.0
+REVIEW_PAUSE = 0.5  # seconds between two looks whether the owner has said a word
 
 
 class Phase(Enum):
@@ -23,6 +24,7 @@ class Phase(Enum):
     JOINING = auto()
     WAITING = auto()
     WORKING = auto()
+    RELEASING = auto()
     PUSHING = auto()
     DONE = auto()
 
@@ -36,9 +38,8 @@ class Agent:
     round: int = 0
     learned: int = 0  # the last round taken up: what the rounds before it taught is known
     next: Downlink | None = None
-    failures: int = 0
     ended: Ended | None = None
-    patience: float = 3600.0  # seconds without any answer after which the client gives up
+    patience: float = 3600.0  # seconds after which a call that keeps failing is given up, and the client with it
 
 
 # Events: what has happened.
@@ -72,6 +73,14 @@ class Worked:
 
 
 @dataclass(frozen=True)
+class Decided:
+    """The owner lets an uplink go, or keeps it back; None: no word yet."""
+
+    uplink: Uplink
+    leaves: bool | None
+
+
+@dataclass(frozen=True)
 class Pushed:
     """The server gave a receipt."""
 
@@ -80,11 +89,11 @@ class Pushed:
 
 @dataclass(frozen=True)
 class Failed:
-    """An effect failed, `silent` seconds after the server's last answer. `what` is the effect, to be done again."""
+    """An effect, `what`, failed after `seconds`, its pause included."""
 
     what: "Effect"
     error: LimbeckError
-    silent: float = 0.0
+    seconds: float = 0.0
 
 
 # Effects: what is to be done.
@@ -92,19 +101,19 @@ class Failed:
 
 @dataclass(frozen=True)
 class Join:
-    """Join the federation, after `pause` seconds (jitter added)."""
+    """Join the federation."""
 
-    pause: float = 0.0
+    tries: Tries = UNTRIED
 
 
 @dataclass(frozen=True)
 class Pull:
-    """Ask for a round after `after`, after `pause` seconds (jitter added); `learned` is the last one taken up."""
+    """Ask for a round after `after`; `learned` is the last one taken up."""
 
     federation_id: str
     after: int
     learned: int = 0
-    pause: float = 0.0
+    tries: Tries = UNTRIED
 
 
 @dataclass(frozen=True)
@@ -115,11 +124,19 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Push:
-    """Push an uplink, after `pause` seconds (jitter added)."""
+class Release:
+    """See, after `pause` seconds, whether the owner lets an uplink go."""
 
     uplink: Uplink
     pause: float = 0.0
+
+
+@dataclass(frozen=True)
+class Push:
+    """Push an uplink."""
+
+    uplink: Uplink
+    tries: Tries = UNTRIED
 
 
 @dataclass(frozen=True)
@@ -130,8 +147,8 @@ class Stop:
     error: LimbeckError | None = None
 
 
-Event = Started | Joined | Pulled | Worked | Pushed | Failed
-Effect = Join | Pull | Work | Push | Stop
+Event = Started | Joined | Pulled | Worked | Decided | Pushed | Failed
+Effect = Join | Pull | Work | Release | Push | Stop
 Step = tuple[Agent, list[Effect]]
 
 
@@ -141,17 +158,19 @@ def step(agent: Agent, event: Event) -> Step:  # noqa: PLR0911 - one case an eve
         case Started():
             return agent, [Join()]
         case Joined(invitation, kept):
-            return _joined(replace(agent, failures=0), invitation.federation_id, kept)
+            return _joined(agent, invitation.federation_id, kept)
         case Pulled(answer):
-            return _pulled(replace(agent, failures=0), answer)
+            return _pulled(agent, answer)
         case Worked(uplink) if uplink.federation_id == agent.federation_id and agent.ended is None:
-            return replace(agent, phase=Phase.PUSHING), [Push(uplink)]
-        case Worked(_):  # of a federation that has ended or is no more
+            return replace(agent, phase=Phase.RELEASING), [Release(uplink)]
+        case Decided(uplink, leaves) if uplink.federation_id == agent.federation_id and agent.ended is None:
+            return _decided(agent, uplink, leaves=leaves)
+        case Worked() | Decided():  # of a federation that has ended or is no more
             return _go_on(replace(agent, phase=Phase.WAITING))
         case Pushed(_):
-            return _go_on(replace(agent, phase=Phase.WAITING, failures=0))
-        case Failed(what, error, silent):
-            return _failed(agent, what, error, silent)
+            return _go_on(replace(agent, phase=Phase.WAITING))
+        case Failed(what, error, seconds):
+            return _failed(agent, what, error, seconds)
 
 
 def _joined(agent: Agent, federation_id: str, kept: Uplink | None) -> Step:
@@ -160,13 +179,13 @@ def _joined(agent: Agent, federation_id: str, kept: Uplink | None) -> Step:
     if agent.phase is not Phase.JOINING:
         return agent, [_pull(agent)]
     if kept is not None:  # pushed or not before the restart: the server knows, and counts it once
-        agent = replace(agent, phase=Phase.PUSHING, round=kept.round, learned=kept.round)
-        return agent, [_pull(agent), Push(kept)]
+        agent = replace(agent, phase=Phase.RELEASING, round=kept.round, learned=kept.round)
+        return agent, [_pull(agent), Release(kept)]
     return replace(agent, phase=Phase.WAITING), [_pull(agent)]
 
 
 def _pulled(agent: Agent, answer: Downlink | Idle | Ended) -> Step:
-    busy = agent.phase in {Phase.WORKING, Phase.PUSHING}
+    busy = agent.phase in {Phase.WORKING, Phase.RELEASING, Phase.PUSHING}
     if isinstance(answer, Ended):
         agent = replace(agent, ended=answer)
         return (agent, []) if busy else _go_on(agent)
@@ -179,6 +198,14 @@ def _pulled(agent: Agent, answer: Downlink | Idle | Ended) -> Step:
     return agent, [*effects, _pull(agent)]
 
 
+def _decided(agent: Agent, uplink: Uplink, *, leaves: bool | None) -> Step:
+    if leaves:
+        return replace(agent, phase=Phase.PUSHING), [Push(uplink)]
+    if leaves is None and agent.next is None:
+        return agent, [Release(uplink, REVIEW_PAUSE)]
+    return _go_on(replace(agent, phase=Phase.WAITING))  # kept back, or its round is over
+
+
 def _go_on(agent: Agent) -> Step:
     """Take up what waits: the federation's end, else the newest downlink; else wait for the pull that is open."""
     if agent.ended is not None:
@@ -188,12 +215,13 @@ def _go_on(agent: Agent) -> Step:
     return agent, []
 
 
-def _failed(agent: Agent, what: Effect, error: LimbeckError, silent: float) -> Step:
+def _failed(agent: Agent, what: Effect, error: LimbeckError, seconds: float) -> Step:
     if isinstance(error, UnreachableError) and agent.ended is not None:  # the server has gone home, as we may
         return _go_on(agent)
-    if isinstance(error, UnreachableError) and isinstance(what, Join | Pull | Push) and silent < agent.patience:
-        again = replace(what, pause=min(FIRST_PAUSE * 2 ** min(agent.failures, 16), LONGEST_PAUSE))
-        return replace(agent, failures=agent.failures + 1), [again]
+    if may_pass(error) and isinstance(what, Join | Pull | Push):
+        tries = what.tries.after(error, seconds)
+        if tries.seconds < agent.patience:
+            return agent, [replace(what, tries=tries)]
     if isinstance(error, FederationError | MembershipError) and isinstance(what, Pull):
         return agent, [Join()]  # the server was set up anew, or does not know us: introduce ourselves once more
     if isinstance(error, FederationError) and isinstance(what, Push):

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from limbeck_client.owner import Owner
 from limbeck_common.config import Spec
+from limbeck_common.disk import writing
 from limbeck_common.errors import DataError
 from limbeck_common.learning.assemble import make_data, make_learner
 from limbeck_common.learning.datasets import PartyData, open_digest
@@ -19,6 +21,8 @@ from limbeck_common.learning.party import Party
 from limbeck_common.learning.visit import visit
 from limbeck_common.messages import Downlink, Uplink
 from limbeck_common.methods.registry import learner_seed, make_method
+
+_Result = TypeVar("_Result")
 
 
 class Bench(Protocol):
@@ -39,9 +43,15 @@ class Bench(Protocol):
     async def visit(self, spec: Spec, downlink: Downlink) -> Uplink:
         """Do one round's work. What comes of it is kept before this returns."""
 
+    async def release(self, uplink: Uplink) -> bool | None:
+        """Return whether an uplink may leave, which is entered first; None while its owner has not said."""
+
 
 class LocalBench:
-    """The client's own process: work runs on a thread, so that the network stays alive beside it."""
+    """The client's own process: work runs on a thread, so that the network stays alive beside it.
+
+    The thread is not asyncio's, which waits for its own at the end: a client that ends does not wait for the training.
+    """
 
     def __init__(
         self, name: str, model: str, device: str, load_data: Callable[[Spec], PartyData], owner: Owner
@@ -53,12 +63,13 @@ class LocalBench:
         self._load_data = load_data
         self._data: PartyData | None = None
         self._party: Party | None = None
+        self._thread = ThreadPoolExecutor(1)
 
     async def open_digest(self, spec: Spec) -> bytes:
         """See `Bench`."""
         self._party = None
-        data = self._data = await asyncio.to_thread(self._load_data, spec)
-        return b"" if data.open is None else await asyncio.to_thread(open_digest, data.open)
+        data = self._data = await self._beside(self._load_data, spec)
+        return b"" if data.open is None else await self._beside(open_digest, data.open)
 
     async def take_open_data(self, spec: Spec, content: bytes) -> bytes:
         """See `Bench`."""
@@ -68,15 +79,19 @@ class LocalBench:
 
     async def classes(self, spec: Spec) -> int:
         """See `Bench`."""
-        return await asyncio.to_thread(self._classes, spec)
+        return await self._beside(self._classes, spec)
 
     async def visit(self, spec: Spec, downlink: Downlink) -> Uplink:
         """See `Bench`."""
-        return await asyncio.to_thread(self._visit, spec, downlink)
+        return await self._beside(self._visit, spec, downlink)
+
+    async def release(self, uplink: Uplink) -> bool | None:
+        """See `Bench`."""
+        return await self._beside(self._owner.release, uplink)
 
     async def resume(self, spec: Spec, federation_id: str) -> Uplink | None:
         """See `Bench`."""
-        return await asyncio.to_thread(self._resume, spec, federation_id)
+        return await self._beside(self._resume, spec, federation_id)
 
     def save(self, folder: Path) -> Path | None:
         """Write the learner's state as it is now to `folder`; nothing where it never worked."""
@@ -84,10 +99,13 @@ class LocalBench:
 
         if self._party is None:
             return None
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / "model.safetensors"
-        save_file(self._party.models(), path)
+        with writing(folder, "--out"):
+            save_file(self._party.models(), path)
         return path
+
+    async def _beside(self, work: Callable[..., _Result], *arguments: Any) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     def _classes(self, spec: Spec) -> int:
         party = self._open_party(spec)
@@ -97,7 +115,7 @@ class LocalBench:
             return 0
 
     def _resume(self, spec: Spec, federation_id: str) -> Uplink | None:
-        kept = self._owner.keeper.load(federation_id, spec.open_rows)
+        kept = self._owner.kept(federation_id, spec.open_rows)
         if kept is None:
             return None
         self._open_party(spec).load_state(kept.party)

@@ -1,12 +1,14 @@
 """`limbeck-client`: take part in a federation."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from limbeck_common.command import run_async, run_command, set_up_logs
+from limbeck_client.owner_cli import approve, ledger, refuse, review
+from limbeck_common.command import dialled, run_async, run_command, set_up_logs
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -16,7 +18,7 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("address", metavar="HOST:PORT")
+@click.argument("address", metavar="HOST:PORT", callback=dialled)
 @click.option("--name", required=True, help="This client's name in the federation.")
 @click.option(
     "--model", default="cnn", show_default=True, help="cnn, forest, mlp, resnet8, resnet18, or module:callable."
@@ -32,8 +34,15 @@ def cli() -> None:
     "--credentials", type=click.Path(path_type=Path), help="Folder of them.  [default: credentials in --state]"
 )
 @click.option("--token-file", type=click.Path(path_type=Path), help="Enrol first with this token, if not yet enrolled.")
+@click.option("--review", is_flag=True, help="Hold every uplink until you approve it: `limbeck-client review STATE`.")
 @click.option("--insecure", is_flag=True, help="Plain text, even over a network.")
-@click.option("--patience", default=3600.0, show_default=True, help="Seconds without the server before giving up.")
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=0),
+    default=3600.0,
+    show_default=True,
+    help="Seconds without the server before giving up.",
+)
 @click.option(
     "--log-level", default="info", show_default=True, type=click.Choice(["debug", "info", "warning", "error"])
 )
@@ -48,46 +57,74 @@ def join(address: str, **options: Any) -> None:
     click.echo(f"{ended.state}: {ended.reason}")
 
 
-async def _join(
-    address: str, *, name: str, out: Path | None, state: Path | None, patience: float, **options: Any
+async def _join(  # noqa: PLR0913 - one client's choices
+    address: str, *, name: str, out: Path | None, state: Path | None, patience: float, review: bool, **options: Any
 ) -> Any:
     from limbeck_client.bench import LocalBench, data_loader  # noqa: PLC0415 - help answers at once
-    from limbeck_client.keeping import Keeper  # noqa: PLC0415
-    from limbeck_client.ledger import Ledger  # noqa: PLC0415
     from limbeck_client.owner import Owner  # noqa: PLC0415
     from limbeck_client.policy import read_policy  # noqa: PLC0415
     from limbeck_client.runner import Runner  # noqa: PLC0415
     from limbeck_client.transport import GrpcTransport  # noqa: PLC0415
-    from limbeck_common.wire.credentials import choose_credentials  # noqa: PLC0415
+    from limbeck_common.disk import make_folder, take  # noqa: PLC0415
+    from limbeck_common.errors import EndedError  # noqa: PLC0415
 
-    folder = state or Path("limbeck-client") / name
+    folder = _folder(name, state)
+    owner = Owner.of(folder, read_policy(options["policy"]), review=review)
+    make_folder(folder, "--state")
+    if out is not None:
+        make_folder(out, "--out")
+    with take(folder / "lock", "client", "--state"):
+        chosen = await _credentials(address, name, folder, patience, **options)
+        loader = data_loader(options["data"], options["part"], options["data_dir"])
+        bench = LocalBench(name, options["model"], options["device"], loader, owner)
+        transport = GrpcTransport(address, chosen)
+        try:
+            ended = await Runner(name, transport, bench, patience).run()
+        except EndedError:
+            _finish(owner, bench, out)
+            raise
+        finally:
+            await transport.close()
+        _finish(owner, bench, out)
+        return ended
+
+
+def _finish(owner: Any, bench: Any, out: Path | None) -> None:
+    """The federation is over: nothing is held any more, and the model is final."""
+    owner.desk.clear()
+    saved = bench.save(out) if out is not None else None
+    if saved is not None:
+        click.echo(f"final model: {saved}")
+
+
+async def _credentials(address: str, name: str, folder: Path, patience: float, **options: Any) -> Any:
+    """Return what to dial with, enrolled for first where there is a token and nothing else."""
+    from limbeck_client.enrolling import enroll_patiently  # noqa: PLC0415 - help answers at once
+    from limbeck_common.tokens import read_token  # noqa: PLC0415
+
     credentials = options["credentials"] or folder / "credentials"
     if options["token_file"] is not None and not (credentials / "key.pem").exists():
-        await _enroll(_token_in(options["token_file"]), credentials)
-    chosen = choose_credentials(credentials, address, insecure=options["insecure"], name=name)
-    loader = data_loader(options["data"], options["part"], options["data_dir"])
-    owner = Owner(read_policy(options["policy"]), Keeper(folder), Ledger(folder))
-    bench = LocalBench(name, options["model"], options["device"], loader, owner)
-    transport = GrpcTransport(address, chosen)
-    try:
-        return await Runner(name, transport, bench, patience).run()
-    finally:
-        await transport.close()
-        saved = bench.save(out) if out is not None else None
-        if saved is not None:
-            click.echo(f"final model: {saved}")
+        await enroll_patiently(read_token(_token_in(options["token_file"])), credentials, patience)
+    return _find_credentials(address, name, folder, **options)
 
 
-@cli.command()
-@click.argument("state", type=click.Path(path_type=Path, exists=True, file_okay=False))
-def ledger(state: Path) -> None:
-    """Show all that a client has sent, from its STATE folder: a line for each uplink."""
-    from limbeck_client.ledger import Ledger  # noqa: PLC0415 - help answers at once
+def _find_credentials(
+    address: str, name: str, folder: Path, *, credentials: Path | None, insecure: bool, **_: Any
+) -> Any:
+    from limbeck_common.wire.credentials import choose_credentials  # noqa: PLC0415 - help answers at once
 
-    for each in Ledger(state).read():
-        what = f"{each.rows} rows of {each.kind}, {each.bytes:,} bytes" if each.rows else each.kind
-        limits = f", at most {each.confidence:.3f} sure, entropy from {each.entropy:.3f} nats" if each.rows else ""
-        click.echo(f"{each.at}  {each.federation_id}  round {each.round:>3}  {what}{limits}  {each.digest[:12]}")
+    place = credentials or folder / "credentials"
+    return choose_credentials(place, address, insecure=insecure, name=name, named=credentials is not None)
+
+
+def _folder(name: str, state: Path | None = None) -> Path:
+    """Return the state folder of a client that has this name."""
+    from limbeck_common.config import NAME_RULE, is_name  # noqa: PLC0415 - help answers at once
+    from limbeck_common.errors import SettingsError  # noqa: PLC0415
+
+    if not is_name(name):
+        raise SettingsError(f"client name {name!r}", expected=NAME_RULE)
+    return state or Path("limbeck-client") / name
 
 
 @cli.command()
@@ -112,7 +149,7 @@ async def _enroll(line: str, folder: Path | None) -> None:
     from limbeck_common.tokens import read_token  # noqa: PLC0415
 
     token = read_token(line)
-    folder = folder or Path("limbeck-client") / token.name / "credentials"
+    folder = folder or _folder(token.name) / "credentials"
     await enroll_with(token, folder)
     click.echo(f"{token.role} {token.name}: credentials in {folder}, of the authority {fingerprint(token.ca)}")
 
@@ -154,12 +191,18 @@ async def _examine(address: str, *, name: str, state: Path | None, **options: An
     from limbeck_client import doctor as doctors  # noqa: PLC0415 - help answers at once
     from limbeck_client.bench import data_loader  # noqa: PLC0415
     from limbeck_client.transport import GrpcTransport  # noqa: PLC0415
-    from limbeck_common.checkup import show  # noqa: PLC0415
+    from limbeck_common.checkup import failure, show  # noqa: PLC0415
+    from limbeck_common.errors import SettingsError  # noqa: PLC0415
 
     model, device = options["model"], options["device"]
-    failed = show(doctors.examine_machine(model, device, state or Path("limbeck-client") / name), click.echo)
+    folder = _folder(name, state)
+    failed = show(doctors.examine_machine(model, device, folder), click.echo)
+    try:
+        chosen = _find_credentials(address, name, folder, **options)
+    except SettingsError as error:
+        return show([failure("credentials", error)], click.echo)
     loader = data_loader(options["data"], options["part"], options["data_dir"])
-    transport = GrpcTransport(address)
+    transport = GrpcTransport(address, chosen)
     try:
         async for finding in doctors.examine(name, transport, model, device, loader):
             failed |= show([finding], click.echo)
@@ -168,9 +211,18 @@ async def _examine(address: str, *, name: str, state: Path | None, **options: An
     return failed
 
 
+for each in (ledger, review, approve, refuse):
+    cli.add_command(each)
+
+
 def main() -> None:
-    """Entry point of the console program."""
-    run_command(cli, "limbeck-client")
+    """Entry point of the console program. Its end does not wait for a training under way: what is kept is whole."""
+    try:
+        run_command(cli, "limbeck-client")
+    except SystemExit as end:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else 0)
 
 
 if __name__ == "__main__":

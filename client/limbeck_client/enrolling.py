@@ -1,12 +1,15 @@
 """Enrolment: a token becomes credentials. The key is made here, and stays here."""
 
 import os
+import time
 from pathlib import Path
 
 import grpc
 
+from limbeck_client.tries import UNTRIED, may_pass
+from limbeck_client.waiting import wait
 from limbeck_common.certificates import new_key, signing_request
-from limbeck_common.errors import SettingsError
+from limbeck_common.errors import LimbeckError, SettingsError
 from limbeck_common.tokens import Token
 from limbeck_common.wire.calls import OPTIONS, translating
 from limbeck_common.wire.v1 import enrolment_pb2 as pb
@@ -33,6 +36,20 @@ async def enroll(token: Token, folder: Path) -> None:
         _keep(folder, token.ca, certificate)
     except OSError as error:
         raise SettingsError(f"cannot keep credentials in {folder}: {error.strerror}") from error
+
+
+async def enroll_patiently(token: Token, folder: Path, patience: float) -> None:
+    """Enrol as `enroll` does, and try again while nobody answers, for `patience` seconds."""
+    tries = UNTRIED
+    while True:
+        began = time.monotonic()
+        try:
+            await wait(tries, token.name)
+            return await enroll(token, folder)
+        except LimbeckError as error:
+            tries = tries.after(error, time.monotonic() - began)
+            if not may_pass(error) or tries.seconds >= patience:
+                raise
 
 
 def _pending_key(folder: Path) -> bytes:

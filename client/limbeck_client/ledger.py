@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from limbeck_client.policy import extremes
 from limbeck_common.disk import flush
@@ -26,20 +27,35 @@ class Release:
     digest: str = ""
     metrics: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        what = f"{self.rows} rows of {self.kind}, {self.bytes:,} bytes" if self.rows else self.kind
+        limits = f", at most {self.confidence:.3f} sure, entropy from {self.entropy:.3f} nats" if self.rows else ""
+        metrics = f", with {', '.join(self.metrics)}" if self.metrics else ""
+        return f"{self.at}  {self.federation_id}  round {self.round:>3}  {what}{limits}{metrics}  {self.digest[:12]}"
+
+
+def name_of(uplink: Uplink) -> tuple[str, int, str]:
+    """Return what tells an uplink from every other: its federation, its round, its predictions' digest."""
+    digest = "" if uplink.contribution is None else uplink.digest.hex()
+    return uplink.federation_id, uplink.round, digest
+
 
 def describe(uplink: Uplink) -> Release:
     """Return the ledger's entry for an uplink."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     metrics = tuple(sorted(uplink.metrics))
+    federation_id, number, digest = name_of(uplink)
     block = uplink.contribution
     if block is None:
-        return Release(now, uplink.federation_id, uplink.round, metrics=metrics)
+        return Release(now, federation_id, number, metrics=metrics)
     confidence, entropy = extremes(block) if block.kind is Kind.PROBABILITIES else (0.0, 0.0)
     size = sum(map(nbytes, block.values))
-    digest = uplink.digest.hex()
-    return Release(
-        now, uplink.federation_id, uplink.round, block.kind, len(block.keys), size, confidence, entropy, digest, metrics
-    )
+    return Release(now, federation_id, number, block.kind, len(block.keys), size, confidence, entropy, digest, metrics)
+
+
+def read_release(fields: dict[str, Any]) -> Release:
+    """Return the entry that was written as a JSON object."""
+    return Release(**(fields | {"metrics": tuple(fields["metrics"])}))
 
 
 class Ledger:
@@ -69,7 +85,7 @@ class Ledger:
                 fields = json.loads(line)
             except json.JSONDecodeError:
                 continue
-            yield Release(**(fields | {"metrics": tuple(fields["metrics"])}))
+            yield read_release(fields)
 
     def answered(self, federation_id: str, besides: int) -> int:
         """Return how many rounds of a federation, besides round `besides`, have been answered with predictions."""

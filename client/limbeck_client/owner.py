@@ -1,11 +1,14 @@
-"""What stands between a finished round and the network: the owner's policy, the kept state, the ledger."""
+"""What stands between a finished round and the network: the owner's policy, the kept state, the desk, the ledger."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from limbeck_client.desk import Desk
 from limbeck_client.keeping import Keeper, Kept
 from limbeck_client.ledger import Ledger, describe
 from limbeck_client.policy import Policy
 from limbeck_common.config import Spec
+from limbeck_common.disk import writing
 from limbeck_common.learning.learner import State
 from limbeck_common.messages import Downlink, Uplink
 
@@ -17,22 +20,56 @@ class Owner:
     policy: Policy
     keeper: Keeper
     ledger: Ledger
+    desk: Desk
+
+    @classmethod
+    def of(cls, folder: Path, policy: Policy, *, review: bool = False) -> "Owner":
+        """Return the owner whose files lie in a client's state folder."""
+        return cls(policy, Keeper(folder), Ledger(folder), Desk(folder, asks=review))
 
     def check_work(self, spec: Spec, downlink: Downlink) -> None:
         """Refuse work that the policy does not allow, before it is begun.
 
         Raises:
             PolicyError: what is too much.
+            SettingsError: the state folder cannot be used.
         """
-        answered = self.ledger.answered(downlink.federation_id, besides=downlink.round)
-        self.policy.check_work(spec.recipe, downlink, answered)
+        with writing(self.desk.folder, "--state"):
+            self.desk.clear()
+            answered = self.ledger.answered(downlink.federation_id, besides=downlink.round)
+        self.policy.check_work(spec, downlink, answered)
+
+    def kept(self, federation_id: str, open_rows: int) -> Kept | None:
+        """Return what was kept of a federation, or None. Raises SettingsError where the folder cannot be used."""
+        with writing(self.desk.folder, "--state"):
+            return self.keeper.load(federation_id, open_rows)
 
     def keep(self, party: State, uplink: Uplink) -> None:
-        """Let an uplink go: checked, entered in the ledger, and kept with the party's state, in this order.
+        """Keep what a round has made, the uplink checked.
 
         Raises:
             PolicyError: it may not leave; nothing of it is kept.
+            SettingsError: the disk does not take it.
         """
+        self._check(uplink)
+        with writing(self.desk.folder, "--state"):
+            self.keeper.keep(Kept(party, uplink))
+
+    def release(self, uplink: Uplink) -> bool | None:
+        """Return whether an uplink may leave, which then stands in the ledger; None while its owner has not said.
+
+        Raises:
+            PolicyError: the policy is another than when the uplink was made, and does not allow it.
+            SettingsError: the disk does not take it.
+        """
+        with writing(self.desk.folder, "--state"):
+            leaves = self.desk.look(uplink)
+            if leaves:
+                self._check(uplink)
+                self.ledger.write(describe(uplink))
+            if leaves is not None:
+                self.desk.clear()
+        return leaves
+
+    def _check(self, uplink: Uplink) -> None:
         self.policy.check_release(uplink.contribution, uplink.metrics.get("seconds", 0.0))
-        self.ledger.write(describe(uplink))
-        self.keeper.keep(Kept(party, uplink))

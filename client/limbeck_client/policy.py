@@ -1,5 +1,6 @@
 """The owner's word: what may leave this machine, and what work is accepted."""
 
+import math
 import tomllib
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 
-from limbeck_common.config import Recipe, Section
+from limbeck_common.config import Section, Spec
 from limbeck_common.errors import PolicyError, SettingsError
 from limbeck_common.messages import Block, Downlink, Kind, slices
 
@@ -28,7 +29,9 @@ class Policy(Section):
     epochs: Annotated[NonNegativeInt | None, Field(description="epochs that one round may ask for, both kinds")] = None
     seconds: Annotated[PositiveFloat | None, Field(description="time that one round's work may have taken")] = None
 
-    def check_work(self, recipe: Recipe, downlink: Downlink, answered: int) -> None:
+    memory: Annotated[PositiveInt | None, Field(description="bytes that one round's rows and labels may take")] = None
+
+    def check_work(self, spec: Spec, downlink: Downlink, answered: int) -> None:
         """Check what a round asks for, before it is begun. `answered` rounds have been answered so far.
 
         Raises:
@@ -36,7 +39,8 @@ class Policy(Section):
         """
         rows = 0 if downlink.wanted is None else len(downlink.wanted)
         _hold("rows a round", rows, self.rows_a_round)
-        _hold("epochs a round", recipe.local_epochs + recipe.distill_epochs, self.epochs)
+        _hold("epochs a round", spec.recipe.local_epochs + spec.recipe.distill_epochs, self.epochs)
+        _hold("bytes a round", work_bytes(spec, downlink), self.memory)
         if downlink.wanted is not None:
             _hold("rounds answered", answered + 1, self.rounds)
 
@@ -66,13 +70,24 @@ def _hold(what: str, found: float, limit: float | None) -> None:
         raise PolicyError(f"{what}: {found:.4g}", expected=f"at most {limit:g}, as the owner says")
 
 
+def work_bytes(spec: Spec, downlink: Downlink) -> int:
+    """Return the bytes that a round's rows and labels take: the teaching's open rows and labels, and the wanted ones.
+
+    The model's own memory is no part of it: that is the owner's choice.
+    """
+    taught = 0 if downlink.teaching is None else len(downlink.teaching.rows)
+    wanted = 0 if downlink.wanted is None else len(downlink.wanted)
+    sample = math.prod(spec.sample_shape) * np.dtype(spec.sample_dtype).itemsize
+    return (taught + wanted) * (sample + spec.classes * np.dtype(np.float32).itemsize)
+
+
 def extremes(block: Block) -> tuple[float, float]:
     """Return the largest probability and the smallest row entropy (nats) of a block of predictions."""
     confidence, entropy = 0.0, float("inf")
     for _, part in slices(block.predictions):
         chances = part.astype(np.float64)
         confidence = max(confidence, float(chances.max(initial=0.0)))
-        rows = -(chances * np.log(np.maximum(chances, 1e-300))).sum(axis=1)
+        rows = 0.0 - (chances * np.log(np.maximum(chances, 1e-300))).sum(axis=1)  # not -0.0
         entropy = min(entropy, float(rows.min(initial=float("inf"))))
     return confidence, entropy
 

@@ -1,16 +1,17 @@
 """Performs the agent's effects and tells it what happened."""
 
 import asyncio
-import random
 import time
 
 import structlog
+from pydantic import ValidationError
 
 from limbeck_client import agent as machine
 from limbeck_client.bench import Bench
 from limbeck_client.transport import Transport
+from limbeck_client.waiting import wait
 from limbeck_common.config import Spec
-from limbeck_common.errors import EndedError, LimbeckError, OpenSetError, UnreachableError
+from limbeck_common.errors import EndedError, LimbeckError, OpenSetError, StreamError, UnreachableError
 from limbeck_common.messages import Ended, Invitation, Receipt
 
 _log = structlog.get_logger()
@@ -25,7 +26,6 @@ class Runner:
         self._bench = bench
         self._agent = machine.Agent(patience=patience)
         self._events: asyncio.Queue[machine.Event | Exception] = asyncio.Queue()
-        self._heard = time.monotonic()
         self._spec: Spec | None = None
 
     async def run(self) -> Ended:
@@ -54,14 +54,12 @@ class Runner:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _perform(self, effect: machine.Effect) -> None:
+        began = time.monotonic()
+        event: machine.Event
         try:
             event = await self._do(effect)
-            if not isinstance(event, machine.Worked):
-                self._heard = time.monotonic()
         except LimbeckError as error:
-            if not isinstance(error, UnreachableError):
-                self._heard = time.monotonic()
-            event = machine.Failed(effect, error, time.monotonic() - self._heard)
+            event = machine.Failed(effect, error, time.monotonic() - began)
         except Exception as error:  # noqa: BLE001 - a bug of ours: `run` raises it
             self._events.put_nowait(error)
             return
@@ -69,11 +67,11 @@ class Runner:
 
     async def _do(self, effect: machine.Effect) -> machine.Event:
         match effect:
-            case machine.Join(pause):
-                await self._sleep(pause)
+            case machine.Join(tries):
+                await wait(tries, self.name)
                 return await self._join()
-            case machine.Pull(federation_id, after, learned, pause):
-                await self._sleep(pause)
+            case machine.Pull(federation_id, after, learned, tries):
+                await wait(tries, self.name)
                 rows = self._spec.open_rows if self._spec else 0
                 return machine.Pulled(await self._transport.pull(federation_id, self.name, after, learned, rows))
             case machine.Work(downlink):
@@ -81,8 +79,11 @@ class Runner:
                     raise RuntimeError("work before joining")
                 _log.info("working", client=self.name, round=downlink.round, closing=downlink.closing)
                 return machine.Worked(await self._bench.visit(self._spec, downlink))
-            case machine.Push(uplink, pause):
-                await self._sleep(pause)
+            case machine.Release(uplink, pause):
+                await asyncio.sleep(pause)
+                return machine.Decided(uplink, await self._bench.release(uplink))
+            case machine.Push(uplink, tries):
+                await wait(tries, self.name)
                 receipt = await self._transport.push(uplink)
                 figures = {name: round(value, 4) for name, value in uplink.metrics.items()}
                 level = "info" if receipt is not Receipt.LATE else "warning"
@@ -94,7 +95,7 @@ class Runner:
     async def _join(self) -> machine.Joined:
         """Learn the specification, get the data ready, and become a member with the open set's digest."""
         invitation = await self._transport.join(self.name, b"", 0)
-        spec = Spec.model_validate_json(invitation.spec_json)
+        spec = _read_spec(invitation.spec_json)
         digest = await self._bench.open_digest(spec)
         if not digest:
             digest = await self._fetch(spec, invitation)
@@ -124,12 +125,6 @@ class Runner:
             raise OpenSetError("the open data was damaged on its way", remedy="join again")
         return found
 
-    async def _sleep(self, pause: float) -> None:
-        if pause:
-            seconds = pause * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, so that clients do not return as one
-            _log.warning("the server is away", client=self.name, again_in=round(seconds, 2))
-            await asyncio.sleep(seconds)
-
     def _finish(self, stop: machine.Stop) -> Ended:
         if stop.error is not None:
             raise stop.error
@@ -137,3 +132,14 @@ class Runner:
         if ended.state != "finished":
             raise EndedError(f"the federation {ended.state}: {ended.reason}", remedy="ask its operator")
         return ended
+
+
+def _read_spec(text: str) -> Spec:
+    try:
+        return Spec.model_validate_json(text)
+    except ValidationError as error:
+        key = ".".join(map(str, error.errors()[0]["loc"])) or "it"
+        raise StreamError(
+            f"the server's specification cannot be used: {key}: {error.errors()[0]['msg']}",
+            expected="a limbeck server of this version",
+        ) from error

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 import structlog
 
+from limbeck_common.address import read_address
 from limbeck_common.errors import LimbeckError
 
 _Result = TypeVar("_Result")
@@ -29,6 +30,11 @@ def run_command(command: click.Command, program: str) -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo(f"{program}: interrupted", err=True)
         sys.exit(130)
+
+
+def dialled(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    """Return an address that is to be dialled as it stands in a command; SettingsError for what is none."""
+    return None if text is None else read_address(text)
 
 
 def run_async(work: Coroutine[Any, Any, _Result]) -> _Result:

@@ -3,14 +3,31 @@
 The server reads it from its configuration and sends it, as JSON, in the answer to Join.
 """
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt
 
 PROTOCOL_VERSION = 1
 MAX_CLASSES = 100_000
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+NAME_RULE = "1 to 64 letters, digits, dots, dashes, underscores, and not dots alone"  # a name is a folder's, too
+_NAME = re.compile(r"\.*[A-Za-z0-9_-][A-Za-z0-9._-]*")
+_LONGEST_NAME = 64
+
+
+def is_name(text: str) -> bool:
+    """Say whether a party or a federation may have this name: see `NAME_RULE`."""
+    return len(text) <= _LONGEST_NAME and _NAME.fullmatch(text) is not None
+
+
+def _check_name(text: str) -> str:
+    if not is_name(text):
+        raise ValueError(f"expected {NAME_RULE}")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
 
 
 class Section(BaseModel):

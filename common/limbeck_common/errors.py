@@ -55,10 +55,14 @@ class LimbeckError(Exception):
 
 
 class RefusalError(LimbeckError):
-    """The server refused a message. `status` is the gRPC status code's name, `reason` the ErrorInfo's."""
+    """The server refused a message. `status` is the gRPC status code's name, `reason` the ErrorInfo's.
+
+    `again`: the same message may be taken later.
+    """
 
     status: ClassVar[str] = "FAILED_PRECONDITION"
     reason: ClassVar[str] = "REFUSED"
+    again: ClassVar[bool] = False
 
 
 class ProtocolVersionError(RefusalError):

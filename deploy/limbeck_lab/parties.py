@@ -65,6 +65,10 @@ class WorkshopBench:
         _, answer = await self._workshop.order({"do": "visit", "party": self._client.name}, body)
         return decode_uplink(*read_message(answer, federation_pb2.Uplink()), spec.open_rows)
 
+    async def release(self, uplink: Uplink) -> bool | None:  # noqa: ARG002 - `Bench`'s signature
+        """See `Bench`. A simulated client has no owner to ask."""
+        return True
+
     async def alone(self, spec: Spec) -> dict[str, float]:
         """Return the metrics of the same learner trained on its private rows alone, for as many local epochs."""
         order = self._client.order(spec, self._device, self._data_dir) | {"do": "alone"}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from limbeck_common.config import Spec
+from limbeck_common.disk import make_folder
 from limbeck_common.errors import SettingsError
 from limbeck_server.settings import Settings, load
 
@@ -24,12 +25,12 @@ def new_run(wanted: Path | None, what: str) -> Path:
     """Make and return the run's folder; by default runs/WHAT-DATE-TIME.
 
     Raises:
-        SettingsError: it holds a run already.
+        SettingsError: it holds a run already, or cannot be written to.
     """
     run = wanted or Path("runs") / f"{what}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     if (run / "metrics.jsonl").exists():
         raise SettingsError(f"{run} holds a run already", expected="a new folder", remedy="name another with --run-dir")
-    (run / "models").mkdir(parents=True, exist_ok=True)
+    make_folder(run / "models", "--run-dir")
     return run
 
 

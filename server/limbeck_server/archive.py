@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateTable
 
+from limbeck_common.disk import take
 from limbeck_common.errors import LimbeckError, SettingsError
 from limbeck_common.messages import Block, FileArray, nbytes
 from limbeck_common.wire.codec import block_digest
 from limbeck_server.filing import to_block, to_row
-from limbeck_server.store import take
 from limbeck_server.tables import TABLES
 
 

@@ -84,9 +84,9 @@ class _Examiner:
             damage = wrong + damage
             said = f"{len(entry.kept)} uplinks as they came"
             if not entry.closing:
-                again = list(self._teach_again(number, entry, kept)) if not damage else []
+                again = list(self._teach_again(number, entry, kept)) if not wrong else []
                 damage += again
-                said += self._said_of_teaching(entry, again)
+                said += self._said_of_teaching(entry, damage)
         if entry.taught:
             said += ", teaching as the journal names it"
         elif not entry.closing:
@@ -108,17 +108,31 @@ class _Examiner:
                 damage.append(f"{_name(number, name)}: {error}")
         return sound, damage
 
+    def _find(self, number: int, group: str) -> Block | None:
+        """Return what a round taught a group. Raises DamageError where that is not sound."""
+        past = self._ledger.rounds.get(number)
+        if past is not None and group in past.taught and (number, group) not in self._taught:
+            raise DamageError(f"it cannot be made again without the teaching of round {number}")
+        return self._taught.get((number, group))
+
     def _teach_again(self, number: int, entry: Entry, kept: dict[str, Block]) -> Iterator[str]:
         """Yield what is wrong with uplinks in the eyes of the method, and whether they give the same teaching."""
-        models = {
-            group: _shapes(block) for (_, group), block in self._taught.items() if not isinstance(block.keys, Rows)
-        }
-        ground = Ground(self._spec, models, lambda past, group: self._taught.get((past, group)))
+        try:
+            yield from self._compare(number, entry, kept)
+        except DamageError as error:
+            yield f"{_name(number, TEACHER)}: {error}"
+
+    def _compare(self, number: int, entry: Entry, kept: dict[str, Block]) -> Iterator[str]:
+        brought = [(entry.groups[client], block) for client, block in kept.items()]
+        named = [*brought, *((group, block) for (_, group), block in self._taught.items())]
+        models = {group: _shapes(block) for group, block in named if not isinstance(block.keys, Rows)}
+        ground = Ground(self._spec, models, self._find)
         gathering = Gathering(self._method, ground, number, lambda: iter(kept.items()), _together)
         for client, block in kept.items():
             try:
                 received, group = gathering.check(block)
                 if received is not None:
+                    gathering.admit(received, group)
                     gathering.add(received, group)
             except RefusalError as error:
                 yield f"{_name(number, client)}: {error}"

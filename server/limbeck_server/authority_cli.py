@@ -4,8 +4,12 @@ import re
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
+
+from limbeck_common.address import read_host
+from limbeck_common.command import dialled
 
 TLS = click.option(
     "--tls",
@@ -27,6 +31,12 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, text: str) ->
     return int(found[1]) * _UNITS[found[2]]
 
 
+def _hosts(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return host names and addresses as a certificate has them; SettingsError for what is none."""
+    return tuple(map(read_host, texts))
+
+
+_HOSTS: dict[str, Any] = {"multiple": True, "metavar": "NAME", "callback": _hosts}
 _EXPIRES = click.option(
     "--expires", default="1h", show_default=True, callback=_seconds, help="How long a token is good."
 )
@@ -34,7 +44,7 @@ _EXPIRES = click.option(
 
 @click.command()
 @TLS
-@click.option("--host", "hosts", multiple=True, metavar="NAME", help="Name or address that clients dial. Repeatable.")
+@click.option("--host", "hosts", **_HOSTS, help="Name or address that clients dial. Repeatable.")
 @click.option("--client", "clients", multiple=True, metavar="NAME", help="Make a token for it, too. Repeatable.")
 @click.option("--tokens", type=click.Path(path_type=Path), help="Folder for those tokens, one file each.")
 @_EXPIRES
@@ -67,7 +77,12 @@ def token() -> None:
 @click.option("--name", required=True, help="The party's name in the federation.")
 @click.option("--role", default="client", show_default=True, type=click.Choice(["client", "operator"]))
 @_EXPIRES
-@click.option("--address", metavar="HOST:PORT", help="Where to enrol.  [default: init's first host, the daemon's port]")
+@click.option(
+    "--address",
+    metavar="HOST:PORT",
+    callback=dialled,
+    help="Where to enrol.  [default: init's first host, the daemon's port]",
+)
 def create(folder: Path, name: str, role: str, expires: int, address: str | None) -> None:
     """Print a token, one line, for `limbeck-client enroll`. Hand it over in confidence."""
     click.echo(str(_make_token(folder, name, role, expires, address)))
@@ -90,7 +105,7 @@ def revoke(folder: Path, name: str) -> None:
 
 @click.command()
 @TLS
-@click.option("--host", "hosts", multiple=True, metavar="NAME", help="In place of the former names. Repeatable.")
+@click.option("--host", "hosts", **_HOSTS, help="In place of the former names. Repeatable.")
 def rotate(folder: Path, hosts: tuple[str, ...]) -> None:
     """Make new keys and certificates for the server and its operator. Then restart the daemon."""
     from limbeck_server.tls_folder import TlsFolder  # noqa: PLC0415 - help answers at once
@@ -110,6 +125,9 @@ def _make_token(folder: Path, name: str, role: str, seconds: int, address: str |
 
 
 def _write_secret(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(text)
+    from limbeck_common.disk import writing  # noqa: PLC0415 - help answers at once
+
+    with writing(path.parent, "--tokens"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(text)

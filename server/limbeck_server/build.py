@@ -40,6 +40,11 @@ def find_open_data(settings: Settings) -> OpenData:
     """
     given = settings.open
     if given.digest:
+        if settings.model.name != "none":
+            raise SettingsError(
+                f"the server's own model, {settings.model.name}, has no open rows: open.digest only names them",
+                expected='open.source, which brings them, or model.name = "none"',
+            )
         return OpenData(
             bytes.fromhex(given.digest), given.classes, given.rows, given.sample_shape, given.sample_dtype, None
         )
@@ -56,6 +61,12 @@ def find_open_data(settings: Settings) -> OpenData:
     if not isinstance(data, PartyData) or data.open is None:
         raise SettingsError(f"{given.source} gave no open data", expected="a PartyData with open rows")
     rows = data.open
+    if not isinstance(rows, np.ndarray) or rows.ndim < 2 or not len(rows) or rows.dtype.kind not in "buif":  # noqa: PLR2004 - rows and features
+        raise SettingsError(
+            f"{given.source} gave open rows that cannot be used: {type(rows).__name__}"
+            + (f" of type {rows.dtype} and shape {list(rows.shape)}" if isinstance(rows, np.ndarray) else ""),
+            expected="a NumPy array of numbers, at least one row, shape [rows, ...]",
+        )
     served = rows if given.served else None
     return OpenData(open_digest(rows), classes, len(rows), rows.shape[1:], rows.dtype.newbyteorder("<").str, served)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from limbeck_common.command import run_async, run_command, set_up_logs
+from limbeck_common.command import dialled, run_async, run_command, set_up_logs
 from limbeck_server.authority_cli import TLS, init, revoke, rotate, token
 
 
@@ -16,7 +16,9 @@ def _asks(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that name a daemon, and the daemon as its first argument."""
 
     @TLS
-    @click.option("--server", "address", default="127.0.0.1:50051", show_default=True, metavar="HOST:PORT")
+    @click.option(
+        "--server", "address", default="127.0.0.1:50051", show_default=True, metavar="HOST:PORT", callback=dialled
+    )
     @click.option(
         "--credentials", type=click.Path(path_type=Path), help="An operator's.  [default: the folder operator of --tls]"
     )
@@ -27,7 +29,8 @@ def _asks(command: Callable[..., None]) -> Callable[..., None]:
         from limbeck_server.asking import Daemon  # noqa: PLC0415
 
         set_up_logs("warning", "auto")
-        found = choose_credentials(credentials or folder / "operator", address, insecure=insecure)
+        place = credentials or folder / "operator"
+        found = choose_credentials(place, address, insecure=insecure, named=credentials is not None)
         command(Daemon(address, found), **options)
 
     return asking_command
@@ -183,6 +186,7 @@ def doctor(config: Path | None, pairs: tuple[str, ...], **named: Any) -> None:
     from limbeck_common.checkup import show  # noqa: PLC0415 - help answers at once
     from limbeck_server.doctor import examine  # noqa: PLC0415
 
+    set_up_logs("error", "auto")
     sys.exit(show(examine(_settings(config, pairs, named)), click.echo))
 
 

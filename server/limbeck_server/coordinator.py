@@ -196,6 +196,7 @@ class Coordinator:
                 kept = replace(kept, group=group)
             receipt, facts = self.machine.deliver(self.state, kept)  # a large block's check took its time
         if receipt is Receipt.ACCEPTED and received is not None and gathering is not None:
+            gathering.admit(received, kept.group)
             counting = asyncio.ensure_future(self._beside(block, gathering.add, received, kept.group))
             self._counting.add(counting)
             counting.add_done_callback(self._counting.discard)
@@ -292,7 +293,7 @@ class Coordinator:
         began = time.monotonic()
         teaching = await asyncio.to_thread(gathering.teach)
         if self._method.refines and self._pupil is not None:
-            teaching = await self._pupil.refine(teaching, gathering.stored())
+            teaching = await self._pupil.refine(teaching, gathering.uplinks())
         digests = {group: block_digest(block).hex() for group, block in sorted(teaching.blocks.items())}
         named = teaching_digest(digests)
         lesson = fact.Taught(at=time.time(), round=number, digest=named, digests=digests, groups=dict(teaching.groups))

@@ -117,11 +117,11 @@ async def _listen(
         operator_pb2.DESCRIPTOR.services_by_name["Operator"].full_name,
     ]
     reflection.enable_server_reflection([*services, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
-    port = bind(server, f"{settings.listen.host}:{settings.listen.port}", tls)
+    port = bind(server, settings.listen.at(), tls)
     await server.start()
     for service in ("", *services):
         await checker.set(service, health_pb2.HealthCheckResponse.SERVING)
-    return server, f"{settings.listen.host}:{port}"
+    return server, settings.listen.at(port)
 
 
 async def _warn_daily(tls: TlsFolder) -> None:

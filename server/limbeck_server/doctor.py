@@ -18,6 +18,7 @@ from limbeck_common.errors import LimbeckError
 from limbeck_common.methods.registry import make_method
 from limbeck_server.archive import Archive
 from limbeck_server.build import find_open_data, make_spec
+from limbeck_server.listening import choose_tls
 from limbeck_server.settings import ListenSettings, Settings
 
 _PACKAGES = ("grpcio", "protobuf", "numpy", "sqlalchemy", "grpcio-health-checking", "grpcio-reflection")
@@ -29,6 +30,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield check_device(settings.model.name, settings.model.device)
     yield from check_folder("store", settings.store.path)
     yield _check_port(settings.listen)
+    yield _check_tls(settings)
     try:
         make_method(settings.method)
         yield Finding(Level.OK, f"method {settings.method.name}")
@@ -54,7 +56,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 
 def _check_port(listen: ListenSettings) -> Finding:
-    where = f"{listen.host}:{listen.port}"
+    where = listen.at()
     try:
         family, kind, _, _, address = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:
@@ -64,6 +66,15 @@ def _check_port(listen: ListenSettings) -> Finding:
         remedy = "stop what listens there (a daemon that runs already?), or name another with --port or --host"
         return Finding(Level.FAIL, f"cannot listen on {where}: {error.strerror}", remedy)
     return Finding(Level.OK, f"{where} is free")
+
+
+def _check_tls(settings: Settings) -> Finding:
+    try:
+        folder = choose_tls(settings)
+    except LimbeckError as error:
+        return failure("TLS", error)
+    said = "plain text" if folder is None else f"TLS, with the certificates in {folder.path}"
+    return Finding(Level.OK, f"{said} on {settings.listen.host}")
 
 
 def _check_journal(settings: Settings, spec: Spec) -> Finding:

@@ -5,22 +5,19 @@ import re
 
 import numpy as np
 
-from limbeck_common.config import Spec
+from limbeck_common.config import NAME_RULE, Spec, is_name
 from limbeck_common.errors import ClientNameError, FederationError, KeysError, ShapeError, ValuesError
 from limbeck_common.messages import Block, Rows, Space, Task, Uplink
 
 HEAVIEST = 1 << 20  # rows that one client may claim to have behind its block
 _MAX_METRICS = 64
 _METRIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_CLIENT_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def check_name(name: str) -> str:
     """Return a usable client name as it is. Raises ClientNameError for any other."""
-    if not _CLIENT_NAME.fullmatch(name):
-        raise ClientNameError(
-            f"client name {name[:80]!r}", expected="1 to 64 letters, digits, dots, dashes, underscores"
-        )
+    if not is_name(name):
+        raise ClientNameError(f"client name {name[:80]!r}", expected=NAME_RULE)
     return name
 
 
@@ -61,16 +58,14 @@ def check_form(block: Block | None, task: Task | None, spec: Spec) -> str:
         raise KeysError(f"keys of the space {block.space}", expected=f"of the space {task.space}")
     if task.space is Space.PARAMETERS:
         return _check_model(block, task)
-    if not task.partial and task.space is Space.OPEN and not np.array_equal(block.rows, task.wanted.indices):
-        unasked = np.setdiff1d(block.rows, task.wanted.indices)
-        lacking = len(np.setdiff1d(task.wanted.indices, block.rows))
-        raise KeysError(
-            f"{len(block.rows)} rows, {len(unasked)} of them not asked for and {lacking} missing",
-            expected=f"the {len(task.wanted)} rows of the downlink",
-        )
-    allowed = task.wanted.indices if task.space is Space.OPEN else np.arange(spec.classes)
-    if task.partial and not np.isin(block.rows, allowed, assume_unique=True).all():
-        raise KeysError("keys that were not asked for", expected=f"some of the {len(allowed)} of the downlink")
+    asked, what = (task.wanted.indices, "rows") if task.space is Space.OPEN else (np.arange(spec.classes), "classes")
+    if not np.array_equal(block.rows, asked):
+        unasked, lacking = len(np.setdiff1d(block.rows, asked)), len(np.setdiff1d(asked, block.rows))
+        if unasked or not task.partial:
+            raise KeysError(
+                f"{len(block.rows)} {what}, {unasked} of them not asked for and {lacking} missing",
+                expected=f"{'some of' if task.partial else 'all'} the {len(asked)} {what} that were asked for",
+            )
     values, columns = block.predictions, task.columns or spec.classes
     if block.kind is not task.kind or values.dtype != task.dtype or values.shape != (len(block.rows), columns):
         raise ShapeError(

@@ -1,6 +1,7 @@
 """One round's uplinks on their way to a teaching. The coordinator and the audit both go through here."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,6 +61,7 @@ class Gathering:
         kind = Kind.PROBABILITIES if task.kind is Kind.CODES else task.kind
         self.tally = Tally(keys, self.ground.spec.classes, kind)
         self.clients = 0
+        self._admitted: Counter[str] = Counter()  # weight by group
 
     def check(self, block: Block | None) -> tuple[Block | None, str]:
         """Return a block as it is added up, and the group of its architecture.
@@ -75,20 +77,26 @@ class Gathering:
             check_values(values, received.kind)
         return received, group
 
-    def add(self, block: Block, group: str) -> None:
-        """Count a checked block in.
+    def admit(self, block: Block, group: str) -> None:
+        """Make room for a checked block in the sums, before anyone is told that it is accepted.
 
         Raises:
-            ValuesError: the sums could overflow.
+            ValuesError: they could overflow.
         """
+        weight, most = self._admitted[group] + block.weight, MOST_WEIGHT[block.kind]
+        if weight > most:
+            raise ValuesError(f"a block that brings the round's weight to {weight}", expected=f"at most {most}")
+        self._admitted[group] = weight
+
+    def add(self, block: Block, group: str) -> None:
+        """Count an admitted block in."""
         self.clients += 1
         if isinstance(block.keys, Rows):
             self.tally.add(block)
             return
-        tally = self.models.setdefault(group, ParameterTally(self.task.models[group]))
-        if tally.count + block.weight > MOST_WEIGHT[block.kind]:
-            raise ValuesError(f"weights of {tally.count + block.weight}", expected=f"at most {MOST_WEIGHT[block.kind]}")
-        tally.add(block)
+        if group not in self.models:
+            self.models[group] = ParameterTally(self.task.models[group])
+        self.models[group].add(block)
 
     def refill(self) -> None:
         """Count in, after a restart, what is stored of the round; it was checked as it came, and is again.
@@ -99,6 +107,7 @@ class Gathering:
         for _, stored in self.stored():
             block, group = self.check(stored)
             if block is not None:
+                self.admit(block, group)
                 self.add(block, group)
 
     def uplinks(self) -> Iterator[tuple[str, Block]]:

@@ -15,6 +15,7 @@ class Entry:
     """What the facts say of a round: whose uplinks were kept, with which digests, and what was taught."""
 
     kept: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)  # the architecture of each uplink, where it has one
     taught: dict[str, str] = field(default_factory=dict)  # by group
     closing: bool = False
 
@@ -36,7 +37,9 @@ class Ledger:
             case fact.Opened():
                 self.rounds.setdefault(what.round, Entry()).closing = what.closing
             case fact.Kept():
-                self.rounds.setdefault(what.round, Entry()).kept[what.client] = what.digest
+                entry = self.rounds.setdefault(what.round, Entry())
+                entry.kept[what.client] = what.digest
+                entry.groups[what.client] = what.group
             case fact.Taught():
                 self.rounds.setdefault(what.round, Entry()).taught = what.digests
             case fact.Dropped():

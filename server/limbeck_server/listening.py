@@ -83,8 +83,8 @@ async def serve_enrolment(settings: Settings, folder: TlsFolder, registry: Regis
     wanted = settings.tls.enrol_port
     if wanted is None:
         wanted = port + 1 if settings.listen.port else 0
-    bound = bind(server, f"{settings.listen.host}:{wanted}", folder, mutual=False)
+    bound = bind(server, settings.listen.at(wanted), folder, mutual=False)
     registry.note("enrol_port", str(bound))
     await server.start()
-    _log.info("enrolment", address=f"{settings.listen.host}:{bound}")
+    _log.info("enrolment", address=settings.listen.at(bound))
     return server

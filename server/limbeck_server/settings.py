@@ -8,11 +8,23 @@ import tomllib
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from types import NoneType
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+import numpy as np
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
-from limbeck_common.config import DataSpec, MethodSpec, Name, Recipe, Section
+from limbeck_common.address import read_host, with_port
+from limbeck_common.config import MAX_CLASSES, DataSpec, MethodSpec, Name, Recipe, Section
 from limbeck_common.errors import SettingsError
 
 DATA_VARIABLE = "LIMBECK_DATA"  # names the data sets' folder, on every party
@@ -29,6 +41,23 @@ class FederationSettings(Section):
 def _check_ordered(low: float, high: float) -> None:
     if low > high:
         raise ValueError(f"min {low:g} is above max {high:g}")
+
+
+def _check_dtype(text: str) -> str:
+    try:
+        kind = np.dtype(text).kind
+    except TypeError as error:
+        raise ValueError("no NumPy type, such as '|u1' or '<f4'") from error
+    if kind not in "buif":
+        raise ValueError("no type of numbers, such as '|u1' or '<f4'")
+    return text
+
+
+def _check_host(text: str) -> str:
+    try:
+        return read_host(text)
+    except SettingsError as error:
+        raise ValueError(f"expected {error.expected}") from error
 
 
 class Count(Section):
@@ -87,23 +116,35 @@ class OpenSettings(Section):
     """The open data, where it is not a built-in data set.
 
     Either `source`, a `package.module:callable` that returns a PartyData with the open rows (and test rows, if any),
-    or the facts that the clients are held to: `digest` as `limbeck-client digest` prints it, and the shape.
+    or the facts that the clients are held to: `digest` as `limbeck-client digest` prints it, rows and shape.
     """
 
     source: str | None = None
     digest: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
-    rows: int = 0
-    sample_shape: tuple[int, ...] = ()
-    sample_dtype: str = "|u1"
-    classes: int = 10
+    rows: NonNegativeInt = 0
+    sample_shape: tuple[PositiveInt, ...] = ()
+    sample_dtype: Annotated[str, AfterValidator(_check_dtype)] = "|u1"
+    classes: Annotated[int, Field(ge=2, le=MAX_CLASSES)] = 10
     served: Annotated[bool, Field(description="whether clients without the open set may fetch it")] = True
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.digest and self.source is not None:
+            raise ValueError("source and digest are both set; one of them says what the open data is")
+        if self.digest and not (self.rows and self.sample_shape):
+            raise ValueError("digest needs rows and sample_shape beside it, as `limbeck-client digest` prints them")
+        return self
 
 
 class ListenSettings(Section):
     """Where the daemon listens. Port 0 takes any free one."""
 
-    host: str = "127.0.0.1"
+    host: Annotated[str, AfterValidator(_check_host)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 50051
+
+    def at(self, port: int | None = None) -> str:
+        """Return HOST:PORT with this host, and this port where no other is given."""
+        return with_port(self.host, self.port if port is None else port)
 
 
 class TlsSettings(Section):
@@ -195,7 +236,12 @@ def read_pairs(pairs: Iterable[str]) -> dict[str, str]:
 
 
 def _put(tree: dict[str, Any], path: list[str], text: str) -> None:
-    """Set a value by its path. `text` is read as TOML where it is TOML, and as a plain string otherwise."""
+    """Set a value by its path.
+
+    `text` is read as TOML where it is TOML, and as a plain string otherwise: also where the setting is a text or a
+    path, and TOML would make a number or a date of it.
+    """
+    fits = _accepts_text(path)
     for key in path[:-1]:
         branch = tree.get(key)
         if not isinstance(branch, dict):
@@ -205,7 +251,14 @@ def _put(tree: dict[str, Any], path: list[str], text: str) -> None:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
-    tree[path[-1]] = value
+    tree[path[-1]] = text if fits and not isinstance(value, str) else value
+
+
+def _accepts_text(path: list[str]) -> bool:
+    """Say whether a setting is nothing but a text or a path, or not set."""
+    section = _section(path)
+    field = section.model_fields.get(path[-1]) if section else None
+    return field is not None and {str, Path, NoneType}.issuperset(get_args(field.annotation) or [field.annotation])
 
 
 def _explain(error: ValidationError, file: Path | None) -> SettingsError:
@@ -214,8 +267,11 @@ def _explain(error: ValidationError, file: Path | None) -> SettingsError:
     key = ".".join(path)
     where = f" in {file}" if file else ""
     if first["type"] != "extra_forbidden":
-        return SettingsError(f"setting {key}{where}: {first['msg']}, got {first['input']!r}")
-    known = _keys_beside(path)
+        said = first["ctx"]["error"] if first["type"] == "value_error" else first["msg"]
+        got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+        return SettingsError(f"setting {key}{where}: {said}{got}")
+    section = _section(path)
+    known = sorted(section.model_fields) if section else []
     close = get_close_matches(path[-1], known, n=1)
     return SettingsError(
         f"unknown setting {key}{where}",
@@ -224,11 +280,12 @@ def _explain(error: ValidationError, file: Path | None) -> SettingsError:
     )
 
 
-def _keys_beside(path: list[str]) -> list[str]:
-    kind: Any = Settings
+def _section(path: list[str]) -> type[BaseModel] | None:
+    """Return the section that a setting is in; None where there is no such section."""
+    kind: type[BaseModel] = Settings
     for key in path[:-1]:
         field = kind.model_fields.get(key)
         if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
-            break
+            return None
         kind = field.annotation
-    return sorted(kind.model_fields)
+    return kind

@@ -5,19 +5,18 @@ more than a megabyte lie in files beside the database; their rows are written af
 """
 
 import contextlib
-import fcntl
 import itertools
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from limbeck_common.disk import flush
+from limbeck_common.disk import flush, take
 from limbeck_common.errors import SettingsError
 from limbeck_common.messages import Block, FileArray, Tensor
 from limbeck_server.facts import Dropped, Fact, from_json, link, to_json
@@ -175,19 +174,6 @@ class Store:
 
     def _block(self, row: sa.Row[Any]) -> Block:
         return to_block(row._asdict(), self.blocks, _ANY_POPULATION)
-
-
-def take(path: Path) -> TextIO:
-    """Lock a folder for this process; the lock goes with the process, however it ends."""
-    file = path.open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        raise SettingsError(
-            f"another daemon works in {path.parent}", remedy="stop it, or name another folder with --store"
-        ) from error
-    return file
 
 
 def _set_durable(connection: Any, _record: object) -> None:

@@ -7,12 +7,15 @@ registry.sqlite       tokens and certificates given out, and which are revoked
 """
 
 import os
+import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from limbeck_common.address import with_port
 from limbeck_common.certificates import days_left, new_key, signing_request
+from limbeck_common.disk import writing
 from limbeck_common.errors import SettingsError
 from limbeck_common.tokens import Token
 from limbeck_server.authority import KeyPair, hosts_of, issue_server, make_ca, sign_request
@@ -36,13 +39,14 @@ class TlsFolder:
 
     def init(self, hosts: Sequence[str], names: Sequence[str] = ()) -> None:
         """Make the authority, the server's certificate for `hosts`, `names` and loopback, and the operator's."""
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        ca = make_ca()
-        self._write("ca-key.pem", ca.key)
-        self._write("ca.pem", ca.certificate)
-        self._make_operator(ca)
-        self._make_server(ca, [*hosts, *names, *_LOOPBACK])
-        self._note_host(hosts)
+        with writing(self.path, "--tls"):
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            ca = make_ca()
+            self._write("ca-key.pem", ca.key)
+            self._write("ca.pem", ca.certificate)
+            self._make_operator(ca)
+            self._make_server(ca, [*hosts, *names, *_LOOPBACK])
+            self._note_host(hosts)
 
     def rotate(self, hosts: Sequence[str] = ()) -> list[str]:
         """Make new keys and certificates for the server and the operator, and return the server's host names.
@@ -51,9 +55,10 @@ class TlsFolder:
         """
         ca = self.ca()
         wanted = [*hosts, *_LOOPBACK] if hosts else hosts_of(self.server().certificate)
-        self._make_operator(ca)
-        self._make_server(ca, wanted)
-        self._note_host(hosts)
+        with writing(self.path, "--tls"):
+            self._make_operator(ca)
+            self._make_server(ca, wanted)
+            self._note_host(hosts)
         return list(dict.fromkeys(wanted))
 
     def ca(self) -> KeyPair:
@@ -66,9 +71,9 @@ class TlsFolder:
         return KeyPair(both, both)  # OpenSSL and gRPC take from a PEM file the part that they look for
 
     def registry(self) -> Registry:
-        """Open the registry. Raises SettingsError where `init` has not been."""
+        """Open the registry. Raises SettingsError where `init` has not been, or it cannot be used."""
         self._read("server.pem")
-        return Registry(self.path / "registry.sqlite")
+        return self._registry()
 
     def new_token(self, name: str, role: str, seconds: float, address: str | None = None) -> Token:
         """Make an enrolment token, good for `seconds`; `address` is the enrolment port's, as its user will dial it."""
@@ -76,7 +81,7 @@ class TlsFolder:
         with self.registry() as registry:
             if address is None:
                 port = registry.note("enrol_port") or ENROL_PORT
-                address = f"{registry.note('host') or '127.0.0.1'}:{port}"
+                address = with_port(registry.note("host") or "127.0.0.1", int(port))
             number, secret = registry.new_token(name, role, expires)
         return Token(number, secret, name, role, expires, address, self._read("ca.pem"))
 
@@ -89,11 +94,21 @@ class TlsFolder:
     def _make_operator(self, ca: KeyPair) -> None:
         key = new_key()
         certificate = sign_request(ca, signing_request(key, OPERATOR), OPERATOR, "operator")
-        with Registry(self.path / "registry.sqlite") as registry:
+        with self._registry() as registry:
             registry.enter(certificate)
         self._write(f"{OPERATOR}/key.pem", key)
         self._write(f"{OPERATOR}/certificate.pem", certificate)
         self._write(f"{OPERATOR}/ca.pem", ca.certificate)
+
+    def _registry(self) -> Registry:
+        file = self.path / "registry.sqlite"
+        try:
+            return Registry(file)
+        except (sqlite3.Error, OSError) as error:
+            raise SettingsError(
+                f"{file} cannot be used: {error}",
+                expected="the file that `limbeck-server init` made, which this user can write to",
+            ) from error
 
     def _make_server(self, ca: KeyPair, hosts: Sequence[str]) -> None:
         server = issue_server(ca, hosts)
@@ -102,7 +117,7 @@ class TlsFolder:
     def _note_host(self, hosts: Sequence[str]) -> None:
         if hosts:
             with self.registry() as registry:
-                registry.note("host", f"[{hosts[0]}]" if ":" in hosts[0] else hosts[0])
+                registry.note("host", hosts[0])
 
     def _read(self, name: str) -> bytes:
         try:

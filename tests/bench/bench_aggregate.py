@@ -32,7 +32,7 @@ def exactly(blocks: Iterator[Block], rows: int, classes: int) -> Labels:
     tally = Tally(np.arange(rows), classes, Kind.PROBABILITIES)
     for block in blocks:
         tally.add(block)
-    return np.concatenate(list(DSFL().teach(tally)))
+    return np.concatenate([DSFL().sharpen(mean).astype(np.float32) for mean in tally.means()])
 
 
 def a_sample_at_a_time(blocks: Iterator[Block], rows: int, classes: int) -> Labels:  # noqa: ARG001 - the same signature

@@ -19,7 +19,8 @@ from limbeck_server.settings import load
 DEPLOY = Path(__file__).parents[2] / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-CLIENTS = {name: service for name, service in SERVICES.items() if name not in {"init", "server"}}
+TOKENS = {name: service for name, service in SERVICES.items() if name.endswith("-token")}
+CLIENTS = {name: service for name, service in SERVICES.items() if name not in {"init", "server", *TOKENS}}
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 PROGRAMS: dict[str, click.Group] = {"limbeck-server": server_cli, "limbeck-client": client_cli}
 
@@ -72,17 +73,27 @@ def test_the_server_waits_for_all_of_them(monkeypatch: pytest.MonkeyPatch) -> No
     assert settings.model.name == "forest"  # the image has no torch
 
 
-def test_init_hands_every_client_a_token_and_the_server_waits_for_it() -> None:
+def test_every_client_is_handed_its_token_and_the_server_waits_for_all() -> None:
     init = parse("limbeck-server", SERVICES["init"]["command"])
     assert init["hosts"] == ("server",)
-    assert set(init["clients"]) == set(CLIENTS)
-    assert f"tokens:{init['tokens']}" in SERVICES["init"]["volumes"]
+    assert set(TOKENS) == {f"{name}-token" for name in CLIENTS}
     for name, service in CLIENTS.items():
-        assert parse("limbeck-client", service["command"])["token_file"] == init["tokens"] / name
-        assert f"tokens:{init['tokens']}:ro" in service["volumes"]
-        assert not any(volume.startswith("journal:") for volume in service["volumes"])  # the authority's key is there
-    assert SERVICES["server"]["depends_on"] == {"init": {"condition": "service_completed_successfully"}}
-    assert str(init["tokens"]) in stages()["run"]  # so that the volume is the user's own
+        token = TOKENS[f"{name}-token"]
+        made = parse("limbeck-server", token["command"])
+        assert made["clients"] == (name,)
+        assert token["volumes"] == [SERVICES["init"]["volumes"][0], f"{name}-token:{made['tokens']}"]
+        assert token["depends_on"] == {"init": {"condition": "service_completed_successfully"}}
+        assert parse("limbeck-client", service["command"])["token_file"] == made["tokens"] / name
+        assert service["volumes"][1] == f"{name}-token:{made['tokens']}:ro"
+        assert str(made["tokens"]) in stages()["run"]  # so that the volume is the user's own
+    assert SERVICES["server"]["depends_on"] == {
+        name: {"condition": "service_completed_successfully"} for name in TOKENS
+    }
+
+
+def test_a_client_sees_no_volume_of_another_party() -> None:
+    for name, service in CLIENTS.items():
+        assert [volume.split(":")[0] for volume in service["volumes"]] == [name, f"{name}-token"]
 
 
 def test_clients_start_when_the_server_is_healthy() -> None:
@@ -112,7 +123,7 @@ def test_what_a_container_writes_outlives_it(name: str) -> None:
     assert volume in COMPOSE["volumes"]
     if name == "server":
         assert Path(service["environment"]["LIMBECK_STORE__PATH"]).is_relative_to(folder)
-    elif name == "init":
+    elif name not in CLIENTS:
         assert volume == "journal"  # with the server's certificates in its working folder
     else:
         assert parse("limbeck-client", service["command"])["out"].is_relative_to(folder)

@@ -23,7 +23,7 @@ class Fault(Enum):
 
     COMMITTING = ("server", "Store.commit", "before")
     COMMITTED = ("server", "Store.commit", "after")
-    GATHERED = ("server", "Store.gather", "after")
+    GATHERED = ("server", "Store.collect", "after")
     TRAINED = ("client", "Keeper.keep", "before")
     WRITTEN = ("client", "Path.replace", "before")
     KEPT = ("client", "Keeper.keep", "after")

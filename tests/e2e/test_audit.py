@@ -26,7 +26,7 @@ def test_the_store_of_a_federation_passes_until_a_byte_of_it_changes(farm: Farm)
 
     journal = store / "journal.sqlite"
     with sqlite3.connect(journal) as database:
-        query = "SELECT \"values\" FROM blocks WHERE round = 2 AND client = 'client-1'"
+        query = "SELECT payload FROM blocks WHERE round = 2 AND client = 'client-1'"
         (values,) = database.execute(query).fetchone()
     database.close()
     content = bytearray(journal.read_bytes())

@@ -56,9 +56,9 @@ def compose(docker: Docker) -> Iterator[Docker]:
 def test_a_federation_of_containers_runs_to_its_end(docker: Docker, compose: Docker) -> None:
     compose("up", "--build", "--detach", limit=BUILD_SECONDS)
     containers = compose("ps", "--all", "--quiet").split()
-    assert len(containers) == 5
+    assert len(containers) == 8
     try:
-        assert docker("wait", *containers, limit=RUN_SECONDS).split() == ["0"] * 5
+        assert docker("wait", *containers, limit=RUN_SECONDS).split() == ["0"] * 8
     finally:
         print(compose("logs", "--no-color"))  # noqa: T201 - pytest shows it when the test fails
 

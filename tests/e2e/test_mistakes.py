@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from farm import Farm, run
 
+from limbeck_common.disk import take
+
 pytestmark = pytest.mark.e2e
 
 OWN = """
@@ -56,6 +58,8 @@ def one_line(stderr: str) -> str:
         (["--set", "data.dataset=own"], "no open data"),
         (["--set", "open.source=nowhere:data"], "cannot load 'nowhere:data'"),
         (["--set", "data.private=9999"], "too few rows"),
+        (["--set", f"open.digest={'a' * 64}"], "setting open: digest needs rows and sample_shape"),
+        (["--host", "host:5"], "setting listen.host: .*without a port, got 'host:5'"),
         (["--config", "missing.toml"], "missing.toml"),
         (["--host", "203.0.113.1", "--insecure"], "cannot listen on 203.0.113.1"),
         (
@@ -76,6 +80,52 @@ def test_a_toml_file_with_an_unknown_key_is_refused_by_name(tmp_path: Path) -> N
     done = run("limbeck_server.cli", "run", "--config", "f.toml", cwd=tmp_path)
     assert done.returncode == 1
     assert one_line(done.stderr).startswith("limbeck-server: unknown setting round.quorum in f.toml; expected one of")
+
+
+def test_an_address_that_is_none_is_refused_at_once_by_every_program(tmp_path: Path) -> None:
+    for command in (
+        ["limbeck_client.cli", "join", "foo", "--name", "a", "--part", "0"],
+        ["limbeck_server.cli", "status", "--server", "foo"],
+        ["limbeck_server.cli", "token", "create", "--name", "a", "--address", "foo"],
+    ):
+        done = run(*command, cwd=tmp_path)
+        assert done.returncode == 1
+        assert "address 'foo'; expected HOST:PORT, e.g." in one_line(done.stderr)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_used_is_named_with_its_flag(tmp_path: Path) -> None:
+    join = ["limbeck_client.cli", "join", "127.0.0.1:9", "--name", "a", "--part", "0", "--patience", "0"]
+    for command, said in (
+        ([*join, "--state"], "cannot write to .*; name another with --state"),
+        ([*join, "--out"], "cannot write to .*; name another with --out"),
+        ([*join, "--credentials"], "no credentials in .*expected a certificate.*enroll TOKEN"),
+        (["limbeck_server.cli", "init", "--tls"], "cannot write to .*; name another with --tls"),
+        (["limbeck_lab.cli", "simulate", "--run-dir"], "cannot write to .*; name another with --run-dir"),
+    ):
+        done = run(*command, "/dev/null/x", cwd=tmp_path)
+        assert done.returncode == 1
+        assert re.search(said, one_line(done.stderr))
+
+
+def test_two_clients_do_not_share_a_folder(tmp_path: Path) -> None:
+    join = ["join", "127.0.0.1:9", "--name", "a", "--part", "0", "--patience", "0", "--state", str(tmp_path)]
+    with take(tmp_path / "lock"):
+        done = run("limbeck_client.cli", *join)
+    assert done.returncode == 1
+    said = one_line(done.stderr)
+    assert said == f"limbeck-client: another client works in {tmp_path}; stop it, or name another folder with --state"
+
+
+def test_a_name_that_would_lead_out_of_its_folder_is_refused(tmp_path: Path) -> None:
+    for command in (
+        ["limbeck_client.cli", "join", "127.0.0.1:9", "--part", "0", "--patience", "0", "--name", "../a"],
+        ["limbeck_server.cli", "token", "create", "--name", ".."],
+    ):
+        done = run(*command, cwd=tmp_path)
+        assert done.returncode == 1
+        assert re.search("client name '../?a?'; expected 1 to 64 letters", one_line(done.stderr))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_server_that_is_not_there_is_named() -> None:

@@ -2,9 +2,10 @@
 
 import json
 import re
+import socket
 
 import pytest
-from farm import CLIENTS, Farm, run, until
+from farm import CLIENTS, TINY, Farm, run, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -14,6 +15,11 @@ def secured(farm: Farm) -> Farm:
     made = run("limbeck_server.cli", "init", "--tls", str(farm.tls))
     assert made.returncode == 0, made.stderr
     return farm
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 def said(stderr: str) -> str:
@@ -37,6 +43,21 @@ def test_enrolled_clients_run_a_federation_to_its_end(secured: Farm) -> None:
         secured.wait(process)
     taught = [json.loads(line) for line in secured.logs().splitlines() if '"event": "taught"' in line]
     assert len(taught) == 3
+
+
+def test_a_client_waits_for_a_server_that_is_away_when_it_enrols(secured: Farm) -> None:
+    port, enrol_port = free_port(), free_port()
+    token = secured.folder / "token"
+    token.write_text(secured.token(CLIENTS[0], "--address", f"127.0.0.1:{enrol_port}"))
+    own = ("--part", "0", "--data", "tiny:data", "--model", "tiny:learner", "--token-file", str(token))
+    client = secured.client(CLIENTS[0], f"127.0.0.1:{port}", *own)
+    until(lambda: "trying again" in secured.logs())
+    assert f"no answer from 127.0.0.1:{enrol_port}" in secured.logs()
+    alone = {"lobby.count.min": "1", "lobby.count.max": "1", "round.count.min": "1"}
+    ports = ["--port", str(port), "--set", f"tls.enrol_port={enrol_port}"]
+    server, _ = secured.server("--tls", str(secured.tls), *ports, settings=TINY | alone)
+    secured.wait(client)
+    secured.wait(server)
 
 
 def test_everybody_else_is_refused_with_a_reason(secured: Farm) -> None:

@@ -24,6 +24,7 @@ from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationStub, add_FederationServicer_to_server
 from limbeck_common.wire.v1.operator_pb2_grpc import add_OperatorServicer_to_server
 from limbeck_server.coordinator import Coordinator, Presence
+from limbeck_server.gathering import Ground
 from limbeck_server.identity import Guard
 from limbeck_server.listening import bind
 from limbeck_server.operator import OperatorService
@@ -77,7 +78,8 @@ class Served:
         self, client: str, values: Tensor | None = None, rows: NDArray[Any] | None = None, **fields: Any
     ) -> Uplink:
         """Return a valid uplink for round 1, but for what the arguments change."""
-        wanted = make_method(self.coordinator.spec.method).plan(self.coordinator.spec, 1)
+        spec = self.coordinator.spec
+        wanted = make_method(spec.method).plan(Ground(spec, {}, lambda *_: None), 1).wanted
         keys = wanted if rows is None else Rows(rows)
         block = soft_labels(keys, np.full((len(keys), 3), 1 / 3, np.float32) if values is None else values)
         given = {"federation_id": self.federation_id, "round": 1, "contribution": block, "digest": block_digest(block)}

@@ -115,7 +115,7 @@ def test_large_blocks_are_taken_in_slices_without_a_difference(missing: int) -> 
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", LIMIT)
 def test_what_is_not_finite_is_refused_by_its_row(bad: float, kind: Kind) -> None:
     values = distributions(0, 5)
     values[3, 1] = bad

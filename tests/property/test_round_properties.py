@@ -75,7 +75,8 @@ class Federation:
                 for client in sorted(clients):
                     self.deliver(client, self.state.round, "x")
             case ["taught"]:
-                self.add(self.machine.taught(self.state, "t", self.at))
+                lesson = fact.Taught(at=self.at, round=self.state.round, digest="t", groups={"a": "other"})
+                self.add(self.machine.taught(self.state, lesson))
             case ["pause" | "resume" as deed, _]:
                 self.add(getattr(self.machine, deed)(self.state, self.at))
             case ["evict", str() as client]:

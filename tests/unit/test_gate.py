@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from asked import Asking, gathered, ground
 from numpy.typing import NDArray
 
 from limbeck_common.config import Spec
@@ -16,13 +17,20 @@ from limbeck_common.errors import (
     ShapeError,
     ValuesError,
 )
-from limbeck_common.messages import Block, Kind, Rows, Space, Uplink, soft_labels
-from limbeck_server.gate import check_contribution, check_federation, check_metrics, check_name
+from limbeck_common.messages import Block, Kind, Rows, Space, Task, Uplink, parameters, soft_labels
+from limbeck_server.gate import HEAVIEST, check_federation, check_form, check_metrics, check_name
 
 SPEC = Spec(classes=3, sample_shape=(1, 2, 2), sample_dtype="|u1", open_rows=10)
 WANTED = Rows(np.array([2, 3, 7]))
+TASK = Task(Space.OPEN, Kind.PROBABILITIES, WANTED)
 VALUES = np.array([[0.5, 0.25, 0.25], [1, 0, 0], [0, 0.5, 0.5]], np.float32)
 GOOD = soft_labels(WANTED, VALUES)
+
+
+def check(block: Block | None, task: Task = TASK) -> str:
+    """Check a block for an open round, form and values, and return its group."""
+    _, group = gathered(Asking(task=task), ground(SPEC, task.models)).check(block)
+    return group
 
 
 def changed(row: int, column: int, value: float) -> Block:
@@ -40,21 +48,25 @@ def of(values: NDArray[Any]) -> Block:
 
 
 def test_what_was_asked_for_passes() -> None:
-    check_contribution(GOOD, WANTED, SPEC)
-    check_contribution(None, None, SPEC)
+    assert check(GOOD) == ""
+    assert check_form(None, None, SPEC) == ""
 
 
 @pytest.mark.parametrize(
     ("block", "kind", "said"),
     [
-        (None, KeysError, "has no predictions; expected a row for each wanted one"),
-        (on(2, 3), KeysError, "2 rows, 0 of them not asked for and 1 missing; expected the 3 rows"),
+        (None, KeysError, "has no contribution; expected what the downlink asked for"),
+        (
+            on(2, 3),
+            KeysError,
+            "2 rows, 0 of them not asked for and 1 missing; expected all the 3 rows that",
+        ),
         (on(2, 3, 7, 8), KeysError, "4 rows, 1 of them not asked for and 0 missing"),
         (on(2, 3, 8), KeysError, "3 rows, 1 of them not asked for and 1 missing"),
         (on(), KeysError, "0 rows, 0 of them not asked for and 3 missing"),
-        (replace(GOOD, space=Space.CLASSES), KeysError, "keys of the space classes; expected rows of the open set"),
+        (replace(GOOD, space=Space.CLASSES), KeysError, "keys of the space classes; expected of the space open"),
         (replace(GOOD, space=Space.PARAMETERS, keys=("w",)), KeysError, "keys of the space parameters"),
-        (replace(GOOD, keys=("w",)), KeysError, "expected rows of the open set"),
+        (replace(GOOD, keys=("w",)), KeysError, "of the space open"),
         (replace(GOOD, kind=Kind.LOGITS), ShapeError, "logits of type float32 and shape"),
         (of(VALUES.astype(np.float64)), ShapeError, "probabilities of type float64"),
         (of(VALUES.astype(np.uint8)), ShapeError, "probabilities of type uint8"),
@@ -62,6 +74,8 @@ def test_what_was_asked_for_passes() -> None:
         (of(VALUES[:2]), ShapeError, r"shape \[2, 3\]"),
         (of(VALUES[:, :, None]), ShapeError, r"shape \[3, 3, 1\]"),
         (of(VALUES[:, 0]), ShapeError, r"shape \[3\]"),
+        (replace(GOOD, weight=0), ValuesError, "weighs 0; expected 1 to 1"),
+        (replace(GOOD, weight=2), ValuesError, "weighs 2; expected 1 to 1"),
         (changed(1, 2, np.nan), ValuesError, "row 1 of the block is not finite"),
         (changed(2, 0, np.inf), ValuesError, "row 2 of the block is not finite"),
         (changed(0, 0, -0.1), ValuesError, "row 0 of the block is out of range; expected 0 to 1"),
@@ -73,12 +87,93 @@ def test_anything_else_is_refused_with_what_was_wrong_and_what_was_expected(
     block: Block | None, kind: type[LimbeckError], said: str
 ) -> None:
     with pytest.raises(kind, match=said):
-        check_contribution(block, WANTED, SPEC)
+        check(block)
 
 
-def test_the_closing_round_wants_no_predictions() -> None:
-    with pytest.raises(KeysError, match="has predictions; expected none in the closing round"):
-        check_contribution(GOOD, None, SPEC)
+def test_the_closing_round_wants_no_contribution() -> None:
+    with pytest.raises(KeysError, match="has a contribution; expected none in the closing round"):
+        check_form(GOOD, None, SPEC)
+
+
+PARTIAL = replace(TASK, partial=True)
+CLASSES = Task(Space.CLASSES, Kind.LOGITS, partial=True, weighted=True)
+CODES = Task(Space.OPEN, Kind.CODES, WANTED, dtype="|u1", columns=2)
+
+
+def averages(*classes: int, **changes: Any) -> Block:
+    values = np.full((len(classes), 3), -4.5, np.float32)
+    return replace(Block(Space.CLASSES, Rows(np.array(classes)), Kind.LOGITS, (values,)), **changes)
+
+
+def codes(columns: int, dtype: type = np.uint8) -> Block:
+    return Block(Space.OPEN, WANTED, Kind.CODES, (np.zeros((3, columns), dtype),))
+
+
+@pytest.mark.parametrize("block", [on(), on(3), on(2, 7), GOOD], ids=["none", "one", "two", "all"])
+def test_where_rows_may_be_left_out_any_of_them_will_do(block: Block) -> None:
+    check(block, PARTIAL)
+
+
+@pytest.mark.parametrize("block", [averages(), averages(0, 2), averages(0, 1, 2, weight=HEAVIEST)])
+def test_averages_of_any_of_the_classes_will_do(block: Block) -> None:
+    check(block, CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("block", "task", "kind", "said"),
+    [
+        (on(2, 8), PARTIAL, KeysError, "2 rows, 1 of them not asked for and 2 missing; expected some of the 3 rows"),
+        (averages(3), CLASSES, KeysError, "1 classes, 1 of them not asked for and 3 missing; expected some of the 3"),
+        (GOOD, CLASSES, KeysError, "keys of the space open; expected of the space classes"),
+        (averages(0, 1), replace(CLASSES, partial=False), KeysError, "1 missing; expected all the 3 classes"),
+        (averages(0, kind=Kind.PROBABILITIES), CLASSES, ShapeError, "probabilities of type float32"),
+        (averages(0, weight=HEAVIEST + 1), CLASSES, ValuesError, "weighs 1048577; expected 1 to 1048576"),
+        (averages(0, values=(np.full((1, 3), 4e4, np.float32),)), CLASSES, ValuesError, "out of range"),
+        (codes(3), CODES, ShapeError, r"codes of type uint8 and shape \[3, 3\]; expected .* shape \[3, 2\]"),
+        (codes(2, np.float32), CODES, ShapeError, "codes of type float32"),
+    ],
+)
+def test_what_a_task_does_not_allow_is_refused(block: Block, task: Task, kind: type[LimbeckError], said: str) -> None:
+    with pytest.raises(kind, match=said):
+        check(block, task)
+
+
+def test_codes_are_a_methods_own_to_check() -> None:
+    assert check_form(codes(2), CODES, SPEC) == ""
+
+
+SMALL, LARGE = {"w": (2, 3), "b": (2,)}, {"w": (4, 3), "b": (4,)}
+WEIGHTS = Task(Space.PARAMETERS, Kind.PARAMETERS, weighted=True, models={"": SMALL, "large": LARGE})
+
+
+def model(shapes: dict[str, tuple[int, ...]], weight: int = 1, value: float = 0.5) -> Block:
+    return parameters({name: np.full(shape, value) for name, shape in shapes.items()}, weight)
+
+
+def test_a_models_shapes_say_which_architecture_it_is() -> None:
+    assert check(model(SMALL, weight=60), WEIGHTS) == ""
+    assert check(model(LARGE), WEIGHTS) == "large"
+
+
+@pytest.mark.parametrize(
+    ("block", "kind", "said"),
+    [
+        (model({"w": (2, 3)}), ShapeError, "under 1 names, 6 values; expected .* the server's model or large; join"),
+        (model({"w": (2, 3), "b": (4,)}), ShapeError, "under 2 names, 10 values"),
+        (model({**SMALL, "c": (1,)}), ShapeError, "under 3 names"),
+        (model({"v": (2, 3), "b": (2,)}), ShapeError, "under 2 names"),
+        (replace(model(SMALL), keys=("w", "w")), ShapeError, "under 2 names"),
+        (replace(model(SMALL), kind=Kind.LOGITS), ShapeError, "logits under 2 names"),
+        (replace(model(SMALL), values=(np.ones((2, 3)), np.ones(2))), ShapeError, "float32 parameters"),
+        (model(SMALL, weight=0), ValuesError, "weighs 0; expected 1 to 1048576"),
+        (model(SMALL, value=np.nan), ValuesError, "row 0 of the block is not finite"),
+        (model(SMALL, value=4e4), ValuesError, "row 0 of the block is out of range"),
+        (GOOD, KeysError, "keys of the space open; expected of the space parameters"),
+    ],
+)
+def test_weights_of_another_form_are_refused(block: Block, kind: type[LimbeckError], said: str) -> None:
+    with pytest.raises(kind, match=said):
+        check(block, WEIGHTS)
 
 
 @pytest.mark.parametrize("name", ["a", "hospital-3.ward_B", "x" * 64])

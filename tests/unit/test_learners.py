@@ -251,7 +251,7 @@ def party(make: Callable[[], nn.Module]) -> Party:
 def test_a_model_with_the_wrong_number_of_outputs_is_told_the_right_one() -> None:
     wide = party(lambda: nn.Sequential(nn.Flatten(), nn.Linear(16, CLASSES + 2)))
     with pytest.raises(ClassesError, match=r"shape \[2, 5\]; expected \[2, 3\].*give the model 3 outputs"):
-        DSFL().contribute(wide, Rows(np.array([0, 4])))
+        DSFL().contribute(wide, Rows(np.array([0, 4])), 1)
 
 
 class Broken(nn.Module):

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from limbeck_client.keeping import Keeper
 from limbeck_client.ledger import Ledger, Release, describe
 from limbeck_client.owner import Owner
 from limbeck_client.policy import Policy, read_policy
@@ -17,8 +16,9 @@ from limbeck_common.wire.codec import block_digest
 ROWS = Rows(np.arange(4))
 CHANCES = np.array([[0.5, 0.5], [0.9, 0.1], [0.25, 0.75], [0.99, 0.01]], np.float32)
 BLOCK = soft_labels(ROWS, CHANCES)
-DOWNLINK = Downlink("f", 3, wanted=ROWS)
 RECIPE = Recipe(local_epochs=2, distill_epochs=3)
+TEACHING = soft_labels(Rows(np.arange(2)), CHANCES[:2])
+DOWNLINK = Downlink("f", 3, TEACHING, ROWS)
 SPEC = Spec(classes=2, sample_shape=(1,), sample_dtype="|u1", open_rows=4, recipe=RECIPE)
 
 
@@ -28,13 +28,14 @@ SPEC = Spec(classes=2, sample_shape=(1,), sample_dtype="|u1", open_rows=4, recip
         (Policy(rows_a_round=3), "rows a round: 4; expected at most 3, as the owner says"),
         (Policy(epochs=4), "epochs a round: 5; expected at most 4"),
         (Policy(rounds=2), "rounds answered: 3; expected at most 2"),
+        (Policy(memory=53), "bytes a round: 54; expected at most 53"),
     ],
 )
 def test_work_over_a_limit_is_refused_before_it_is_begun(policy: Policy, said: str) -> None:
     with pytest.raises(PolicyError, match=said):
-        policy.check_work(RECIPE, DOWNLINK, answered=2)
-    Policy(rows_a_round=4, epochs=5, rounds=3).check_work(RECIPE, DOWNLINK, answered=2)
-    Policy(rounds=0).check_work(RECIPE, Downlink("f", 4, closing=True), answered=2)
+        policy.check_work(SPEC, DOWNLINK, answered=2)
+    Policy(rows_a_round=4, epochs=5, rounds=3, memory=54).check_work(SPEC, DOWNLINK, answered=2)
+    Policy(rounds=0).check_work(SPEC, Downlink("f", 4, closing=True), answered=2)
 
 
 @pytest.mark.parametrize(
@@ -47,12 +48,17 @@ def test_work_over_a_limit_is_refused_before_it_is_begun(policy: Policy, said: s
     ],
 )
 def test_what_is_over_a_limit_does_not_leave(tmp_path: Path, policy: Policy, said: str) -> None:
-    owner = Owner(policy, Keeper(tmp_path), Ledger(tmp_path))
+    owner = Owner.of(tmp_path, policy)
     uplink = Uplink("f", "a", 3, BLOCK, {"seconds": 1.5}, block_digest(BLOCK))
     with pytest.raises(PolicyError, match=said):
         owner.keep({}, uplink)
     assert list(tmp_path.iterdir()) == []
-    Owner(Policy(confidence=0.991, entropy=0.05, seconds=2), Keeper(tmp_path), Ledger(tmp_path)).keep({}, uplink)
+    with pytest.raises(PolicyError, match=said):  # kept under another policy, before a restart
+        owner.release(uplink)
+    assert list(Ledger(tmp_path).read()) == []
+    owner = Owner.of(tmp_path, Policy(confidence=0.991, entropy=0.05, seconds=2))
+    owner.keep({}, uplink)
+    assert owner.release(uplink)
     assert [each.round for each in Ledger(tmp_path).read()] == [3]
 
 
@@ -77,7 +83,7 @@ def test_the_ledger_counts_an_uplink_once_and_outlives_a_torn_line(tmp_path: Pat
 
 
 def test_a_round_that_is_done_again_after_a_crash_counts_once(tmp_path: Path) -> None:
-    owner = Owner(Policy(rounds=1), Keeper(tmp_path), Ledger(tmp_path))
+    owner = Owner.of(tmp_path, Policy(rounds=1))
     owner.ledger.write(describe(Uplink("f", "a", 3, BLOCK, {}, block_digest(BLOCK))))
     owner.check_work(SPEC, DOWNLINK)
     with pytest.raises(PolicyError, match="rounds answered"):

@@ -51,6 +51,10 @@ def _happen(machine: Machine, state: State, words: list[str], at: float) -> tupl
         case ["deliver", client, number, digest]:
             kept = fact.Kept(at=at, round=int(number), client=client, digest=digest, figures={"loss": 0.5})
             return machine.deliver(state, kept)
+        case ["taught", digest]:
+            lesson = fact.Taught(at=at, round=state.round, digest=digest)
+            facts = machine.taught(state, lesson)
+            return "; ".join(map(_tell, facts)), facts
         case [deed, *arguments]:
             facts = getattr(machine, deed)(state, *arguments, at)
             return "; ".join(map(_tell, facts)), facts

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from limbeck_common.errors import SettingsError
+from limbeck_server.build import find_open_data
 from limbeck_server.settings import Settings, load
 
 
@@ -48,6 +49,39 @@ def test_variables_and_flags_are_read_as_toml_where_they_are_toml(monkeypatch: p
     assert settings.model.name == "mlp"
 
 
+@pytest.mark.parametrize("text", ["2024", "2024-01-02", "1e3", "true", "nan"])
+def test_a_path_or_a_text_may_look_like_another_toml_value(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIMBECK_TLS__FOLDER", text)
+    settings = load(None, {"store.path": text, "data_dir": text, "federation.name": text, "open.source": text})
+    assert settings.store.path == settings.tls.folder == settings.data_dir == Path(text)
+    assert settings.federation.name == settings.open.source == text
+    assert load(None, {"method.options.name": "5"}).method.options == {"name": 5}
+
+
+def test_a_host_to_listen_on_may_have_brackets_or_not() -> None:
+    for text in ("::1", "[::1]"):
+        assert load(None, {"listen.host": text, "listen.port": "5"}).listen.at() == "[::1]:5"
+    assert load(None, {}).listen.at(7) == "127.0.0.1:7"
+
+
+DIGEST = {"open.digest": "a" * 64, "open.rows": "5", "open.sample_shape": "[4]"}
+
+
+def test_open_data_that_is_known_by_its_digest_needs_its_shape() -> None:
+    assert load(None, DIGEST).open.rows == 5
+    for missing in ("open.rows", "open.sample_shape"):
+        with pytest.raises(SettingsError, match="digest needs rows and sample_shape beside it"):
+            load(None, {key: value for key, value in DIGEST.items() if key != missing})
+    with pytest.raises(SettingsError, match="setting open: source and digest are both set"):
+        load(None, DIGEST | {"open.source": "a:b"})
+
+
+def test_a_model_of_the_servers_own_needs_open_rows() -> None:
+    with pytest.raises(SettingsError, match=r'model, cnn, has no open rows: .*; expected .*"none"'):
+        find_open_data(load(None, DIGEST))
+    assert find_open_data(load(None, DIGEST | {"model.name": "none"})).rows == 5
+
+
 def test_the_folder_of_the_data_sets_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIMBECK_DATA", "/data")
     assert load(None, {}).data == Settings().data
@@ -83,12 +117,17 @@ def test_an_unknown_section_and_an_unknown_variable_are_named_too(file: Path, mo
         ("round.time.max", "-1", "greater than 0"),
         ("round.sample_ratio", "1.5", "less than or equal to 1"),
         ("federation.rounds", "2.5", "valid integer"),
-        ("federation.name", '"two words"', "match pattern"),
+        ("federation.name", '"two words"', "letters, digits"),
+        ("federation.name", '".."', "not dots alone"),
         ("federation.seed", str(2**63), "less than"),
         ("listen.port", "70000", "less than or equal to 65535"),
         ("recipe.optimizer", '"lbfgs"', "'sgd' or 'adam'"),
         ("round", "5", "valid dictionary"),
         ("open.digest", '"abc"', "match pattern"),
+        ("open.classes", "1", "greater than or equal to 2"),
+        ("open.sample_dtype", '"blob"', "no NumPy type"),
+        ("open.sample_dtype", '"O"', "no type of numbers"),
+        ("listen.host", '"host:5"', "without a port"),
     ],
 )
 def test_a_value_that_does_not_fit_is_named_with_its_key(key: str, value: str, said: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from limbeck_common.errors import SettingsError, SetupError
-from limbeck_common.messages import Block, FileArray, Kind, Rows, Space, soft_labels
+from limbeck_common.messages import Block, FileArray, Kind, Rows, Space, parameters, soft_labels
 from limbeck_common.seeds import Sample
 from limbeck_common.wire.codec import block_digest
 from limbeck_server import facts as fact
@@ -21,10 +21,11 @@ FACTS = [
     fact.Founded(at=1.5, federation_id="f"),
     fact.Joined(at=2, client="a"),
     fact.Opened(at=3, round=1, participants=("a", "b"), deadline=9.25),
-    fact.Kept(at=4, round=1, client="a", digest="ab12", figures={"loss": 0.1}),
+    fact.Kept(at=4, round=1, client="a", digest="ab12", figures={"loss": 0.1}, group="cnn"),
     fact.Extended(at=5, deadline=20),
     fact.Closed(at=6, round=1),
-    fact.Taught(at=7, round=1, digest="cd"),
+    fact.Taught(at=7, round=1, digest="cd", digests={"": "cd"}, groups={"b": "mlp"}),
+    fact.Judged(at=7, round=1, disagreement={"a": 0.25}),
     fact.Evaluated(at=7, round=1, figures={"accuracy": 0.5}),
     fact.Dropped(at=7.5, round=0),
     fact.Paused(at=8),
@@ -52,7 +53,10 @@ def test_facts_and_blocks_are_there_after_a_restart(tmp_path: Path) -> None:
     store.close()
     store = Store(tmp_path)
     assert store.facts() == FACTS
-    assert [block_digest(block) for block in store.uplinks(1)] == [block_digest(one), block_digest(other)]
+    assert [(client, block_digest(block)) for client, block in store.uplinks(1)] == [
+        ("a", block_digest(one)),
+        ("b", block_digest(other)),
+    ]
     assert len(list(store.uplinks(2))) == 1
     assert list(store.uplinks(3)) == []
     store.close()
@@ -91,7 +95,7 @@ def test_a_teaching_is_kept_beside_the_uplinks_of_its_round(tmp_path: Path) -> N
 def test_rows_of_every_form_come_back(tmp_path: Path, rows: Rows) -> None:
     store = Store(tmp_path)
     store.commit([], [Filed(1, "a", soft_labels(rows, np.full((len(rows), 2), 0.5, np.float32)))])
-    (back,) = store.uplinks(1)
+    ((_, back),) = store.uplinks(1)
     assert np.array_equal(back.rows, rows.indices)
     assert back.predictions.shape == (len(rows), 2)
     store.close()
@@ -104,9 +108,9 @@ def test_a_large_teaching_goes_to_a_file_and_reads_the_same(tmp_path: Path) -> N
     store = Store(tmp_path)
     for count, where in ((rows, np.ndarray), (rows + 1, FileArray)):
         parts = [values[:100], values[100:count]]
-        gathered = store.gather(Rows(np.arange(count)), parts, classes)
-        assert isinstance(gathered.predictions, where)
-        store.commit([], [Filed(count, TEACHER, gathered)])
+        collected = store.collect(parts)
+        assert isinstance(collected, where)
+        store.commit([], [Filed(count, TEACHER, soft_labels(Rows(np.arange(count)), collected))])
     store.close()
     store = Store(tmp_path)
     for count in (rows, rows + 1):
@@ -120,8 +124,8 @@ def test_a_large_teaching_goes_to_a_file_and_reads_the_same(tmp_path: Path) -> N
 def test_files_that_were_never_committed_are_swept_at_the_start(tmp_path: Path) -> None:
     store = Store(tmp_path)
     values = np.ones((INLINE_BYTES, 1), np.float32)
-    gathered = store.gather(Rows(np.arange(len(values))), [values], 1)
-    store.commit([], [Filed(1, TEACHER, gathered)])
+    large = soft_labels(Rows(np.arange(len(values))), store.collect([values]))
+    store.commit([], [Filed(1, TEACHER, large)])
     store.new_file().write_bytes(b"the half of an upload")
     assert len(list(store.blocks.iterdir())) == 2
     store.close()
@@ -161,11 +165,37 @@ def test_a_note_is_kept(tmp_path: Path) -> None:
     store.close()
 
 
-def test_only_predictions_on_rows_are_stored(tmp_path: Path) -> None:
+OTHERS = {
+    "weights": parameters({"w": np.ones((2, 3)), "b": np.zeros(()), "empty": np.zeros((0, 4))}, weight=60),
+    "class averages": Block(Space.CLASSES, Rows(np.array([0, 2])), Kind.LOGITS, (np.ones((2, 3), np.float32),)),
+    "codes": Block(Space.OPEN, Rows(np.arange(99)), Kind.CODES, (np.ones((99, 3), np.uint8),)),
+}
+
+
+@pytest.mark.parametrize("block", OTHERS.values(), ids=OTHERS)
+def test_blocks_of_every_space_and_kind_come_back(tmp_path: Path, block: Block) -> None:
     store = Store(tmp_path)
-    block = Block(Space.PARAMETERS, ("w",), Kind.PARAMETERS, (np.ones((1, 1), np.float32),))
-    with pytest.raises(TypeError, match="only predictions on rows"):
-        store.commit([], [Filed(1, "a", block)])
+    store.commit([], [Filed(1, "a", block)])
+    store.close()
+    store = Store(tmp_path)
+    ((_, back),) = store.uplinks(1)
+    assert (back.space, back.kind, back.weight) == (block.space, block.kind, block.weight)
+    assert block_digest(back) == block_digest(block)
+    store.close()
+
+
+def test_what_a_round_taught_is_found_by_group(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    blocks = {"": labels(1, 2), "mlp": labels(2, 2), "cnn": labels(3, 2)}
+    store.commit([], [Filed(1, TEACHER + group, block) for group, block in blocks.items()])
+    store.commit([], [Filed(1, "mlp", labels(4, 2))])  # a client's name is no group's
+    assert {group: block_digest(block) for group, block in store.teachings(1).items()} == {
+        group: block_digest(block) for group, block in blocks.items()
+    }
+    assert block_digest(store.teaching(1, "mlp")) == block_digest(blocks["mlp"])
+    assert store.teaching(1, "forest") is None
+    assert store.teachings(2) == {}
+    assert [client for client, _ in store.uplinks(1)] == ["mlp"]
     store.close()
 
 
@@ -264,7 +294,7 @@ def test_a_second_daemon_on_the_same_folder_is_refused(tmp_path: Path) -> None:
 def test_a_dropped_round_takes_its_uplinks_and_their_files_and_leaves_the_teaching(tmp_path: Path) -> None:
     store = Store(tmp_path)
     values = np.full((INLINE_BYTES, 1), 1, np.float32)
-    large = store.gather(Rows(np.arange(len(values))), [values], 1)
+    large = soft_labels(Rows(np.arange(len(values))), store.collect([values]))
     store.commit([], [Filed(1, "a", large), Filed(1, "b", labels(1, 0)), Filed(1, TEACHER, labels(2, 0))])
     store.commit([], [Filed(2, "a", labels(3, 0))])
     store.commit([fact.Dropped(at=1, round=1)])
@@ -279,7 +309,7 @@ def test_a_block_keeps_its_temperature(tmp_path: Path) -> None:
     store = Store(tmp_path)
     block = soft_labels(Rows(np.arange(2)), np.full((2, 2), 0.5, np.float32), 0.1)
     store.commit([], [Filed(1, "a", block)])
-    (kept,) = store.uplinks(1)
+    ((_, kept),) = store.uplinks(1)
     assert block_digest(kept) == block_digest(block)
     store.close()
 

@@ -32,9 +32,9 @@ def find_credentials(folder: Path) -> Credentials | None:
     Raises:
         SettingsError: some of it is missing or cannot be read, or the certificate has expired.
     """
-    if not folder.exists():
-        return None
     try:
+        if not folder.exists():
+            return None
         found = Credentials(*((folder / name).read_bytes() for name in _FILES))
         left = days_left(found.certificate)
         if left is not None and left < 0:
@@ -50,8 +50,12 @@ def find_credentials(folder: Path) -> Credentials | None:
     return found
 
 
-def choose_credentials(folder: Path, address: str, *, insecure: bool, name: str = "") -> Credentials | None:
+def choose_credentials(
+    folder: Path, address: str, *, insecure: bool, name: str = "", named: bool = False
+) -> Credentials | None:
     """Return the credentials to dial `address` with; None for plain text, on loopback or where `insecure` asks for it.
+
+    A folder that a person has `named` must have some, on loopback, too.
 
     Raises:
         SettingsError: there are none, they cannot be used, or they are not `name`'s.
@@ -60,10 +64,10 @@ def choose_credentials(folder: Path, address: str, *, insecure: bool, name: str 
         _log.warning("insecure: plain text, the server is not authenticated and all can be read", server=address)
         return None
     found = find_credentials(folder)
-    if found is None and not is_loopback(address.rpartition(":")[0]):
+    if found is None and (named or not is_loopback(address.rpartition(":")[0])):
         raise SettingsError(
             f"no credentials in {folder} for {address}",
-            expected="a certificate: plain text goes to this machine only",
+            expected="a certificate" + ": plain text goes to this machine only" * (not named),
             remedy="enrol with a token, limbeck-client enroll TOKEN; or use --insecure",
         )
     if found is not None and name:

@@ -1,0 +1,91 @@
+"""The owner of a client: holds what would leave, kills it and starts it again, interrupts it."""
+
+import re
+import signal
+
+import pytest
+from farm import TINY, Farm, run, until
+
+pytestmark = pytest.mark.e2e
+
+ALONE = TINY | {"lobby.count.min": "1", "lobby.count.max": "1", "round.count.min": "1"}
+OWN = ("--part", "0", "--data", "tiny:data", "--model", "tiny:learner")
+ENDLESS = """
+import threading
+from pathlib import Path
+import tiny
+
+class Endless(tiny.Softmax):
+    def fit(self, examples, recipe):
+        if Path("once").exists():
+            Path("twice").touch()
+            threading.Event().wait()
+        Path("once").touch()
+        super().fit(examples, recipe)
+
+def learner(seed):
+    return Endless(seed)
+"""
+
+
+def tell(farm: Farm, word: str, *arguments: str) -> str:
+    said = run("limbeck_client.cli", word, str(farm.folder / "clients" / "client-0"), *arguments)
+    assert said.returncode == 0, said.stderr
+    return said.stdout
+
+
+def held(farm: Farm) -> list[str]:
+    return re.findall(r'"round": (\d+), .*"held until its owner approves"', farm.logs())
+
+
+def test_nothing_leaves_without_its_owners_word_which_outlives_a_kill(farm: Farm) -> None:
+    server, address = farm.server(settings=ALONE)
+    client = farm.client("client-0", address, *OWN, "--review")
+    until(lambda: held(farm) == ["1"])
+    assert "round   1  30 rows of probabilities, 360 bytes" in tell(farm, "review")
+    assert tell(farm, "ledger") == ""
+    assert farm.delivered(address) == 0
+    client.kill()
+    farm.wait(client, -9)
+    assert tell(farm, "approve").startswith("approved: ")
+
+    client = farm.client("client-0", address, *OWN, "--review")
+    until(lambda: held(farm) == ["1", "2"])
+    assert tell(farm, "ledger").count("\n") == 1
+    assert tell(farm, "refuse").startswith("refused: ")
+    client.kill()
+    farm.wait(client, -9)
+
+    client = farm.client("client-0", address, *OWN)  # a refusal holds without --review, too
+    until(lambda: farm.logs().count('"event": "going on from the kept state"') == 2)
+    until(lambda: farm.status(address)["clients"][0]["present"])
+    assert run("limbeck_server.cli", "stop", "--server", address).returncode == 0
+    farm.wait(client, 1)
+    farm.wait(server)
+    assert [line.split()[3] for line in tell(farm, "ledger").splitlines()] == ["1"]
+    assert farm.logs().count('"event": "pushed"') == 1
+
+
+def test_all_that_follows_can_be_approved_at_once(farm: Farm) -> None:
+    server, address = farm.server(settings=ALONE)
+    client = farm.client("client-0", address, *OWN, "--review")
+    until(lambda: held(farm) == ["1"])
+    assert tell(farm, "approve", "--all").startswith("approved, and all that follow: ")
+    farm.wait(client)
+    farm.wait(server)
+    assert held(farm) == ["1"]
+    assert tell(farm, "ledger").count("\n") == 4
+
+
+def test_an_interrupt_ends_a_client_in_training_at_once_and_saves_nothing(farm: Farm) -> None:
+    (farm.folder / "endless.py").write_text(ENDLESS)
+    _, address = farm.server(settings=ALONE)
+    own = [*OWN[:-1], "endless:learner", "--out", "out", "--state", "mine"]
+    client = farm.start("limbeck_client.cli", "join", address, "--name", "a", *own, cwd=farm.folder)
+    until((farm.folder / "twice").exists)
+    kept = (farm.folder / "mine" / "state").read_bytes()
+    client.send_signal(signal.SIGINT)
+    farm.wait(client, 130, seconds=30)
+    assert list((farm.folder / "out").iterdir()) == []
+    assert (farm.folder / "mine" / "state").read_bytes() == kept
+    assert farm.logs().rstrip().endswith("limbeck-client: interrupted")
