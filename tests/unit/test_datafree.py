@@ -24,14 +24,14 @@ def says(*logits: float) -> torch.Tensor:
 
 
 def test_the_generators_loss_is_cross_entropy_less_what_student_and_ensemble_dispute() -> None:
-    models = [lambda _: says(2 * log(3), 0), lambda _: says(0, 0)]
+    models = [lambda _: says(2 * log(3), 0.0), lambda _: says(0.0, 0.0)]
     assert mean_logits(models, None)[0].tolist() == pytest.approx([log(3), 0])
     # The ensemble says 3/4 and 1/4 of an input that is to be of the second class: CE = -ln(1/4). A student that says
     # 1/4 and 3/4 decides differently: KL = 3/4 ln 3 + 1/4 ln(1/3) = ln(3) / 2.
     wanted = torch.tensor([1])
-    disputed = generator_loss(models, lambda _: says(0, log(3)), 0.5)(None, wanted)
+    disputed = generator_loss(models, lambda _: says(0.0, log(3)), 0.5)(None, wanted)
     assert disputed.item() == pytest.approx(log(4) - 0.5 * log(3) / 2)
-    agreed = generator_loss(models, lambda _: says(5, 0), 0.5)(None, wanted)
+    agreed = generator_loss(models, lambda _: says(5.0, 0.0), 0.5)(None, wanted)
     assert agreed.item() == pytest.approx(log(4))
 
 

@@ -55,7 +55,7 @@ def test_half_of_the_rounds_are_the_teachers_or_as_many_as_are_wanted() -> None:
 def test_averages_travel_under_the_names_of_their_phase() -> None:
     sent = {"a": linear([[1, 1], [1, 1]], rows=3), "b": linear([[5, 5], [5, 5]], rows=1)}
     taught = gathering(METHOD, sent, MODELS, 3).teach().blocks[""]
-    # (3 * 1 + 5) / 4
+    # Three ones and a five, over four.
     assert values(taught) == {"student.weight": [[2, 2], [2, 2]], "student.bias": [0, 0]}
 
 

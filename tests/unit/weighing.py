@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+import asked
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from limbeck_common.config import Recipe, Spec
@@ -13,7 +13,7 @@ from limbeck_common.learning.datasets import Examples, PartyData
 from limbeck_common.learning.learner import Learner
 from limbeck_common.learning.party import Party
 from limbeck_common.learning.torch_learner import TorchLearner
-from limbeck_common.messages import Block, Shapes, Tensor, parameters
+from limbeck_common.messages import Block, Shapes, parameters
 from limbeck_common.methods.method import Method
 from limbeck_server.gathering import Find, Gathering, Ground
 
@@ -59,14 +59,7 @@ def gathering(
     find: Find = lambda _number, _group: None,
 ) -> Gathering:
     """Return what a round has brought, checked as the server checks it."""
-
-    def collect(parts: Any) -> Tensor:
-        whole: NDArray[np.float32] = np.concatenate(list(parts))
-        return whole
-
-    made = Gathering(method, Ground(SPEC, models, find), number, lambda: iter(sorted(uplinks.items())), collect)
-    made.refill()
-    return made
+    return asked.gathered(method, Ground(SPEC, models, find), uplinks, number)
 
 
 def values(block: Block) -> dict[str, Any]:
