@@ -277,3 +277,16 @@ def test_a_model_that_raises_is_reported_in_one_line_that_names_the_step(step: s
         steps[step]()
     assert str(caught.value).startswith(f"the learner raised RuntimeError in {step}: mind the gap;")
     assert "\n" not in str(caught.value)
+
+
+def test_a_frozen_model_stays_as_it_was_and_gradients_pass_to_its_inputs() -> None:
+    it = learner()
+    frozen = it.frozen()
+    x = torch.from_numpy(examples().x[:4].astype(np.float32)).requires_grad_()
+    before = frozen(x)
+    assert np.allclose(before.detach().numpy(), it.scores(x.detach().numpy()), atol=1e-5)  # dropout is off in both
+    it.fit(examples(), SPEC.recipe)
+    assert torch.equal(frozen(x), before)
+    before.sum().backward()
+    assert x.grad is not None
+    assert bool(x.grad.any())

@@ -109,6 +109,10 @@ class Method(Section, ABC):
     def contribute(self, party: Party, wanted: Rows, number: int) -> Block:
         """Client: train on the private data, and return the block that round `number` asks for."""
 
+    def figures(self, party: Party) -> dict[str, float]:
+        """Client, and the server's own model: return what a visit reports of the party's learners."""
+        return party.measure()
+
     @abstractmethod
     def learn(self, party: Party, teaching: Block, number: int) -> None:
         """Client, and the server's own model: learn from what round `number` taught."""
