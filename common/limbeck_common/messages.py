@@ -149,6 +149,11 @@ def soft_labels(rows: Rows, values: Tensor, temperature: float = 1.0) -> Block:
     return Block(Space.OPEN, rows, Kind.PROBABILITIES, (values,), temperature)
 
 
+def class_scores(rows: Rows, values: Tensor) -> Block:
+    """Return class scores before a softmax, shape [rows, classes], for rows of the open set."""
+    return Block(Space.OPEN, rows, Kind.LOGITS, (values,))
+
+
 def parameters(values: Mapping[str, NDArray[Any]], weight: int = 1) -> Block:
     """Return a model's parameters, each float32 of any shape with an axis at least, as a block."""
     named = {name: np.atleast_1d(np.asarray(value, np.float32)) for name, value in values.items()}

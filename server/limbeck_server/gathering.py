@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from limbeck_common.config import Spec
 from limbeck_common.errors import ValuesError
 from limbeck_common.exact import MOST_WEIGHT, ParameterTally, Tally, check_values
-from limbeck_common.messages import Block, Kind, Rows, Shapes, Space, Teaching, Tensor, slices
+from limbeck_common.messages import Block, Kind, Rows, Shapes, Space, Teaching, Tensor, slices, soft_labels
 from limbeck_common.methods.method import Method
+from limbeck_common.methods.softmax import softmax
 from limbeck_server.gate import check_form
 
 Find = Callable[[int, str], Block | None]
@@ -126,15 +127,30 @@ class Gathering:
         return self.method.teach(self)
 
     def disagreement(self) -> dict[str, float]:
-        """Return each client's mean total variation distance, 0 to 1, from the average of all; for labels only."""
-        if self.tally.kind is not Kind.PROBABILITIES or self.task.space is Space.PARAMETERS or not self.clients:
+        """Return each client's mean total variation distance, 0 to 1, from the average of all; for predictions only.
+
+        Scores are compared as their softmax, so that no client's large ones make it the average.
+        """
+        if self.task.space is Space.PARAMETERS or not self.clients:
             return {}
-        means = np.concatenate(list(self.tally.means()) or [np.zeros((0, self.tally.sums.shape[1]))])
-        answered = self.tally.answered.indices
+        tally = self.tally
+        if tally.kind is Kind.LOGITS:
+            tally = Tally(self.tally.keys, self.tally.sums.shape[1], Kind.PROBABILITIES)
+            for _, block in self.uplinks():
+                for start, part in _chances(block):
+                    tally.add(soft_labels(Rows(block.rows[start : start + len(part)]), part))
+        means = np.concatenate(list(tally.means()) or [np.zeros((0, tally.sums.shape[1]))])
+        answered = tally.answered.indices
         found = {}
         for client, block in self.uplinks():
             places, apart = np.searchsorted(answered, block.rows), 0.0
-            for start, part in slices(block.predictions):
+            for start, part in _chances(block):
                 apart += float(np.abs(part - means[places[start : start + len(part)]]).sum()) / 2
             found[client] = round(apart / max(1, len(places)), 6)
         return found
+
+
+def _chances(block: Block) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield (first row, probabilities) in slices."""
+    for start, part in slices(block.predictions):
+        yield start, softmax(part) if block.kind is Kind.LOGITS else part

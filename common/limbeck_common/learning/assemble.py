@@ -10,7 +10,7 @@ import numpy as np
 
 from limbeck_common.config import Spec
 from limbeck_common.errors import DataError, SettingsError, UserCodeError
-from limbeck_common.learning.datasets import PartyData, load_party
+from limbeck_common.learning.datasets import Examples, PartyData, load_party
 from limbeck_common.learning.learner import Learner
 from limbeck_common.named import call_named, is_named, load_named
 
@@ -72,7 +72,10 @@ def check_data(data: PartyData, spec: Spec) -> None:
     Raises:
         DataError: they do not.
     """
-    for what, examples in (("private", data.private), ("test", data.test)):
+    labelled = None
+    if data.open is not None and data.open_labels is not None:
+        labelled = Examples(data.open, data.open_labels)
+    for what, examples in (("private", data.private), ("test", data.test), ("open", labelled)):
         if examples is None:
             continue
         found = (np.dtype(examples.x.dtype).newbyteorder("<").str, tuple(examples.x.shape[1:]))

@@ -59,6 +59,7 @@ class PartyData:
     private: Examples | None = None  # None: the server, which has none
     open: NDArray[Any] | None = None  # [open_rows, *sample_shape], every party's alike; None: fetch from the server
     test: Examples | None = None
+    open_labels: NDArray[np.int64] | None = None  # [open_rows], where the party knows them; some methods use them
 
 
 def open_digest(open_rows: NDArray[Any]) -> bytes:
@@ -107,16 +108,16 @@ def load_party(
     if part is not None and not 0 <= part < spec.parts:
         raise DataError(f"there is no part {part}", expected=f"0 to {spec.parts - 1}, as data.parts is {spec.parts}")
     folder = Path(root or os.environ.get("LIMBECK_DATA") or "~/.cache/limbeck").expanduser()
-    pool, shares, drawn, test = _prepare(spec, seed, folder, download=download)
+    pool, shares, drawn, labels, test = _prepare(spec, seed, folder, download=download)
     private = None if part is None else Examples(pool.x[shares[part]], pool.y[shares[part]])
-    return PartyData(private=private, open=drawn, test=test)
+    return PartyData(private=private, open=drawn, test=test, open_labels=labels)
 
 
 @lru_cache(maxsize=2)  # a simulation asks for many parts of the same
 def _prepare(
     spec: DataSpec, seed: int, folder: Path, *, download: bool
-) -> tuple[Examples, list[NDArray[np.int64]], NDArray[Any], Examples]:
-    """Return the pool, each part's rows in it, the open rows and the test rows."""
+) -> tuple[Examples, list[NDArray[np.int64]], NDArray[Any], NDArray[np.int64] | None, Examples]:
+    """Return the pool, each part's rows in it, the open rows, their labels (None: of no class) and the test rows."""
     try:
         if spec.dataset == "digits":
             pool, strangers, test = _digits(seed)
@@ -129,10 +130,10 @@ def _prepare(
     count = spec.open or _OPEN.get(spec.dataset, _OPEN_ELSEWHERE)
     rest = _shuffled(len(pool.y), seed, "private")
     if strangers is None:
-        drawn, rest = pool.x[rest[:count]], rest[count:]
+        drawn, labels, rest = pool.x[rest[:count]], pool.y[rest[:count]], rest[count:]
         limit = f"{len(pool.y)} in all, with at least one private"
     else:
-        drawn = strangers[_shuffled(len(strangers), seed, "open")[:count]]
+        drawn, labels = strangers[_shuffled(len(strangers), seed, "open")[:count]], None
         limit = f"{len(strangers)} open and {len(pool.y)} private"
     if len(drawn) < count or len(rest) < max(1, spec.private):
         raise DataError(
@@ -143,7 +144,7 @@ def _prepare(
     rest = rest[: spec.private or None]
     # For the server too: it refuses at the start what cannot be.
     shares = [rest[share] for share in partition(pool.y[rest], spec.parts, seed, spec)]
-    return pool, shares, drawn, test
+    return pool, shares, drawn, labels, test
 
 
 _Source = tuple[Examples, NDArray[Any] | None, Examples]  # labelled rows to draw from, open rows from elsewhere, test

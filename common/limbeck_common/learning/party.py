@@ -78,6 +78,8 @@ class Party:
 
     def predict_on(self, x: NDArray[np.generic]) -> NDArray[np.float32]:
         """Return the class probabilities of rows of any origin, shape [rows, classes]."""
+        if not len(x):  # which some learners cannot take
+            return np.zeros((0, self.spec.classes), np.float32)
         with _blame("prediction"):
             chances = np.asarray(self.learner.predict(x), np.float32)
         check_shape(chances, len(x), self.spec.classes)

@@ -17,11 +17,13 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from limbeck_common.learning.party import Party
 from limbeck_common.messages import Block, Kind, Rows, Space, Task, Teaching, soft_labels
-from limbeck_common.methods.method import Gathered, Ground, Method
+from limbeck_common.methods.method import Gathered, Ground
+from limbeck_common.methods.robust import RobustMethod
+from limbeck_common.methods.softmax import softmax
 from limbeck_common.seeds import Sample, derive
 
 
-class DSFL(Method):
+class DSFL(RobustMethod):
     """DS-FL with entropy-reduction aggregation (`era`), simple averaging (`sa`) or enhanced ERA (`eera`)."""
 
     aggregation: Literal["era", "sa", "eera"] = "era"
@@ -40,7 +42,7 @@ class DSFL(Method):
 
     def teach(self, gathered: Gathered) -> Teaching:
         """Server: 4. aggregate the soft labels t_k into the teaching, shape [open_per_round, classes]."""
-        labels = (self.sharpen(mean).astype(np.float32) for mean in gathered.tally.means())
+        labels = (self.sharpen(mean).astype(np.float32) for mean in self.means(gathered))
         return Teaching.to_all(soft_labels(gathered.task.wanted, gathered.collect(labels)))
 
     def learn(self, party: Party, teaching: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
@@ -65,10 +67,7 @@ def era(mean: NDArray[np.float64], temperature: float) -> NDArray[Any]:
 
     The softmax is taken of the averaged probabilities themselves, not of their logarithms, as in the paper.
     """
-    scaled = mean / temperature
-    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    sums: NDArray[Any] = powers / powers.sum(axis=1, keepdims=True)
-    return sums
+    return softmax(mean, temperature)
 
 
 def eera(mean: NDArray[np.float64], beta: float) -> NDArray[Any]:

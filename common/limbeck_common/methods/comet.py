@@ -1,0 +1,99 @@
+"""COMET: clients learn from those that predict as they do.
+
+Y. J. Cho, J. Wang, T. Chirvolu, G. Joshi, "Communication-Efficient and Model-Heterogeneous Personalized Federated
+Learning via Clustered Knowledge Transfer", IEEE Journal of Selected Topics in Signal Processing 17, 2023 (first named
+PerFed-CKT, arXiv 2109.08119). Each round the server clusters the clients by their predictions s(w_k, x) on open rows
+x, with k-means. A client of cluster c minimises F_k(w) + lambda * mean over x of |s(w, x) - s_c(x)|^2, where s_c is the
+cluster's average.
+
+Departures: the two terms are minimised in turn, the second by the cross-entropy with s_c, so that learners of any
+framework can take part; lambda is in the recipe's epochs and rates for the teaching. k-means starts from the first
+client and those furthest from the starts so far, not from random ones. Who is new, or was in a cluster that is no
+more, and the server's own model learn from the average of all.
+"""
+
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, PositiveInt
+
+from limbeck_common.exact import Tally
+from limbeck_common.learning.party import Party
+from limbeck_common.messages import Block, Kind, Rows, Space, Task, Teaching, soft_labels
+from limbeck_common.methods.dsfl import open_rows
+from limbeck_common.methods.method import Gathered, Ground, Method
+
+_STEPS = 100  # of k-means, which settles long before on so few points
+
+
+class COMET(Method):
+    """A mean of soft labels for each cluster of clients."""
+
+    clusters: Annotated[PositiveInt, Field(description="of clients, at most")] = 3
+    open_per_round: Annotated[PositiveInt, Field(description="open rows a round")] = 1000
+
+    def plan(self, ground: Ground, number: int) -> Task:
+        """Server: sample the round's open rows."""
+        return Task(Space.OPEN, Kind.PROBABILITIES, open_rows(ground, number, self.open_per_round))
+
+    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
+        """Client: train on the private data, and predict."""
+        party.fit()
+        return soft_labels(wanted, party.predict(wanted))
+
+    def teach(self, gathered: Gathered) -> Teaching:
+        """Server: cluster the clients, and average in each; a cluster goes by its number, the group "" is all."""
+        names = [name for name, _ in gathered.uplinks()]
+        clusters = kmeans(squared_distances(gathered), self.clusters)
+        groups = {name: str(cluster) for name, cluster in zip(names, clusters, strict=True)}
+        tallies = {
+            group: Tally(gathered.task.wanted.indices, gathered.ground.spec.classes, Kind.PROBABILITIES)
+            for group in sorted(set(groups.values()))
+        }
+        for name, block in gathered.uplinks():
+            tallies[groups[name]].add(block)
+
+        def averaged(tally: Tally) -> Block:
+            means = (mean.astype(np.float32) for mean in tally.means())
+            return soft_labels(gathered.task.wanted, gathered.collect(means))
+
+        return Teaching({group: averaged(tally) for group, tally in {"": gathered.tally, **tallies}.items()}, groups)
+
+    def brief(self, ground: Ground, number: int, group: str, learned: int) -> Block | None:  # noqa: ARG002 - as `Method`
+        """Server: the cluster's average of the round before, or that of all."""
+        return ground.teaching(number - 1, group) or ground.teaching(number - 1)
+
+    def learn(self, party: Party, teaching: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
+        """Client: train towards the cluster's average."""
+        party.distill(teaching)
+
+
+def squared_distances(gathered: Gathered) -> NDArray[np.float64]:
+    """Return the squared distances between the clients' predictions, shape [clients, clients], clients by name."""
+    total: NDArray[np.float64] = np.zeros(())
+    for stack in gathered.stacks():
+        wide = stack.astype(np.float64)
+        total = total + np.stack([((wide - each) ** 2).sum(axis=(1, 2)) for each in wide])
+    return total
+
+
+def kmeans(squares: NDArray[np.float64], clusters: int) -> list[int]:
+    """Return each point's cluster, from the points' squared distances, shape [points, points].
+
+    Clusters are numbered by their first point. The squared distance to a cluster's mean is the mean squared distance to
+    its points, less half of that among them.
+    """
+    starts = [0]
+    while len(starts) < min(clusters, len(squares)):
+        starts.append(int(squares[:, starts].min(axis=1).argmax()))
+    labels = squares[:, starts].argmin(axis=1)
+    for _ in range(_STEPS):
+        members = [np.flatnonzero(labels == cluster) for cluster in np.unique(labels)]
+        means = [squares[:, each].mean(axis=1) - squares[np.ix_(each, each)].mean() / 2 for each in members]
+        found = np.argmin(means, axis=0)
+        if np.array_equal(found, labels):
+            break
+        labels = found
+    order = list(dict.fromkeys(labels.tolist()))
+    return [order.index(label) for label in labels.tolist()]

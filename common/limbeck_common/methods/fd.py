@@ -1,0 +1,80 @@
+"""FD: federated distillation without open data, by the class's averaged output.
+
+E. Jeong, S. Oh, H. Kim, J. Park, M. Bennis, S.-L. Kim, "Communication-Efficient On-Device Machine Learning: Federated
+Distillation and Augmentation under Non-IID Private Data", NeurIPS workshop on machine learning on the phone and other
+consumer devices, 2018 (arXiv 1811.11479), Algorithm 1. A client k uploads F_k,l, the mean of its softmax outputs on its
+private rows of label l. On a row of label l it minimises phi(F, l) + gamma * phi(F, F^_l), where phi is the
+cross-entropy and F^_l the average over the clients.
+
+Departures: F_k,l is taken after a round's training, not along it. F^_l averages over all clients that have the label:
+the paper leaves out the client itself, which would be a teaching for each client. A learner to whose loss nothing can
+be added learns the averages as soft labels of its private rows, where gamma means nothing. The server's own model has
+no rows to learn from: run FD with model.name = "none". The paper's FAug is not here.
+"""
+
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, PositiveFloat
+
+from limbeck_common.learning.learner import Penalty, WeightLearner
+from limbeck_common.learning.party import Party
+from limbeck_common.messages import Block, Kind, Rows, Space, Task, Teaching, Tensor
+from limbeck_common.methods.method import Gathered, Ground, Method
+
+_AVERAGES = "averages"
+
+
+class FD(Method):
+    """Averaged outputs by class: classes x classes values a round, whatever the models."""
+
+    gamma: Annotated[PositiveFloat, Field(description="weight of the averaged outputs in the loss")] = 1.0
+
+    def plan(self, ground: Ground, number: int) -> Task:  # noqa: ARG002 - all rounds are alike
+        """Server: ask for a row for each class that a client has."""
+        return Task(Space.CLASSES, Kind.PROBABILITIES, partial=True)
+
+    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
+        """Client: train on labels and on what was taught, then average the outputs F_k,l."""
+        private, averages = party.private, party.notes.get(_AVERAGES)
+        if averages is not None and isinstance(party.learner, WeightLearner):
+            party.fit(regulariser(averages, self.gamma))
+        else:
+            if averages is not None:
+                party.distill_on(private.x, averages[private.y])
+            party.fit()
+        return by_class(*class_averages(party.predict_on(private.x), private.y))
+
+    def teach(self, gathered: Gathered) -> Teaching:
+        """Server: F^_l, for each label that a client has."""
+        means = (mean.astype(np.float32) for mean in gathered.tally.means())
+        return Teaching.to_all(by_class(gathered.tally.answered, gathered.collect(means)))
+
+    def learn(self, party: Party, teaching: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
+        """Client: remember F^_l for the training that follows; a row of zeros, which teaches nothing, where none is."""
+        averages = np.zeros((party.spec.classes, party.spec.classes), np.float32)
+        averages[teaching.rows] = teaching.predictions[:]
+        party.notes[_AVERAGES] = averages
+
+
+def by_class(labels: Rows, values: Tensor) -> Block:
+    """Return averaged outputs, shape [labels, classes], as a block."""
+    return Block(Space.CLASSES, labels, Kind.PROBABILITIES, (values,))
+
+
+def class_averages(outputs: NDArray[np.float32], y: NDArray[np.int64]) -> tuple[Rows, NDArray[np.float32]]:
+    """Return the labels that occur in `y`, and F_k,l for each of them, shape [labels, classes]."""
+    labels = np.unique(y)
+    means = [outputs[y == label].mean(axis=0, dtype=np.float64) for label in labels]
+    return Rows(labels), np.stack(means).astype(np.float32)
+
+
+def regulariser(averages: NDArray[np.float32], gamma: float) -> Penalty:
+    """Return gamma * phi(F, F^_l), the mean over a batch; `averages` is F^, shape [classes, classes]."""
+
+    def penalty(module: Any, inputs: Any, labels: Any, logits: Any) -> Any:  # noqa: ARG001 - `Penalty`'s signature
+        targets = logits.new_tensor(averages)[labels]
+        return -gamma * (targets * logits.log_softmax(dim=1)).sum(dim=1).mean()
+
+    return penalty

@@ -1,0 +1,14 @@
+"""The softmax of rows, in float64."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def softmax(scores: NDArray[Any], temperature: float = 1.0) -> NDArray[np.float64]:
+    """Return each row's softmax of scores / T, shape [rows, classes]."""
+    scaled = np.asarray(scores, np.float64) / temperature
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    chances: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return chances
