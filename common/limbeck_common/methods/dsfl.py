@@ -54,7 +54,7 @@ class DSFL(Method):
         return era(mean, self.temperature) if self.aggregation == "era" else eera(mean, self.beta)
 
 
-def open_rows(ground: Ground, number: int, count: int) -> Rows:
+def open_rows(ground: Ground | Party, number: int, count: int) -> Rows:
     """Return round `number`'s sample of `count` open rows, or of all where there are fewer."""
     spec = ground.spec
     return Rows.drawn(Sample(derive(spec.seed, "open rows", number), min(count, spec.open_rows), spec.open_rows))

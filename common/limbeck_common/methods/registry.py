@@ -6,13 +6,15 @@ from pydantic import ValidationError
 
 from limbeck_common.config import MethodSpec, Spec
 from limbeck_common.errors import MethodError
+from limbeck_common.methods.cfd import CFD
 from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.methods.fedavg import FedAvg
 from limbeck_common.methods.method import Method
+from limbeck_common.methods.scarlet import Scarlet
 from limbeck_common.named import is_named, load_named
 from limbeck_common.seeds import derive
 
-METHODS: dict[str, type[Method]] = {"dsfl": DSFL, "fedavg": FedAvg}
+METHODS: dict[str, type[Method]] = {"cfd": CFD, "dsfl": DSFL, "fedavg": FedAvg, "scarlet": Scarlet}
 
 
 def make_method(spec: MethodSpec) -> Method:
