@@ -141,9 +141,9 @@ class Store:
         with self._engine.connect() as connection:
             return {row.client.removeprefix(TEACHER): self._block(row) for row in connection.execute(query)}
 
-    def collect(self, parts: Iterable[NDArray[np.float32]]) -> Tensor:
+    def collect(self, parts: Iterable[NDArray[Any]]) -> Tensor:
         """Return slices of rows as one array: in memory, or in a file where it is large."""
-        taken: list[NDArray[np.float32]] = []
+        taken: list[NDArray[Any]] = []
         size = 0
         parts = iter(parts)
         for part in parts:
@@ -153,12 +153,12 @@ class Store:
                 break
         else:
             return np.concatenate(taken) if taken else np.zeros((0, 0), np.float32)
-        path, rows = self.new_file(), 0
+        path, rows, dtype = self.new_file(), 0, taken[0].dtype.newbyteorder("<")
         with path.open("wb") as file:
             for part in itertools.chain(taken, parts):
-                file.write(np.ascontiguousarray(part, "<f4").data)
+                file.write(np.ascontiguousarray(part, dtype).data)
                 rows += len(part)
-        return FileArray(path, 0, np.dtype("<f4"), (rows, *taken[0].shape[1:]))
+        return FileArray(path, 0, dtype, (rows, *taken[0].shape[1:]))
 
     def _find(self, number: int, name: str) -> Block | None:
         query = sa.select(BLOCKS).where(BLOCKS.c.round == number, BLOCKS.c.client == name)

@@ -10,18 +10,18 @@ round's sample itself and knows its own labels, so no cache signals travel. A la
 is cached at once; in the authors' code only the next one is. A client that missed rounds gets their living labels.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
 from limbeck_common.learning.party import Party
-from limbeck_common.messages import Block, Kind, Rows, Space, Task, Teaching, soft_labels
+from limbeck_common.messages import Block, Rows, Task, Teaching, soft_labels
 from limbeck_common.methods.dsfl import DSFL, open_rows
 from limbeck_common.methods.method import Gathered, Ground
 
-Labels = tuple[NDArray[np.int64], NDArray[np.float32]]  # rows, ascending, and their labels [rows, classes]
+Labels = tuple[NDArray[np.int64], NDArray[Any]]  # rows, ascending, and their labels [rows, classes]
 
 
 class Scarlet(DSFL):
@@ -35,14 +35,13 @@ class Scarlet(DSFL):
         drawn = open_rows(ground, number, self.open_per_round)
         known = [block.rows for block in self._living(ground, number)]
         wanted = drawn.indices[~np.isin(drawn.indices, np.concatenate([drawn.indices[:0], *known]))]
-        rows = drawn if len(wanted) == len(drawn) else Rows(wanted)
-        return Task(Space.OPEN, Kind.PROBABILITIES, rows)
+        return self.asking(drawn if len(wanted) == len(drawn) else Rows(wanted))
 
     def teach(self, gathered: Gathered) -> Teaching:
         """Server: aggregate the fresh labels; there may be none, shape [0, classes]."""
         if len(gathered.task.wanted):
             return super().teach(gathered)
-        nothing = np.zeros((0, gathered.ground.spec.classes), np.float32)
+        nothing = np.zeros((0, gathered.ground.spec.classes), self.element)
         return Teaching.to_all(soft_labels(gathered.task.wanted, nothing))
 
     def brief(self, ground: Ground, number: int, group: str, learned: int) -> Block | None:  # noqa: ARG002
