@@ -93,7 +93,9 @@ class Method(Section, ABC):
     def refine(self, party: Party, uplinks: Callable[[], Iterator[Block]], teaching: Teaching) -> Teaching:  # noqa: ARG002
         """Server, in the process of its own model: better a teaching with what only a model can do.
 
-        `uplinks` yields the round's blocks by client name, one in memory at a time; it may be called again.
+        `uplinks` yields the round's blocks by client name, one in memory at a time; it may be called again. The party
+        has learned what the rounds before taught. A block for the group SERVER is what it will `learn` from this one;
+        after a restart that is all that is left of the call.
         """
         return teaching
 
