@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from limbeck_common.config import MethodSpec, Spec
-from limbeck_common.learning.datasets import PartyData
+from limbeck_common.learning.datasets import Examples, PartyData
 from limbeck_common.learning.party import Party
 from limbeck_common.messages import Block, Rows, Shapes, soft_labels
 from limbeck_common.methods.dsfl import open_rows
@@ -50,15 +50,16 @@ class Copyist:
 
     def __init__(self) -> None:
         self.lessons: list[tuple[list[int], list[float]]] = []
+        self.fits = 0
 
     def fit(self, *_: Any) -> None:
-        raise AssertionError
+        self.fits += 1
 
     def distill(self, x: NDArray[Any], labels: NDArray[np.float32], _recipe: Any) -> None:
         self.lessons.append((x[:, 0].tolist(), labels[:, 0].tolist()))
 
-    def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
-        return np.full((len(x), 2), 0.5, np.float32)
+    def predict(self, _x: NDArray[Any]) -> NDArray[np.float32]:
+        raise AssertionError
 
     def state(self) -> dict[str, NDArray[Any]]:
         return {}
@@ -69,7 +70,11 @@ class Copyist:
 
 def party() -> tuple[Party, Copyist]:
     learner = Copyist()
-    return Party(SPEC, learner, PartyData(open=np.arange(10, dtype=np.uint8)[:, None])), learner
+    return Party(
+        SPEC,
+        learner,
+        PartyData(Examples(np.zeros((1, 1), np.uint8), np.zeros(1, np.int64)), np.arange(10, dtype=np.uint8)[:, None]),
+    ), learner
 
 
 def teach_rounds(method: Scarlet, past: Past, last: int) -> None:
@@ -144,6 +149,12 @@ def test_every_client_is_trained_on_all_of_a_rounds_rows_with_the_newest_labels(
             expected.append((drawn, [float(mark) for mark in marks]))
         learned = number
     assert learner.lessons == expected
+
+
+def test_where_nothing_is_asked_for_a_client_trains_and_predicts_nothing() -> None:
+    pupil, learner = party()
+    block = METHOD.contribute(pupil, Rows(np.zeros(0, np.int64)), 3)
+    assert (learner.fits, block.predictions.shape, block.predictions.dtype) == (1, (0, 2), np.dtype("<f4"))
 
 
 def test_the_cache_survives_a_restart() -> None:

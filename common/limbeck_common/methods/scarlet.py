@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
+from limbeck_common.config import Spec
 from limbeck_common.learning.party import Party
-from limbeck_common.messages import Block, Rows, Task, Teaching, soft_labels
+from limbeck_common.messages import NO_ROWS, Block, Rows, Task, Teaching, soft_labels
 from limbeck_common.methods.dsfl import DSFL, open_rows
 from limbeck_common.methods.method import Gathered, Ground
 
@@ -37,12 +38,21 @@ class Scarlet(DSFL):
         wanted = drawn.indices[~np.isin(drawn.indices, np.concatenate([drawn.indices[:0], *known]))]
         return self.asking(drawn if len(wanted) == len(drawn) else Rows(wanted))
 
+    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:
+        """Client: train, and predict the rows that are asked for; there may be none."""
+        if len(wanted):
+            return super().contribute(party, wanted, number)
+        party.fit()
+        return self._no_labels(party.spec)
+
     def teach(self, gathered: Gathered) -> Teaching:
-        """Server: aggregate the fresh labels; there may be none, shape [0, classes]."""
+        """Server: aggregate the fresh labels; there may be none."""
         if len(gathered.task.wanted):
             return super().teach(gathered)
-        nothing = np.zeros((0, gathered.ground.spec.classes), self.element)
-        return Teaching.to_all(soft_labels(gathered.task.wanted, nothing))
+        return Teaching.to_all(self._no_labels(gathered.ground.spec))
+
+    def _no_labels(self, spec: Spec) -> Block:
+        return soft_labels(NO_ROWS, np.zeros((0, spec.classes), self.element))
 
     def brief(self, ground: Ground, number: int, group: str, learned: int) -> Block | None:  # noqa: ARG002
         """Server: return the last round's labels, and living ones of the rounds that the client missed."""
