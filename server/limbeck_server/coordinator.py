@@ -302,6 +302,7 @@ class Coordinator:
         began = time.monotonic()
         teaching = await asyncio.to_thread(gathering.teach)
         if self._method.refines and self._pupil is not None:
+            await self._lessons.join()  # a model that the earlier rounds have taught: after a restart that takes time
             teaching = await self._pupil.refine(teaching, gathering.uplinks())
         digests = {group: block_digest(block).hex() for group, block in sorted(teaching.blocks.items())}
         named = teaching_digest(digests)
@@ -328,18 +329,25 @@ class Coordinator:
             await self._journal.append([])
             if gathering is not None:
                 await self._judge(gathering)
-            if self._pupil is None:
-                continue
-            try:
-                figures = await self._pupil.learn(number, self.store.teachings(number))
-            except LimbeckError as error:  # the federation needs no model here: it goes on without one
-                _log.error("the server's own model failed", round=number, error=str(error))
-                self._pupil = None
-                continue
-            figures = {name: value for name, value in figures.items() if math.isfinite(value)}  # a model may diverge
-            _log.info("evaluated", round=number, **figures)
-            if number > self._evaluated:
-                self._decide([fact.Evaluated(at=time.time(), round=number, figures=figures)])
+            if self._pupil is not None:
+                await self._give(self._pupil, number)
+            self._lessons.task_done()
+
+    async def _give(self, pupil: Pupil, number: int) -> None:
+        """Give the server's model one lesson, and note its figures."""
+        try:
+            figures = await pupil.learn(number, self.store.teachings(number))
+        except LimbeckError as error:
+            if self._method.refines:
+                raise
+            # The federation needs no model here: it goes on without one.
+            _log.error("the server's own model failed", round=number, error=str(error))
+            self._pupil = None
+            return
+        figures = {name: value for name, value in figures.items() if math.isfinite(value)}  # a model may diverge
+        _log.info("evaluated", round=number, **figures)
+        if number > self._evaluated:
+            self._decide([fact.Evaluated(at=time.time(), round=number, figures=figures)])
 
     async def _judge(self, gathering: Gathering) -> None:
         """Say how far each client was from all of them; nothing where its uplinks have been dropped meanwhile."""

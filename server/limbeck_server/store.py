@@ -181,13 +181,13 @@ class Store:
         with self._reading() as connection:
             return {row.client.removeprefix(TEACHER): self._block(row) for row in connection.execute(query)}
 
-    def collect(self, parts: Iterable[NDArray[np.float32]]) -> Tensor:
+    def collect(self, parts: Iterable[NDArray[Any]]) -> Tensor:
         """Return slices of rows as one array: in memory, or in a file where it is large.
 
         Raises:
             SetupError: the file cannot be written.
         """
-        taken: list[NDArray[np.float32]] = []
+        taken: list[NDArray[Any]] = []
         size = 0
         parts = iter(parts)
         for part in parts:
@@ -197,17 +197,17 @@ class Store:
                 break
         else:
             return np.concatenate(taken) if taken else np.zeros((0, 0), np.float32)
-        rows = 0
+        rows, dtype = 0, taken[0].dtype.newbyteorder("<")
         try:
             path = self.new_file(size)
             with path.open("wb") as file:
                 for part in itertools.chain(taken, parts):
-                    file.write(np.ascontiguousarray(part, "<f4").data)
+                    file.write(np.ascontiguousarray(part, dtype).data)
                     rows += len(part)
         except (OSError, StoreFullError) as error:
             remedy = "see to the disk, then start the daemon again"
             raise SetupError(f"a teaching cannot be stored: {error}", remedy=remedy) from error
-        return FileArray(path, 0, np.dtype("<f4"), (rows, *taken[0].shape[1:]))
+        return FileArray(path, 0, dtype, (rows, *taken[0].shape[1:]))
 
     def _find(self, number: int, name: str) -> Block | None:
         query = sa.select(BLOCKS).where(BLOCKS.c.round == number, BLOCKS.c.client == name)

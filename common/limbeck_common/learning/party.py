@@ -65,7 +65,7 @@ class Party:
 
     def distill(self, teaching: Block) -> None:
         """Train on the teaching's open rows towards its labels."""
-        self.distill_on(self.open_rows[teaching.rows], np.asarray(teaching.predictions[:]))
+        self.distill_on(self.open_rows[teaching.rows], np.asarray(teaching.predictions[:], np.float32))
 
     def distill_on(self, x: NDArray[np.generic], labels: NDArray[np.float32]) -> None:
         """Train on rows of any origin, [rows, *sample_shape], towards soft labels, [rows, classes]."""
