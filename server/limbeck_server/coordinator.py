@@ -293,7 +293,7 @@ class Coordinator:
         began = time.monotonic()
         teaching = await asyncio.to_thread(gathering.teach)
         if self._method.refines and self._pupil is not None:
-            teaching = await self._pupil.refine(teaching, gathering.uplinks())
+            teaching = await self._pupil.refine(teaching, gathering.stored())
         digests = {group: block_digest(block).hex() for group, block in sorted(teaching.blocks.items())}
         named = teaching_digest(digests)
         lesson = fact.Taught(at=time.time(), round=number, digest=named, digests=digests, groups=dict(teaching.groups))

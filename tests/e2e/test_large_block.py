@@ -38,7 +38,7 @@ async def exchange(address: str) -> tuple[np.ndarray, np.ndarray]:
     transport = GrpcTransport(address)
     digest = open_digest(wide.data().open)
     federation_id = (await transport.join("a", digest, wide.CLASSES)).federation_id
-    downlink = await transport.pull(federation_id, "a", 0, wide.ROWS)
+    downlink = await transport.pull(federation_id, "a", 0, 0, wide.ROWS)
     assert isinstance(downlink, Downlink)
     assert downlink.wanted is not None
     values = np.random.default_rng(0).random((wide.ROWS, wide.CLASSES), np.float32)
@@ -47,11 +47,11 @@ async def exchange(address: str) -> tuple[np.ndarray, np.ndarray]:
     assert nbytes(block.predictions) == 64_000_000
     uplink = Uplink(federation_id, "a", 1, block, {}, block_digest(block))
     assert await transport.push(uplink) is Receipt.ACCEPTED
-    closing = await transport.pull(federation_id, "a", 1, wide.ROWS)
+    closing = await transport.pull(federation_id, "a", 1, 1, wide.ROWS)
     assert isinstance(closing, Downlink)
     assert closing.teaching is not None
     await transport.push(Uplink(federation_id, "a", 2, None, {}, block_digest(None)))
-    await transport.pull(federation_id, "a", 2, wide.ROWS)
+    await transport.pull(federation_id, "a", 2, 2, wide.ROWS)
     await transport.close()
     return values, np.asarray(closing.teaching.predictions[:])
 
