@@ -38,7 +38,7 @@ async def work(transport: GrpcTransport) -> tuple[np.ndarray, Uplink]:
     """Join and return 64 MB of labels, and the uplink that holds them."""
     digest = open_digest(wide.data().open)
     federation_id = (await transport.join("a", digest, wide.CLASSES)).federation_id
-    downlink = await transport.pull(federation_id, "a", 0, wide.ROWS)
+    downlink = await transport.pull(federation_id, "a", 0, 0, wide.ROWS)
     assert isinstance(downlink, Downlink)
     assert downlink.wanted is not None
     values = np.random.default_rng(0).random((wide.ROWS, wide.CLASSES), np.float32)
@@ -54,11 +54,11 @@ async def exchange(address: str) -> tuple[np.ndarray, np.ndarray]:
     values, uplink = await work(transport)
     federation_id = uplink.federation_id
     assert await transport.push(uplink) is Receipt.ACCEPTED
-    closing = await transport.pull(federation_id, "a", 1, wide.ROWS)
+    closing = await transport.pull(federation_id, "a", 1, 1, wide.ROWS)
     assert isinstance(closing, Downlink)
     assert closing.teaching is not None
     await transport.push(Uplink(federation_id, "a", 2, None, {}, block_digest(None)))
-    await transport.pull(federation_id, "a", 2, wide.ROWS)
+    await transport.pull(federation_id, "a", 2, 2, wide.ROWS)
     await transport.close()
     return values, np.asarray(closing.teaching.predictions[:])
 

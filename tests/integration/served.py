@@ -65,9 +65,13 @@ class Served:
         answer: pb.JoinResponse = await self.stub.Join(pb.JoinRequest(**given))
         return answer
 
-    async def pull(self, client: str, after: int = 0, wait: float = 5.0) -> list[pb.PullResponse]:
+    async def pull(self, client: str, after: int = 0, wait: float = 5.0, learned: int = 0) -> list[pb.PullResponse]:
         request = pb.PullRequest(
-            federation_id=self.federation_id, client_name=client, after_round=after, wait_seconds=wait
+            federation_id=self.federation_id,
+            client_name=client,
+            after_round=after,
+            learned_round=learned,
+            wait_seconds=wait,
         )
         return [message async for message in self.stub.Pull(request)]
 

@@ -1,49 +1,22 @@
 """The audit passes what a federation wrote, and finds and names whatever has changed since."""
 
-import contextlib
 import json
 import re
 import shutil
-import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from audited import change, damage, database, verdicts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from worked import CLIENTS, ROUNDS, work
 
 from limbeck_common.errors import SettingsError
 from limbeck_server.archive import Archive
-from limbeck_server.audit import Verdict, audit
 from limbeck_server.facts import link
 from limbeck_server.store import INLINE_BYTES, TEACHER, Store
-
-
-def verdicts(folder: Path, head: str = "") -> list[Verdict]:
-    archive = Archive(folder)
-    try:
-        return list(audit(archive, head))
-    finally:
-        archive.close()
-
-
-def damage(folder: Path, head: str = "") -> list[str]:
-    return [wrong for verdict in verdicts(folder, head) for wrong in verdict.damage]
-
-
-@contextlib.contextmanager
-def database(folder: Path) -> Iterator[sqlite3.Connection]:
-    with contextlib.closing(sqlite3.connect(folder / "journal.sqlite")) as connection:
-        yield connection
-        connection.commit()
-
-
-def change(folder: Path, statement: str, *values: Any) -> None:
-    with database(folder) as connection:
-        assert connection.execute(statement, values).rowcount
 
 
 @pytest.fixture(scope="module")
