@@ -30,8 +30,8 @@ constraints: .venv/ready ## pin every dependency, for every platform
 	$(BIN)/uv pip compile --universal --quiet --upgrade --all-extras --no-header --no-emit-index-url \
 	  --python-version 3.11 pyproject.toml --output-file constraints.txt
 
-test-faults: .venv/ready ## fifty schedules of kills, each to end with the bits of an undisturbed run
-	$(BIN)/python -m pytest -n 2 -m faults tests/e2e/test_faults.py
+test-faults: .venv/ready ## fifty schedules of kills, and every method killed, to end with the bits of an undisturbed run
+	$(BIN)/python -m pytest -n 2 -m faults tests/e2e/test_faults.py tests/e2e/test_methods.py
 
 test-compose: .venv/ready ## build the images and bring the compose file up, where a Docker engine answers
 	$(BIN)/python -m pytest -rs -m compose tests/e2e/test_compose.py

@@ -57,27 +57,34 @@ class Farm:
         return process
 
     def server(
-        self, *arguments: str, settings: dict[str, str] = TINY, fault: tuple[Fault, int] | None = None
+        self,
+        *arguments: str,
+        settings: dict[str, str] = TINY,
+        cwd: Path | None = None,
+        fault: tuple[Fault, int] | None = None,
     ) -> tuple[subprocess.Popen[str], str]:
         store = str(self.folder / "store")
-        process = self.start(
-            "limbeck_server.cli", "run", "--port", "0", "--store", store, *flags(settings), *arguments, fault=fault
-        )
+        words = ["run", "--port", "0", "--store", store, *flags(settings), *arguments]
+        process = self.start("limbeck_server.cli", *words, cwd=cwd, fault=fault)
         assert process.stdout is not None
         line = process.stdout.readline()
         assert "listening on" in line, self.logs()
         return process, line.split()[-1]
 
     def client(
-        self, name: str, address: str, *arguments: str, fault: tuple[Fault, int] | None = None
+        self,
+        name: str,
+        address: str,
+        *arguments: str,
+        cwd: Path | None = None,
+        fault: tuple[Fault, int] | None = None,
     ) -> subprocess.Popen[str]:
         """Start a client that needs no torch, unless its arguments name another model and data."""
         out = str(self.folder / "models" / name)
         own = arguments or ("--part", name[-1], "--data", "tiny:data", "--model", "tiny:learner")
         state = str(self.folder / "clients" / name)
-        return self.start(
-            "limbeck_client.cli", "join", address, "--name", name, "--out", out, "--state", state, *own, fault=fault
-        )
+        words = ["join", address, "--name", name, "--out", out, "--state", state, *own]
+        return self.start("limbeck_client.cli", *words, cwd=cwd, fault=fault)
 
     @property
     def tls(self) -> Path:
