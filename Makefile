@@ -38,8 +38,8 @@ constraints: .venv/ready ## pin every dependency, for every platform
 	$(BIN)/uv pip compile --universal --quiet --upgrade --all-extras --no-header --no-emit-index-url \
 	  --python-version 3.11 pyproject.toml --output-file constraints.txt
 
-test-faults: .venv/ready ## sixty schedules of faults, each to end with the bits of an undisturbed run; a crowd of 500
-	$(BIN)/python -m pytest -n 2 -m faults tests/e2e/test_faults.py
+test-faults: .venv/ready ## sixty schedules of faults, and every method killed, each to end with the same bits; a crowd of 500
+	$(BIN)/python -m pytest -n 2 -m faults tests/e2e/test_faults.py tests/e2e/test_methods.py
 	$(BIN)/python -m pytest -m faults tests/e2e/test_crowd.py
 
 test-compose: .venv/ready ## build the images and bring the compose file up, where a Docker engine answers

@@ -29,6 +29,7 @@ class Step(Enum):
     TRAINED = ("client", "Keeper.keep", "before")
     WRITTEN = ("client", "Path.replace", "before")
     KEPT = ("client", "Keeper.keep", "after")
+    RELEASED = ("client", "Ledger.write", "after")
     PUSHED = ("client", "GrpcTransport.push", "after")
 
     @property

@@ -57,29 +57,31 @@ class Farm:
         return process
 
     def start_server(
-        self, *arguments: str, settings: dict[str, str] = TINY, planted: Sequence[str] = ()
+        self, *arguments: str, settings: dict[str, str] = TINY, cwd: Path | None = None, planted: Sequence[str] = ()
     ) -> subprocess.Popen[str]:
         store = str(self.folder / "store")
-        return self.start(
-            "limbeck_server.cli", "run", "--port", "0", "--store", store, *flags(settings), *arguments, planted=planted
-        )
+        words = ["run", "--port", "0", "--store", store, *flags(settings), *arguments]
+        return self.start("limbeck_server.cli", *words, cwd=cwd, planted=planted)
 
-    def server(self, *arguments: str, settings: dict[str, str] = TINY) -> tuple[subprocess.Popen[str], str]:
+    def server(
+        self, *arguments: str, settings: dict[str, str] = TINY, cwd: Path | None = None, planted: Sequence[str] = ()
+    ) -> tuple[subprocess.Popen[str], str]:
         """Start a server, and return it and its address once it listens."""
-        process = self.start_server(*arguments, settings=settings)
+        process = self.start_server(*arguments, settings=settings, cwd=cwd, planted=planted)
         assert process.stdout is not None
         line = process.stdout.readline()
         assert "listening on" in line, self.logs()
         return process, line.split()[-1]
 
-    def client(self, name: str, address: str, *arguments: str, planted: Sequence[str] = ()) -> subprocess.Popen[str]:
+    def client(
+        self, name: str, address: str, *arguments: str, cwd: Path | None = None, planted: Sequence[str] = ()
+    ) -> subprocess.Popen[str]:
         """Start a client that needs no torch, unless its arguments name another model and data."""
         out = str(self.folder / "models" / name)
         own = arguments or ("--part", name[-1], "--data", "tiny:data", "--model", "tiny:learner")
         state = str(self.folder / "clients" / name)
-        return self.start(
-            "limbeck_client.cli", "join", address, "--name", name, "--out", out, "--state", state, *own, planted=planted
-        )
+        words = ["join", address, "--name", name, "--out", out, "--state", state, *own]
+        return self.start("limbeck_client.cli", *words, cwd=cwd, planted=planted)
 
     @property
     def tls(self) -> Path:

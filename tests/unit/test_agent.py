@@ -83,7 +83,9 @@ def shows(transcript: str, patience: float = 3600.0) -> Agent:
     return agent
 
 
-def _event(words: list[str], agent: Agent, last: dict[type, machine.Effect]) -> machine.Event:  # noqa: PLR0911 - one case an event
+def _event(  # noqa: C901, PLR0911 - one case an event
+    words: list[str], agent: Agent, last: dict[type, machine.Effect]
+) -> machine.Event:
     work = last.get(Work)
     match words:
         case ["started"]:
