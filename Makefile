@@ -38,8 +38,9 @@ constraints: .venv/ready ## pin every dependency, for every platform
 	$(BIN)/uv pip compile --universal --quiet --upgrade --all-extras --no-header --no-emit-index-url \
 	  --python-version 3.11 pyproject.toml --output-file constraints.txt
 
-test-faults: .venv/ready ## fifty schedules of kills, each to end with the bits of an undisturbed run
-	$(BIN)/python -m pytest -n 2 -m faults tests/e2e/test_faults.py
+test-faults: .venv/ready ## sixty schedules of faults, and every method killed, each to end with the same bits; a crowd of 500
+	$(BIN)/python -m pytest -n 2 -m faults tests/e2e/test_faults.py tests/e2e/test_methods.py
+	$(BIN)/python -m pytest -m faults tests/e2e/test_crowd.py
 
 test-compose: .venv/ready ## build the images and bring the compose file up, where a Docker engine answers
 	$(BIN)/python -m pytest -rs -m compose tests/e2e/test_compose.py
@@ -47,7 +48,7 @@ test-compose: .venv/ready ## build the images and bring the compose file up, whe
 .venv/ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 clean:

@@ -134,9 +134,9 @@ class LocalBench:
                 raise DataError("no data was loaded", remedy="join first")
 
             def build(model: str) -> Learner:
-                return make_learner(model, spec, learner_seed(spec, self.name), self._device)
+                return make_learner(model or self._model, spec, learner_seed(spec, self.name), self._device)
 
-            self._party = Party(spec, build(self._model), self._data, build)
+            self._party = Party(spec, build(""), self._data, build)
         return self._party
 
 

@@ -21,7 +21,10 @@ def cli() -> None:
 @click.argument("address", metavar="HOST:PORT", callback=dialled)
 @click.option("--name", required=True, help="This client's name in the federation.")
 @click.option(
-    "--model", default="cnn", show_default=True, help="cnn, forest, mlp, resnet8, resnet18, or module:callable."
+    "--model",
+    default="cnn",
+    show_default=True,
+    help="cnn, cnn-dsfl, forest, mlp, resnet8, resnet18, or module:callable.",
 )
 @click.option("--data", metavar="MODULE:CALLABLE", help="Your own data: a callable that returns a PartyData.")
 @click.option("--part", type=int, help="Whose part of the federation's built-in data set is this client's, from 0.")

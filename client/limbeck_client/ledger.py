@@ -54,7 +54,7 @@ def describe(uplink: Uplink) -> Release:
     block = uplink.contribution
     if block is None:
         return Release(now, federation_id, number, metrics=metrics)
-    confidence, entropy = extremes(block) if block.kind is Kind.PROBABILITIES else (0.0, 0.0)
+    confidence, entropy = extremes(block) if block.kind is Kind.PROBABILITIES and len(block.keys) else (0.0, 0.0)
     size = sum(map(nbytes, block.values))
     return Release(now, federation_id, number, block.kind, len(block.keys), size, confidence, entropy, digest, metrics)
 

@@ -10,7 +10,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, Validati
 
 from limbeck_common.config import Section, Spec
 from limbeck_common.errors import PolicyError, SettingsError
-from limbeck_common.messages import Block, Downlink, Kind, slices
+from limbeck_common.messages import Block, Downlink, Kind, Space, nbytes, slices
 
 
 class Policy(Section):
@@ -73,12 +73,16 @@ def _hold(what: str, found: float, limit: float | None) -> None:
 def work_bytes(spec: Spec, downlink: Downlink) -> int:
     """Return the bytes that a round's rows and labels take: the teaching's open rows and labels, and the wanted ones.
 
-    The model's own memory is no part of it: that is the owner's choice.
+    A teaching of another kind, class averages or weights, takes its own size. The model's own memory is no part of it:
+    that is the owner's choice.
     """
-    taught = 0 if downlink.teaching is None else len(downlink.teaching.rows)
-    wanted = 0 if downlink.wanted is None else len(downlink.wanted)
+    teaching, rows, taken = downlink.teaching, 0 if downlink.wanted is None else len(downlink.wanted), 0
+    if teaching is not None and teaching.space is Space.OPEN:
+        rows += len(teaching.keys)
+    elif teaching is not None:
+        taken = sum(map(nbytes, teaching.values))
     sample = math.prod(spec.sample_shape) * np.dtype(spec.sample_dtype).itemsize
-    return (taught + wanted) * (sample + spec.classes * np.dtype(np.float32).itemsize)
+    return taken + rows * (sample + spec.classes * np.dtype(np.float32).itemsize)
 
 
 def extremes(block: Block) -> tuple[float, float]:

@@ -1,8 +1,11 @@
 """How a client reaches its server: the seam, and gRPC behind it. The lab has another one, in memory."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Protocol
 
+import grpc
 from pydantic import ValidationError
 
 from limbeck_common.config import PROTOCOL_VERSION, Spec
@@ -12,7 +15,7 @@ from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.calls import translating
 from limbeck_common.wire.codec import decode_downlink, encode_uplink
 from limbeck_common.wire.credentials import Credentials, open_channel
-from limbeck_common.wire.payload import Payload, chunks
+from limbeck_common.wire.payload import GO_AHEAD, Payload, chunks
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationStub
 
@@ -97,11 +100,32 @@ class GrpcTransport:
     async def push(self, uplink: Uplink) -> Receipt:
         """See `Transport`."""
         with translating(self.address):
-            answer = await self._stub.Push(_push_requests(uplink), timeout=_TRANSFER_SECONDS)
+            answer = await self._send(uplink)
         receipt = _RECEIPTS.get(answer.receipt)
         if receipt is None:
             raise StreamError(f"the server gave the unknown receipt {answer.receipt}")
         return receipt
+
+    async def _send(self, uplink: Uplink) -> pb.PushResponse:
+        """Send the head, and the rest once the server has taken the head.
+
+        A refusal that meets a message on its way is lost: gRPC reports the message's failure in its place.
+        """
+        head, tensors = encode_uplink(uplink)
+        parts = chunks(tensors)
+        first = next(parts, b"")
+        call = self._stub.Push(timeout=_TRANSFER_SECONDS)
+        try:
+            with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):  # `await call` says why
+                await call.write(pb.PushRequest(head=head, chunk=first))
+                if head.payload_size == len(first) or GO_AHEAD[0] in await call.initial_metadata():
+                    for part in parts:
+                        await call.write(pb.PushRequest(chunk=part))
+                    await call.done_writing()
+            answer: pb.PushResponse = await call
+        finally:
+            call.cancel()
+        return answer
 
     async def open_data(self, federation_id: str, offset: int) -> AsyncIterator[bytes]:
         """See `Transport`."""
@@ -118,11 +142,3 @@ def _teaching_bytes(spec_json: str) -> int:
         raise StreamError("the server sent no specification", expected="a limbeck server of this version") from error
     weights = _MOST_PARAMETERS if make_method(spec.method).architectures("") else 0
     return 4 * spec.open_rows * spec.classes + weights  # float32
-
-
-def _push_requests(uplink: Uplink) -> Iterator[pb.PushRequest]:
-    head, tensors = encode_uplink(uplink)
-    parts = chunks(tensors)
-    yield pb.PushRequest(head=head, chunk=next(parts, b""))
-    for part in parts:
-        yield pb.PushRequest(chunk=part)

@@ -21,6 +21,7 @@
     |   |-- BusyError                 RESOURCE_EXHAUSTED   more calls at a time than a client may have
     |   |-- SlowError                 DEADLINE_EXCEEDED    an uplink that did not arrive in the time allowed
     |   |-- ConflictError             ALREADY_EXISTS       other content under the name of an accepted uplink
+    |   |-- StoreFullError            UNAVAILABLE          the server's disk is full: try again later
     |   `-- NotServedError            UNIMPLEMENTED        the server has no open data to send
     `-- SetupError                a person's mistake on this machine; never crosses the wire
         |-- SettingsError             configuration file, variables, flags
@@ -194,6 +195,14 @@ class ConflictError(RefusalError):
 
     status = "ALREADY_EXISTS"
     reason = "CONFLICTING_UPLINK"
+
+
+class StoreFullError(RefusalError):
+    """The server's disk has no room for the message now."""
+
+    status = "UNAVAILABLE"
+    reason = "STORE_FULL"
+    again = True
 
 
 class NotServedError(RefusalError):

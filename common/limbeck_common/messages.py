@@ -14,6 +14,7 @@ from limbeck_common.errors import DataError
 from limbeck_common.seeds import Sample
 
 SLICE_BYTES = 1 << 20
+SERVER = "server"  # the party of the server's own model, and the group of what it alone is taught
 
 
 class Space(StrEnum):
@@ -182,7 +183,7 @@ class Task:
 class Teaching:
     """What a round taught: a block for each group of clients, and who is in which.
 
-    The group "" is for all who are in no other.
+    The group "" is for all who are in no other, SERVER for the server's own model where it has a block of its own.
     """
 
     blocks: Mapping[str, Block]

@@ -1,7 +1,7 @@
 """From series of numbers to the geometry of an SVG chart. Nothing here draws: a template does."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 LEFT, RIGHT, TOP, BOTTOM = 58, 20, 32, 48
@@ -25,16 +25,20 @@ class Unit:
 
 @dataclass(frozen=True)
 class Axis:
-    """A linear axis from `low` to `high`, with (value, label) ticks."""
+    """A linear or logarithmic axis from `low` to `high`, with (value, label) ticks."""
 
     title: str
     low: float
     high: float
     ticks: tuple[tuple[float, str], ...]
+    log: bool = False
 
     def place(self, value: float, start: float, end: float) -> float:
         """Return where `value` lies when the axis runs from pixel `start` to pixel `end`."""
-        return start + (value - self.low) / (self.high - self.low) * (end - start)
+        low, high = self.low, self.high
+        if self.log:
+            low, value, high = math.log(low), math.log(value), math.log(high)
+        return start + (value - low) / (high - low) * (end - start)
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,19 @@ def axis(title: str, span: tuple[float, float], unit: Unit, *, count: int = 5, w
         if low - slack <= value <= high + slack
     )
     return Axis(title, low, high, ticks)
+
+
+def log_axis(title: str, span: tuple[float, float], write: Callable[[float], str], *, count: int = 5) -> Axis:
+    """Return a logarithmic axis from the 1, 2 or 5 times a power of ten below `span` to the one above; `span` > 0."""
+    powers = range(math.floor(math.log10(span[0])), math.ceil(math.log10(span[1])) + 2)
+    nice = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
+    low = max(value for value in nice if value <= span[0] * (1 + 1e-9))
+    high = min(value for value in nice if value >= span[1] * (1 - 1e-9) and value > low)
+    ticks = [value for value in nice if low <= value <= high]
+    if len(ticks) > count:
+        ticks = [10.0**power for power in powers if low <= 10.0**power <= high]
+    thin = ticks[:: max(1, math.ceil(len(ticks) / count))]
+    return Axis(title, low, high, tuple((value, write(value)) for value in thin), log=True)
 
 
 def x_count(width: int) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from limbeck_common.command import run_async, run_command, set_up_logs
+from limbeck_common.errors import EndedError
 
 _SET = click.option(
     "--set",
@@ -24,21 +25,48 @@ _SHORT = {
 }
 
 
-def _shared(function: Any) -> Any:
-    """Add the options that demo and simulate share."""
-    options = [
+def _common(function: Any) -> Any:
+    """Add the options that say what is learned, on which data."""
+    return _add(
+        function,
         click.option("--dataset", help="digits, mnist, fashion_mnist or cifar10.  [default: digits]"),
         click.option("--partition", help="iid, dirichlet, dirichlet_equal or shards.  [default: dirichlet]"),
         click.option("--alpha", type=float, help="Of the Dirichlet distribution.  [default: 0.5]"),
         click.option("--rounds", type=int, help="Rounds of the federation."),
-        click.option("--seed", type=int, help="Of everything.  [default: 0]"),
         click.option("--data-dir", help="Folder of the data sets; LIMBECK_DATA names it too."),
         click.option("--config", type=click.Path(path_type=Path), help="The server's TOML file, in place of defaults."),
         _SET,
         click.option("--run-dir", type=click.Path(path_type=Path), help="Folder of the results.  [default: runs/...]"),
+    )
+
+
+def _single(function: Any) -> Any:
+    """Add the options of a single run."""
+    return _add(
+        function,
+        click.option("--seed", type=int, help="Of everything.  [default: 0]"),
         click.option("--alone/--no-alone", default=True, show_default=True, help="Train each client alone to compare."),
         click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes that train."),
-    ]
+    )
+
+
+def _crowd(function: Any) -> Any:
+    """Add the options that say who the clients are."""
+    return _add(
+        function,
+        click.option("--clients", type=click.IntRange(1), default=5, show_default=True, help="How many."),
+        click.option(
+            "--model",
+            "models",
+            multiple=True,
+            default=("cnn",),
+            show_default=True,
+            help="Given several times: in turn.",
+        ),
+    )
+
+
+def _add(function: Any, *options: Any) -> Any:
     for option in reversed(options):
         function = option(function)
     return function
@@ -51,7 +79,8 @@ def cli() -> None:
 
 
 @cli.command()
-@_shared
+@_common
+@_single
 def demo(**options: Any) -> None:
     """Run a real server and five real clients of different models on loopback, and show what they gain."""
     from limbeck_lab.clients import make_clients  # noqa: PLC0415
@@ -61,11 +90,9 @@ def demo(**options: Any) -> None:
 
 
 @cli.command()
-@_shared
-@click.option("--clients", type=click.IntRange(1), default=5, show_default=True, help="How many.")
-@click.option(
-    "--model", "models", multiple=True, default=("cnn",), show_default=True, help="Given several times: in turn."
-)
+@_common
+@_single
+@_crowd
 def simulate(clients: int, models: tuple[str, ...], **options: Any) -> None:
     """Run any number of clients in one process and a few workers, without a network: the same bits, sooner."""
     from limbeck_lab.clients import make_clients  # noqa: PLC0415 - help answers at once
@@ -75,31 +102,62 @@ def simulate(clients: int, models: tuple[str, ...], **options: Any) -> None:
 
 
 @cli.command()
+@_common
+@_crowd
+@click.option("--methods", default="", help="E.g. dsfl,dsfl:aggregation=sa")
+@click.option(
+    "--variants", type=click.Path(path_type=Path), help="TOML file with a table [variants.NAME] for each more."
+)
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Runs of each, seeds 0, 1, ...")
+@click.option("--target", type=float, default=0.9, show_default=True, help="Accuracy whose bytes are told.")
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Runs at once.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that train, a run.")
+def compare(methods: str, variants: Path | None, jobs: int, workers: int, **options: Any) -> None:
+    """Simulate every method with every seed, and show their accuracies beside their bytes.
+
+    The same command with the same --run-dir goes on where it was stopped.
+    """
+    from limbeck_lab.compare import compare as run_comparison  # noqa: PLC0415 - help answers at once
+    from limbeck_lab.variants import read_methods, read_tables  # noqa: PLC0415
+
+    rows = [*(read_methods(methods) if methods else []), *(read_tables(variants) if variants else [])]
+    run_comparison(rows, options, _flags(options), at_once=jobs, workers=workers)
+
+
+@cli.command()
 @click.argument("run", type=click.Path(path_type=Path, exists=True))
 def report(run: Path) -> None:
-    """Write RUN's report.html again."""
-    from limbeck_lab.report import write_report  # noqa: PLC0415 - help answers at once
+    """Write the report.html of RUN, a run's folder or a comparison's, again."""
+    from limbeck_lab.comparison_report import write_comparison  # noqa: PLC0415 - help answers at once
+    from limbeck_lab.plan import is_comparison  # noqa: PLC0415
+    from limbeck_lab.report import write_report  # noqa: PLC0415
 
-    click.echo(write_report(run))
+    click.echo(write_comparison(run)[0] if is_comparison(run) else write_report(run))
 
 
 def _run(runner: Any, what: str, clients: list[Any], options: dict[str, Any]) -> None:
     from limbeck_lab.report import write_report  # noqa: PLC0415 - help answers at once
     from limbeck_lab.run_folder import DEMO, lab_settings, new_run  # noqa: PLC0415
     from limbeck_lab.table import print_summary  # noqa: PLC0415
-    from limbeck_server.settings import read_pairs  # noqa: PLC0415
 
-    flags = {_SHORT[name]: str(options[name]) for name in _SHORT if options[name] is not None}
-    flags |= read_pairs(options["pairs"])
     run = new_run(options["run_dir"], what)
     defaults = DEMO if options["dataset"] in {None, "digits"} else {}
-    settings = lab_settings(options["config"], defaults, flags, len(clients), run)
+    settings = lab_settings(options["config"], defaults, _flags(options), len(clients), run)
     set_up_logs("warning", "text")
     summary = run_async(
         runner(settings, clients, run, workers=options["workers"], alone=options["alone"], show=click.echo)
     )
     print_summary(summary)
     click.echo(f"report: {write_report(run)}")
+    if summary.state != "finished":
+        raise EndedError(f"the federation {summary.state}: {summary.reason}", remedy=f"its rounds are in {run}")
+
+
+def _flags(options: dict[str, Any]) -> dict[str, str]:
+    from limbeck_server.settings import read_pairs  # noqa: PLC0415 - help answers at once
+
+    short = {_SHORT[name]: str(options[name]) for name in _SHORT if options.get(name) is not None}
+    return short | read_pairs(options["pairs"])
 
 
 def main() -> None:

@@ -17,6 +17,9 @@ class Bytes:
     def __add__(self, other: "Bytes") -> "Bytes":
         return Bytes(self.up + other.up, self.down + other.down)
 
+    def __sub__(self, other: "Bytes") -> "Bytes":
+        return Bytes(self.up - other.up, self.down - other.down)
+
 
 @dataclass(frozen=True)
 class Client:

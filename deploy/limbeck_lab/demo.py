@@ -8,14 +8,15 @@ from pathlib import Path
 from limbeck_common.config import Spec
 from limbeck_common.learning.workshop import Workshop
 from limbeck_common.wire.credentials import find_credentials
-from limbeck_lab.clients import Bytes, Client
+from limbeck_lab.clients import Client
 from limbeck_lab.events import events_at
-from limbeck_lab.meter import Meter
+from limbeck_lab.meter import Meter, SinceLast
 from limbeck_lab.parties import WorkshopBench
 from limbeck_lab.processes import Program, as_flags
 from limbeck_lab.recorder import Recorder
 from limbeck_lab.results import Summary
 from limbeck_lab.run_folder import write_settings
+from limbeck_lab.together import together
 from limbeck_server.build import find_open_data, make_spec
 from limbeck_server.settings import Settings
 from limbeck_server.tls_folder import OPERATOR, TlsFolder
@@ -55,13 +56,11 @@ async def run_demo(  # noqa: PLR0913 - one run's choices
         meters += [Meter(host, int(port)) for _ in clients]
         for client, meter in zip(clients, meters, strict=True):
             programs.append(await _start_client(client, await meter.start(), settings, run, tls))
-        recorder = Recorder(
-            run, lambda: sum((meter.bytes for meter in meters), Bytes()), show, has_model=settings.model.name != "none"
+        recorder = Recorder(run, SinceLast(meters), show, has_model=settings.model.name != "none")
+        await together(
+            recorder.follow(events_at(address, find_credentials(tls.path / OPERATOR))),
+            *(program.finish() for program in programs),
         )
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(recorder.follow(events_at(address, find_credentials(tls.path / OPERATOR))))
-            for program in programs:
-                tasks.create_task(program.finish())
     finally:
         await asyncio.gather(*(program.stop() for program in programs))
         for meter in meters:

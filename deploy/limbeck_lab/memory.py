@@ -1,5 +1,6 @@
 """The transport of a simulation: the same messages, encoded and decoded, without a network between."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,12 +16,17 @@ _ANY_SIZE = 1 << 40
 
 
 class MemoryTransport:
-    """One client's way to a reception in this process. `bytes` counts its messages as encoded."""
+    """One client's way to a reception in this process. `rounds` counts its messages as encoded, by their round."""
 
     def __init__(self, reception: Reception) -> None:
-        self.bytes = Bytes()
+        self.rounds: defaultdict[int, Bytes] = defaultdict(Bytes)
         self._reception = reception
         self._coordinator = reception.coordinator
+
+    @property
+    def carried(self) -> Bytes:
+        """All of its messages."""
+        return sum(self.rounds.values(), Bytes())
 
     async def join(self, client: str, digest: bytes, classes: int) -> Invitation:
         """See `Transport`."""
@@ -34,7 +40,7 @@ class MemoryTransport:
             return answer
         head, tensors = encode_downlink(answer)
         payload = _carry(head.payload_size, chunks(tensors))
-        self.bytes += Bytes(down=head.ByteSize() + payload.size)
+        self.rounds[answer.round] += Bytes(down=head.ByteSize() + payload.size)
         return decode_downlink(head, payload, open_rows)
 
     async def push(self, uplink: Uplink) -> Receipt:
@@ -42,7 +48,7 @@ class MemoryTransport:
         self._reception.check(uplink.federation_id)
         head, tensors = encode_uplink(uplink)
         payload = _carry(head.payload_size, chunks(tensors))
-        self.bytes += Bytes(up=head.ByteSize() + payload.size)
+        self.rounds[uplink.round] += Bytes(up=head.ByteSize() + payload.size)
         return await self._coordinator.push(
             uplink.client, decode_uplink(head, payload, self._coordinator.spec.open_rows)
         )

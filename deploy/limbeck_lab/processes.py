@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from limbeck_common.errors import SetupError
@@ -24,8 +25,10 @@ class Program:
         self._process = process
 
     @classmethod
-    async def start(cls, name: str, module: str, arguments: list[str], log: Path) -> "Program":
-        """Start `python -m module arguments`."""
+    async def start(
+        cls, name: str, module: str, arguments: list[str], log: Path, keep: tuple[int, ...] = ()
+    ) -> "Program":
+        """Start `python -m module arguments`. It inherits the descriptors to `keep`."""
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as sink:
             process = await asyncio.create_subprocess_exec(
@@ -36,6 +39,7 @@ class Program:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=sink,
                 env=_environment(),
+                pass_fds=keep,
             )
         return cls(name, process, log)
 
@@ -53,6 +57,13 @@ class Program:
                 if line:
                     return line.decode().strip()
         raise SetupError(f"{self.name} did not start: {self.last_words()}", remedy=f"see {self.log}")
+
+    async def lines(self) -> AsyncIterator[str]:
+        """Yield the lines of its standard output that are still to come, to its end."""
+        if self._process.stdout is None:
+            raise RuntimeError("the output is always a pipe")
+        async for line in self._process.stdout:
+            yield line.decode(errors="replace").rstrip()
 
     async def finish(self) -> None:
         """Wait for its end.
@@ -85,15 +96,27 @@ class Program:
         return " | ".join(lines[-_TAIL_LINES:]) or "it said nothing"
 
 
-def as_flags(tree: Mapping[str, object], prefix: str = "") -> list[str]:
+def as_flags(tree: Mapping[str, object]) -> list[str]:
     """Return nested settings as `--set key=value` arguments; None is left out, it is the default."""
-    flags: list[str] = []
+    return [word for key, value in as_pairs(tree).items() for word in ("--set", f"{key}={value}")]
+
+
+def as_pairs(tree: Mapping[str, object], prefix: str = "") -> dict[str, str]:
+    """Return nested settings by dotted key, each value as text that is read as TOML; None is left out."""
+    pairs: dict[str, str] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):
-            flags += as_flags(value, f"{prefix}{key}.")
+            pairs |= as_pairs(value, f"{prefix}{key}.")
         elif value is not None:
-            flags += ["--set", f"{prefix}{key}={json.dumps(value)}"]
-    return flags
+            pairs[f"{prefix}{key}"] = json.dumps(value, default=str)
+    return pairs
+
+
+def cancel_on_sigterm() -> None:
+    """Have SIGTERM cancel the task that calls this, so that it stops what it has started."""
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
 def _environment() -> dict[str, str]:

@@ -6,14 +6,16 @@ from typing import Literal
 
 from limbeck_lab.clients import Bytes, Client
 from limbeck_lab.events import Event
-from limbeck_lab.results import ClientSummary, RoundRecord, ServerRecord, Summary, append
-from limbeck_lab.table import duration, human_bytes, mean, percent
+from limbeck_lab.results import ClientSummary, RoundRecord, ServerRecord, Summary, append, mean
+from limbeck_lab.table import duration, human_bytes, percent
 
 
 class Recorder:
-    """Follows one federation. `count` tells the bytes so far, `show` prints a line."""
+    """Follows one federation. `count` is asked for the bytes of each round that was taught; `show` prints a line."""
 
-    def __init__(self, run: Path, count: Callable[[], Bytes], show: Callable[[str], None], *, has_model: bool) -> None:
+    def __init__(
+        self, run: Path, count: Callable[[int], Bytes], show: Callable[[str], None], *, has_model: bool
+    ) -> None:
         self.final: dict[str, float] = {}  # each client's last accuracy
         self.server_accuracy: float | None = None
         self.end = Event("ended", 0.0, state="failed", reason="interrupted")
@@ -23,7 +25,6 @@ class Recorder:
         self._has_model = has_model
         self._opened = Event("opened", 0.0)
         self._clients: dict[str, dict[str, float | None]] = {}
-        self._counted = Bytes()
         self._lines: dict[int, str] = {}  # of rounds whose server figure is still to come
 
     async def follow(self, events: AsyncIterator[Event]) -> None:
@@ -80,17 +81,16 @@ class Recorder:
                 self.end = event
 
     def _close_round(self, event: Event) -> None:
-        now = self._count()
+        carried = self._count(event.round)
         record = RoundRecord(
             round=event.round,
             seconds=max(0.0, event.at - self._opened.at),
             uplinks=len(self._clients),
             participants=len(self._opened.participants),
-            bytes_up=now.up - self._counted.up,
-            bytes_down=now.down - self._counted.down,
+            bytes_up=carried.up,
+            bytes_down=carried.down,
             clients=self._clients,
         )
-        self._counted = now
         append(self._run, record)
         accuracy = mean([record.accuracy(client) for client in self._clients])
         line = (

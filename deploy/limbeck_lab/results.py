@@ -7,8 +7,10 @@ last line short: the reader leaves such a line out and says so, and the next `ap
 import math
 import re
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated, BinaryIO, Literal
 
 from pydantic import (
@@ -23,6 +25,7 @@ from pydantic import (
 )
 
 from limbeck_common.errors import DataError
+from limbeck_lab.clients import Bytes
 
 FILE = "metrics.jsonl"
 
@@ -35,6 +38,12 @@ def _finite(value: float | None) -> float | None:
 
 Figure = Annotated[float | None, AfterValidator(_finite)]
 """A measured value; None where it was not measured, or came out infinite or not a number."""
+
+
+def mean(figures: Iterable[float | None]) -> float | None:
+    """Return the mean of the figures that are there."""
+    known = [figure for figure in figures if figure is not None]
+    return fmean(known) if known else None
 
 
 class _Line(BaseModel):
@@ -110,6 +119,29 @@ class Results:
     server: tuple[ServerRecord, ...] = ()
     summary: Summary | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def served(self) -> dict[int, float]:
+        """Return the accuracy of the server's model by round."""
+        return {line.round: line.accuracy for line in self.server if line.accuracy is not None}
+
+    @property
+    def means(self) -> dict[int, float]:
+        """Return the mean accuracy of the round's clients by round."""
+        found = {one.round: mean(one.accuracy(name) for name in one.clients) for one in self.rounds}
+        return {number: value for number, value in found.items() if value is not None}
+
+    @property
+    def in_rounds(self) -> Bytes:
+        """Return the bytes of the rounds that were taught, all clients together."""
+        return sum((Bytes(one.bytes_up, one.bytes_down) for one in self.rounds), Bytes())
+
+    @property
+    def carried(self) -> Bytes:
+        """Return the bytes of all clients to the end; where the summary does not tell, those of the rounds."""
+        counts = [(client.bytes_up, client.bytes_down) for client in self.clients]
+        known = [Bytes(up, down) for up, down in counts if up is not None and down is not None]
+        return sum(known, Bytes()) if counts and len(known) == len(counts) else self.in_rounds
 
     @property
     def clients(self) -> tuple[ClientSummary, ...]:

@@ -1,11 +1,13 @@
 """A whole federation in one process and a few workers: the daemon's coordinator, the clients' agents, no network."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from limbeck_client.runner import Runner
+from limbeck_common.errors import EndedError
 from limbeck_common.learning.workshop import Workshop
 from limbeck_common.methods.registry import make_method
 from limbeck_lab.clients import Bytes, Client
@@ -15,8 +17,10 @@ from limbeck_lab.parties import WorkshopBench, share_out
 from limbeck_lab.recorder import Recorder
 from limbeck_lab.results import Summary
 from limbeck_lab.run_folder import write_settings
+from limbeck_lab.together import together
 from limbeck_server.build import find_open_data, make_machine, make_models, make_pupil, make_spec
-from limbeck_server.coordinator import Coordinator, Presence
+from limbeck_server.coordinator import Coordinator
+from limbeck_server.presence import Presence
 from limbeck_server.reception import Reception
 from limbeck_server.settings import Settings
 from limbeck_server.store import Store
@@ -29,8 +33,10 @@ async def simulate(  # noqa: PLR0913 - one run's choices
 
     `alone` also trains each client without the federation, to compare. Results go to the folder `run`.
 
+    A federation that failed has a summary too: its `state` and `reason` say so.
+
     Raises:
-        LimbeckError: it cannot start, or a client or the federation failed.
+        LimbeckError: it cannot start, or a client failed.
     """
     began = time.monotonic()
     method = make_method(settings.method)
@@ -53,22 +59,22 @@ async def simulate(  # noqa: PLR0913 - one run's choices
         }
         transports = {client.name: MemoryTransport(reception) for client in clients}
 
-        def count() -> Bytes:
-            return sum((transport.bytes for transport in transports.values()), Bytes())
+        def count(number: int) -> Bytes:
+            return sum((transport.rounds[number] for transport in transports.values()), Bytes())
 
         recorder = Recorder(run, count, show, has_model=pupil is not None)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(coordinator.run())
-            tasks.create_task(recorder.follow(events_of(coordinator)))
-            for name, bench in benches.items():
-                tasks.create_task(Runner(name, transports[name], bench).run())
+        await together(
+            coordinator.run(),
+            recorder.follow(events_of(coordinator)),
+            *(_take_part(Runner(name, transports[name], bench)) for name, bench in benches.items()),
+        )
         seconds = time.monotonic() - began
         if pupil is not None:
             await pupil.save(str(run / "models" / "server.safetensors"))
         for name, bench in benches.items():
             await bench.save(run / "models" / f"{name}.safetensors")
         lonely: dict[str, float | None] = {}
-        if alone:
+        if alone and recorder.end.state == "finished":
             show("training each client alone, to compare")
             metrics = await asyncio.gather(*(bench.alone(spec) for bench in benches.values()))
             lonely = {name: each.get("accuracy") for name, each in zip(benches, metrics, strict=True)}
@@ -76,5 +82,10 @@ async def simulate(  # noqa: PLR0913 - one run's choices
         for workshop in workshops:
             await workshop.close()
         store.close()
-    carried = {name: transport.bytes for name, transport in transports.items()}
+    carried = {name: transport.carried for name, transport in transports.items()}
     return recorder.summarise(clients, lonely, carried, seconds, "as encoded")
+
+
+async def _take_part(runner: Runner) -> None:
+    with contextlib.suppress(EndedError):  # the recorder hears of it too, and the summary tells
+        await runner.run()

@@ -1,14 +1,11 @@
 """The closing table on the terminal, and how people read our figures."""
 
-from collections.abc import Iterable
-from statistics import fmean
-
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from limbeck_lab.results import Summary
+from limbeck_lab.results import Summary, mean
 
 BYTE_UNITS = ("B", "kB", "MB", "GB", "TB")
 MISSING = "-"
@@ -45,12 +42,6 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, left = divmod(minutes, 60)
     return f"{hours} h {left:02} min" if hours else f"{minutes} min {rest:02} s"
-
-
-def mean(figures: Iterable[float | None]) -> float | None:
-    """Return the mean of the figures that are there."""
-    known = [figure for figure in figures if figure is not None]
-    return fmean(known) if known else None
 
 
 def print_summary(summary: Summary, console: Console | None = None) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.schema import CreateTable
 
 from limbeck_common.disk import take
 from limbeck_common.errors import LimbeckError, SettingsError
-from limbeck_common.messages import Block, FileArray, nbytes
+from limbeck_common.messages import Block
 from limbeck_common.wire.codec import block_digest
 from limbeck_server.filing import to_block, to_row
 from limbeck_server.tables import TABLES
@@ -78,9 +78,9 @@ class Archive:
             row = self._database.execute("SELECT * FROM blocks WHERE rowid = ?", (place,)).fetchone()
             columns: Mapping[str, Any] = dict(row)
             block = to_block(columns, self.folder / "blocks", population)
-            values = block.predictions
-            if isinstance(values, FileArray) and values.path.stat().st_size != nbytes(values):
-                raise DamageError(f"file {values.path.name} has another size")
+            file = columns["file"]
+            if file is not None and (self.folder / "blocks" / file).stat().st_size != columns["size"]:
+                raise DamageError(f"file {file} has another size")
             found = block_digest(block).hex()
             if found != digest:
                 raise DamageError(f"its digest is {found[:12]}, the journal says {digest[:12]}")

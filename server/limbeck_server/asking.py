@@ -1,5 +1,6 @@
 """The operator's side: ask a daemon, and print what it says."""
 
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ async def status(daemon: Daemon, *, as_json: bool) -> str:
         answer = await OperatorStub(channel).Status(pb.StatusRequest(), timeout=_SECONDS)
     if as_json:
         return MessageToJson(answer, always_print_fields_with_no_presence=True, preserving_proto_field_name=True)
-    return "\n".join(_lines(answer))
+    return "\n".join(lines(answer))
 
 
 async def watch(daemon: Daemon, after: int, *, as_json: bool, show: Callable[[str], None]) -> None:
@@ -69,8 +70,7 @@ async def watch(daemon: Daemon, after: int, *, as_json: bool, show: Callable[[st
             if as_json:
                 show(MessageToJson(event, indent=None, preserving_proto_field_name=True))
             else:
-                clock = datetime.fromtimestamp(event.unix_seconds, UTC).astimezone().strftime("%H:%M:%S")
-                show(f"{clock}  {event.text}")
+                show(f"{_clock(event.unix_seconds)}  {event.text}")
 
 
 async def tell(daemon: Daemon, what: str, **fields: str) -> None:
@@ -93,21 +93,34 @@ async def tell(daemon: Daemon, what: str, **fields: str) -> None:
                 await stub.Evict(pb.EvictRequest(**fields), timeout=_SECONDS)
 
 
-def _lines(answer: pb.StatusResponse) -> Iterator[str]:
+def lines(answer: pb.StatusResponse) -> Iterator[str]:
+    """Yield a federation's status as lines for people."""
     paused = " (paused)" if answer.paused else ""
     round_number = min(answer.round, answer.rounds)
     yield f"federation {answer.federation_id}: {answer.phase}{paused}, round {round_number} of {answer.rounds}"
     if answer.reason:
         yield f"  {answer.reason}"
-    if answer.deadline_seconds:
-        yield f"  deadline in {answer.deadline_seconds:.0f} s"
+    if answer.waits_for:
+        until = f"; at {_clock(answer.waits_until)} {answer.then}" if answer.waits_until else ""
+        yield f"  waits for {answer.waits_for}{until}"
     for client in answer.clients:
-        if client.evicted:
-            what = "evicted"
-        elif not client.present:
-            what = f"silent for {client.silent_seconds:.0f} s"
-        elif client.delivered:
-            what = "delivered"
-        else:
-            what = "working" if client.participates else "waiting"
-        yield f"  {client.name:<24} {what:<20} {client.bytes_up:>12,} bytes up {client.bytes_down:>12,} down"
+        what = _describe(client)
+        yield f"  {client.name:<24} {what:<32} {client.bytes_up:>12,} bytes up {client.bytes_down:>12,} down"
+
+
+def _describe(client: pb.ClientStatus) -> str:
+    """Return how a client stands, and what else an operator would want to know of it."""
+    said = [client.standing]
+    if not client.present and client.standing not in {"evicted", "revoked"}:
+        since = _clock(time.time() - client.silent_seconds)
+        said = [f"away since {since}"] if client.standing == "away" else [client.standing, f"away since {since}"]
+    if client.late_round and client.standing != "late":
+        said.append(f"late in round {client.late_round}")
+    if client.returns:
+        said.append(f"returned {client.returns} times")
+    return ", ".join(said)
+
+
+def _clock(at: float) -> str:
+    """Return a time in seconds since the Unix epoch as this machine's clock shows it."""
+    return datetime.fromtimestamp(at, UTC).astimezone().strftime("%H:%M:%S")

@@ -11,10 +11,10 @@ from limbeck_common.errors import MethodError, SettingsError
 from limbeck_common.learning.assemble import BUILT_IN
 from limbeck_common.learning.datasets import PartyData, classes_of, load_party, open_digest
 from limbeck_common.learning.workshop import Workshop
-from limbeck_common.messages import Shapes
+from limbeck_common.messages import SERVER, Shapes
 from limbeck_common.methods.method import Method
 from limbeck_common.named import call_named, is_named
-from limbeck_server.pupil import SERVER, WorkshopPupil
+from limbeck_server.pupil import WorkshopPupil
 from limbeck_server.round import Bounds, Machine
 from limbeck_server.settings import Count, Settings, Time
 

@@ -4,6 +4,7 @@ An answer that shows a state is sent only once the facts behind that state are i
 """
 
 import asyncio
+import contextlib
 import functools
 import hashlib
 import math
@@ -36,12 +37,14 @@ from limbeck_server import facts as fact
 from limbeck_server.gate import check_form, check_metrics
 from limbeck_server.gathering import Gathering, Ground, teaching_digest
 from limbeck_server.journal import Journal
+from limbeck_server.presence import Presence
 from limbeck_server.round import Machine, Phase, State, evolve
 from limbeck_server.store import INLINE_BYTES, TEACHER, Filed, Store
 
 _Result = TypeVar("_Result")
 
 _TICK_SECONDS = 0.2
+_BATCH = 1000  # facts read at a time
 _log = structlog.get_logger()
 
 
@@ -53,29 +56,6 @@ class Pupil(Protocol):
 
     async def refine(self, teaching: Teaching, uplinks: Iterator[tuple[str, Block]]) -> Teaching:
         """Return the teaching as the method's `refine` betters it."""
-
-
-class Presence:
-    """Which clients have been heard of within the grace. An open pull is a sign of life all the while."""
-
-    def __init__(self, grace: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._grace = grace
-        self._clock = clock
-        self._seen: dict[str, float] = {}
-        self._pulling: dict[str, int] = {}
-
-    def saw(self, client: str, pulls: int = 0) -> None:
-        """Note a sign of life; `pulls` is +1 where a pull opens and -1 where it ends."""
-        self._seen[client] = self._clock()
-        self._pulling[client] = self._pulling.get(client, 0) + pulls
-
-    def silence(self, client: str) -> float:
-        """Return the seconds since the last sign of life."""
-        return 0.0 if self._pulling.get(client) else self._clock() - self._seen.get(client, float("-inf"))
-
-    def present(self) -> frozenset[str]:
-        """Return who counts as present."""
-        return frozenset(client for client in self._seen if self.silence(client) <= self._grace)
 
 
 class Coordinator:
@@ -95,26 +75,25 @@ class Coordinator:
         self.machine = machine
         self.presence = presence
         self.state = State()
-        self.facts: list[fact.Fact] = []
         self.told: set[str] = set()  # clients that know of the end
         self._method = method
         self.store = store
         self._journal = Journal(store)
         self._pupil = pupil
-        self._changed = asyncio.Event()
+        self._changed = asyncio.Event()  # something has been decided
+        self._turned = asyncio.Event()  # and an open pull may have its answer
         self._ground = Ground(spec, models or {}, self._find)
         self._gathering: Gathering | None = None  # none between rounds and in the closing one
         self._taught: tuple[int, Mapping[str, Block]] = (0, {})  # the last round's teaching
         self._counting: set[asyncio.Future[None]] = set()  # tally additions under way
         self._thread = ThreadPoolExecutor(1, "counting")  # one: two additions at a time would race
-        self._lessons: asyncio.Queue[tuple[int, Mapping[str, Block], Gathering | None] | None] = asyncio.Queue()
+        self._evaluated = 0  # the last round that the server's model was measured after
+        self._lessons: asyncio.Queue[tuple[int, Gathering | None] | None] = asyncio.Queue()  # rounds to learn from
 
     def recover(self, federation_id: str) -> None:
         """Go on from the journal, or found the federation `federation_id` where there is none."""
-        for each in self.store.facts():
-            self.facts.append(each)
-            self.state = evolve(self.state, each)
-        if not self.facts:
+        taught = self._replay()
+        if taught is None:
             text = self.spec.model_dump_json()
             if self.store.note("spec") is None:
                 self.store.note("spec", text)
@@ -128,13 +107,24 @@ class Coordinator:
             self._plan()
             if self._gathering is not None:
                 self._gathering.refill()
-        for past in range(1, number + 1):
-            blocks = self.store.teachings(past)
-            if blocks:
-                self._taught = (past, blocks)
-                self._lessons.put_nowait((past, blocks, None))
+        for past in range(1, taught + 1):
+            self._lessons.put_nowait((past, None))
+        self._taught = (taught, self.store.teachings(taught))
         self._decide(self.machine.restart(self.state, time.time()))
         _log.info("recovered", phase=self.state.phase, round=number, uplinks=len(self.state.delivered))
+
+    def _replay(self) -> int | None:
+        """Take up the journal's state, and return the last round that was taught; None where there is no journal."""
+        taught = count = 0
+        while batch := self.store.facts(count, _BATCH):
+            count += len(batch)
+            for each in batch:
+                self.state = evolve(self.state, each)
+                if isinstance(each, fact.Taught):
+                    taught = each.round
+                if isinstance(each, fact.Evaluated):
+                    self._evaluated = each.round
+        return taught if count else None
 
     async def run(self) -> None:
         """Drive the federation to its end, and the server's model through its last lesson."""
@@ -147,7 +137,7 @@ class Coordinator:
                     if self.state.phase is Phase.AGGREGATING:
                         await self._aggregate()
                     else:
-                        await self._wait_for_change(_TICK_SECONDS)
+                        await _wait(self._changed, _TICK_SECONDS)
                 self._lessons.put_nowait(None)
                 await lessons
                 self._journal.close()
@@ -173,12 +163,12 @@ class Coordinator:
         self.presence.saw(client, +1)
         try:
             while isinstance(answer, Idle) and (left := until - time.monotonic()) > 0:
-                await self._wait_for_change(left)
+                await _wait(self._turned, left)
                 answer = self._answer(client, after, learned)
             await self._journal.append([])
             if isinstance(answer, Ended):
                 self.told.add(client)
-                self._notify()
+                self._changed = _wake(self._changed)
             return answer
         finally:
             self.presence.saw(client, -1)
@@ -187,11 +177,13 @@ class Coordinator:
         """Judge an uplink by its head: return what it will be, if its block is sound, and what is asked for.
 
         Raises:
-            RefusalError: it is not wanted from this client, whatever its block may be.
+            RefusalError: it is not wanted from this client, whatever its block may be; the disk has no room for it.
         """
         check_metrics(announced.metrics)
         receipt, _ = self.machine.deliver(self.state, _kept(client, announced))
         self.presence.saw(client)
+        if receipt is Receipt.ACCEPTED:
+            self.store.check_room()
         return receipt, None if self._gathering is None else self._gathering.task
 
     async def push(self, client: str, uplink: Uplink) -> Receipt:
@@ -200,24 +192,22 @@ class Coordinator:
         Raises:
             RefusalError: it is not what was asked for; nothing of it is kept.
         """
-        block = uplink.contribution
-        facts: list[fact.Fact] = []
+        block, gathering = uplink.contribution, self._gathering
+        received, group = None, ""
         receipt, _ = self.expect(client, uplink)
-        gathering, received = self._gathering, None
         if receipt is Receipt.ACCEPTED:
             if gathering is None:
                 check_form(block, None, self.spec)
-                group = ""
             else:
                 received, group = await self._beside(block, gathering.check, block)
-            kept = replace(_kept(client, uplink), group=group)
-            receipt, facts = self.machine.deliver(self.state, kept)  # a large block's check took time
+        kept = replace(_kept(client, uplink), group=group)
+        receipt, facts = self.machine.deliver(self.state, kept)  # a large block's check took its time
         if receipt is Receipt.ACCEPTED and received is not None and gathering is not None:
             gathering.admit(received, group)
             counting = asyncio.ensure_future(self._beside(block, gathering.add, received, group))
             self._counting.add(counting)
             counting.add_done_callback(self._counting.discard)
-        filed = [] if block is None or not facts else [Filed(uplink.round, client, block)]
+        filed = [] if block is None or receipt is not Receipt.ACCEPTED else [Filed(uplink.round, client, block)]
         await self._decide(facts, filed)
         _log.info("uplink", client=client, round=uplink.round, receipt=receipt)
         return receipt
@@ -226,22 +216,24 @@ class Coordinator:
         """Yield numbered facts, past ones first, until the federation has ended and all is told."""
         number = after
         while True:
+            changed, ended = self._changed, self._journal.closed
             await self._journal.append([])
-            while number < len(self.facts):
-                number += 1
-                yield number, self.facts[number - 1]
-            if self._journal.closed:
+            while batch := await asyncio.to_thread(self.store.facts, number, _BATCH):
+                for each in batch:
+                    number += 1
+                    yield number, each
+            if ended:
                 return
-            await self._wait_for_change(_TICK_SECONDS)
+            await _wait(changed, _TICK_SECONDS)
 
     def operate(self, facts: list[fact.Fact]) -> asyncio.Future[None]:
         """Apply what an operator has had the machine decide."""
         return self._decide(facts)
 
     async def until_told(self) -> None:
-        """Wait until every present client knows of the end."""
-        while self.presence.present() - self.told:
-            await self._wait_for_change(_TICK_SECONDS)
+        """Wait until every present member knows of the end."""
+        while (self.presence.present() & self.state.active) - self.told:
+            await _wait(self._changed, _TICK_SECONDS)
 
     async def park(self) -> None:
         """Wait until all that has been decided is in the journal."""
@@ -256,15 +248,14 @@ class Coordinator:
         state = self.state
         if state.phase.ended:
             return Ended(state.phase, state.reason)
-        if client not in state.members or client in state.evicted:
+        if not state.admits(client):
             raise MembershipError(f"{client} is not a member", expected="a client that has joined", remedy="join again")
         asked = client in state.participants and client not in state.delivered
         if state.phase is Phase.COLLECTING and state.round > after and asked:
-            group = state.groups.get(client, "")
             return Downlink(
                 federation_id=state.federation_id,
                 round=state.round,
-                teaching=self._method.brief(self._ground, state.round, group, learned),
+                teaching=self._method.brief(self._ground, state.round, state.groups.get(client, ""), learned),
                 wanted=None if self._gathering is None else self._gathering.task.wanted,
                 deadline_seconds=max(0.0, state.deadline - time.time()),
                 closing=state.closing,
@@ -275,11 +266,12 @@ class Coordinator:
         """Apply facts at once, so that the next decision sees them; the future is done when they are durable."""
         for each in facts:
             self.state = evolve(self.state, each)
-            self.facts.append(each)
             _log.debug("fact", **{"what": each.kind} | {k: v for k, v in vars(each).items() if k != "at"})
             if isinstance(each, fact.Opened):
                 self._plan()
-        self._notify()
+            if isinstance(each, fact.Opened | fact.Ended | fact.Evicted | fact.Revoked):
+                self._turned = _wake(self._turned)
+        self._changed = _wake(self._changed)
         return self._journal.append(facts, filed or [])
 
     def _plan(self) -> None:
@@ -310,18 +302,19 @@ class Coordinator:
         began = time.monotonic()
         teaching = await asyncio.to_thread(gathering.teach)
         if self._method.refines and self._pupil is not None:
+            await self._lessons.join()  # a model that the earlier rounds have taught: after a restart that takes time
             teaching = await self._pupil.refine(teaching, gathering.uplinks())
         digests = {group: block_digest(block).hex() for group, block in sorted(teaching.blocks.items())}
         named = teaching_digest(digests)
         lesson = fact.Taught(at=time.time(), round=number, digest=named, digests=digests, groups=dict(teaching.groups))
         facts = self.machine.taught(self.state, lesson)
-        if not facts:
+        if not facts:  # an operator ended it meanwhile
             return
-        self._gathering = None
         self._taught = (number, teaching.blocks)
-        self._lessons.put_nowait((number, teaching.blocks, gathering))
+        self._lessons.put_nowait((number, gathering))
         filed = [Filed(number, TEACHER + group, block) for group, block in teaching.blocks.items()]
         self._decide([*facts, *self._drop(number)], filed)
+        self._gathering = None
         _log.info("taught", round=number, seconds=round(time.monotonic() - began, 4))
 
     def _drop(self, number: int) -> list[fact.Fact]:
@@ -332,40 +325,35 @@ class Coordinator:
     async def _teach_pupil(self) -> None:
         """Give the server's model its lessons in order, beside the rounds."""
         while (lesson := await self._lessons.get()) is not None:
-            number, blocks, gathering = lesson
+            number, gathering = lesson
+            await self._journal.append([])
             if gathering is not None:
                 await self._judge(gathering)
-            if self._pupil is None:
-                continue
-            try:
-                figures = await self._pupil.learn(number, blocks)
-            except LimbeckError as error:  # the federation needs no model here: it goes on without one
-                _log.error("the server's own model failed", round=number, error=str(error))
-                self._pupil = None
-                continue
-            figures = {name: value for name, value in figures.items() if math.isfinite(value)}  # a model may diverge
-            _log.info("evaluated", round=number, **figures)
-            if not any(isinstance(each, fact.Evaluated) and each.round == number for each in self.facts):
-                self._decide([fact.Evaluated(at=time.time(), round=number, figures=figures)])
+            if self._pupil is not None:
+                await self._give(self._pupil, number)
+            self._lessons.task_done()
+
+    async def _give(self, pupil: Pupil, number: int) -> None:
+        """Give the server's model one lesson, and note its figures."""
+        try:
+            figures = await pupil.learn(number, self.store.teachings(number))
+        except LimbeckError as error:
+            if self._method.refines:
+                raise
+            # The federation needs no model here: it goes on without one.
+            _log.error("the server's own model failed", round=number, error=str(error))
+            self._pupil = None
+            return
+        figures = {name: value for name, value in figures.items() if math.isfinite(value)}  # a model may diverge
+        _log.info("evaluated", round=number, **figures)
+        if number > self._evaluated:
+            self._decide([fact.Evaluated(at=time.time(), round=number, figures=figures)])
 
     async def _judge(self, gathering: Gathering) -> None:
         """Say how far each client was from all of them; nothing where its uplinks have been dropped meanwhile."""
         found = await asyncio.to_thread(gathering.disagreement)
         if found and len(found) == gathering.clients:
             self._decide([fact.Judged(at=time.time(), round=gathering.number, disagreement=found)])
-
-    def _notify(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    async def _wait_for_change(self, seconds: float) -> None:
-        """Wait until something has been decided, `seconds` at most."""
-        changed = self._changed
-        try:
-            async with asyncio.timeout(seconds):
-                await changed.wait()
-        except TimeoutError:
-            return
 
 
 def _kept(client: str, uplink: Uplink) -> fact.Kept:
@@ -376,3 +364,16 @@ def _kept(client: str, uplink: Uplink) -> fact.Kept:
         digest=uplink.digest.hex(),
         figures=dict(uplink.metrics),
     )
+
+
+def _wake(event: asyncio.Event) -> asyncio.Event:
+    """Wake all that wait for an event, and return the next one to wait for."""
+    event.set()
+    return asyncio.Event()
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, `seconds` at most."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

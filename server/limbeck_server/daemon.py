@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -20,12 +21,14 @@ from limbeck_common.wire.v1 import federation_pb2, operator_pb2
 from limbeck_common.wire.v1.federation_pb2_grpc import add_FederationServicer_to_server
 from limbeck_common.wire.v1.operator_pb2_grpc import add_OperatorServicer_to_server
 from limbeck_server.build import find_open_data, make_machine, make_models, make_pupil, make_spec
-from limbeck_server.coordinator import Coordinator, Presence
+from limbeck_server.coordinator import Coordinator
 from limbeck_server.identity import Guard
 from limbeck_server.listening import bind, choose_tls, new_server, serve_enrolment, warn_of_expiry
 from limbeck_server.operator import OperatorService
+from limbeck_server.presence import Presence
 from limbeck_server.pupil import WorkshopPupil
 from limbeck_server.reception import Reception
+from limbeck_server.registry import Registry
 from limbeck_server.round import Phase
 from limbeck_server.service import FederationService, Traffic
 from limbeck_server.settings import Settings
@@ -33,6 +36,7 @@ from limbeck_server.store import Store
 from limbeck_server.tls_folder import TlsFolder
 
 _DAY = 86_400.0
+_REGISTRY_SECONDS = 1.0  # between two looks at what was revoked
 _log = structlog.get_logger()
 
 
@@ -54,7 +58,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
     open_data = find_open_data(settings)
     spec = make_spec(settings, open_data)
     store = Store(settings.store.path, settings.store.keep_rounds)
-    _check_same(store, spec.model_dump_json())
+    _check_same(store, spec.model_dump_json(), open_data.digest.hex())
     workshop = Workshop()
     closing = contextlib.AsyncExitStack()
     try:
@@ -71,8 +75,8 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
         if tls and registry:
             enrolment = await serve_enrolment(settings, tls, registry, int(address.rpartition(":")[2]))
             closing.push_async_callback(enrolment.stop, 0)
-            watching = asyncio.create_task(_warn_daily(tls))
-            closing.callback(watching.cancel)
+            for watching in (_warn_daily(tls), _heed_revocations(coordinator, registry)):
+                closing.callback(asyncio.create_task(watching).cancel)
         announce(address)
         running = asyncio.create_task(coordinator.run())
         signalled = asyncio.create_task(stopping.wait())
@@ -123,17 +127,26 @@ async def _warn_daily(tls: TlsFolder) -> None:
         warn_of_expiry(tls)
 
 
-def _check_same(store: Store, spec: str) -> None:
-    """Refuse to go on with a journal that was begun under another specification."""
-    kept = store.note("spec")
-    if kept is None:
-        store.note("spec", spec)
-    elif kept != spec:
-        raise SettingsError(
-            f"{store.folder} holds the journal of a federation with other settings",
-            expected="the settings that it was begun with",
-            remedy="restore them, or name a new folder with --store",
-        )
+async def _heed_revocations(coordinator: Coordinator, registry: Registry) -> None:
+    """End the membership of clients whose certificates `limbeck-server revoke`, another process, has taken back."""
+    while True:
+        for name in sorted(registry.outcasts() & coordinator.state.active):
+            coordinator.operate(coordinator.machine.revoke(coordinator.state, name, time.time()))
+        await asyncio.sleep(_REGISTRY_SECONDS)
+
+
+def _check_same(store: Store, spec: str, open_digest: str) -> None:
+    """Refuse to go on with a journal that was begun under another specification or with another open set."""
+    for name, mine, what in (("spec", spec, "settings"), ("open", open_digest, "open data")):
+        kept = store.note(name)
+        if kept is None:
+            store.note(name, mine)
+        elif kept != mine:
+            raise SettingsError(
+                f"{store.folder} holds the journal of a federation with other {what}",
+                expected=f"the {what} that it was begun with",
+                remedy="restore them, or name a new folder with --store",
+            )
 
 
 async def _save(pupil: WorkshopPupil, path: Path) -> None:

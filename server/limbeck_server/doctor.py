@@ -44,7 +44,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         return
     where = "" if found.data is not None else ", not sent to clients"
     yield Finding(Level.OK, f"open data: {found.rows} rows, digest {found.digest.hex()[:16]}...{where}")
-    yield _check_journal(settings, spec)
+    yield _check_journal(settings, spec, found.digest.hex())
     if settings.model.name == "none":
         yield Finding(Level.OK, "model: none, an aggregator only")
     elif found.data is None:
@@ -77,7 +77,7 @@ def _check_tls(settings: Settings) -> Finding:
     return Finding(Level.OK, f"{said} on {settings.listen.host}")
 
 
-def _check_journal(settings: Settings, spec: Spec) -> Finding:
+def _check_journal(settings: Settings, spec: Spec, open_digest: str) -> Finding:
     """Say what a daemon would find in its store."""
     folder = settings.store.path
     if not (folder / "journal.sqlite").is_file():
@@ -88,14 +88,15 @@ def _check_journal(settings: Settings, spec: Spec) -> Finding:
         return failure(f"store {folder}", error)
     try:
         faults = archive.faults()
-        kept = "" if faults else archive.note("spec")
+        kept = {} if faults else {name: archive.note(name) for name in ("spec", "open")}
     except sqlite3.Error as error:
         return failure(f"store {folder}: no limbeck journal", error)
     finally:
         archive.close()
     if faults:
         return Finding(Level.FAIL, f"store {folder} is damaged: {faults[0]}", "see what limbeck-server audit says")
-    if kept and kept != spec.model_dump_json():
-        remedy = "restore them, or name a new folder with --store"
-        return Finding(Level.FAIL, f"store {folder} holds a federation with other settings", remedy)
+    for name, mine, what in (("spec", spec.model_dump_json(), "settings"), ("open", open_digest, "open data")):
+        if kept.get(name, "") not in {"", mine}:
+            remedy = "restore them, or name a new folder with --store"
+            return Finding(Level.FAIL, f"store {folder} holds a federation with other {what}", remedy)
     return Finding(Level.OK, f"store {folder}: a federation to go on with")

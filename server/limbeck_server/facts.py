@@ -58,6 +58,15 @@ class Kept(Fact):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Late(Fact):
+    """An uplink came after its round had closed. Said once a round and client."""
+
+    kind: ClassVar[str] = "late"
+    round: int
+    client: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluated(Fact):
     """The server's own model has learned from a round's teaching."""
 
@@ -139,6 +148,14 @@ class Evicted(Fact):
     """An operator took a client out for good."""
 
     kind: ClassVar[str] = "evicted"
+    client: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revoked(Fact):
+    """The last certificate of a client was revoked: it is no member until it joins with a new one."""
+
+    kind: ClassVar[str] = "revoked"
     client: str
 
 

@@ -53,7 +53,7 @@ class Gathering:
     ground: Ground
     number: int
     stored: Callable[[], Iterator[tuple[str, Block]]]
-    collect: Callable[[Iterable[NDArray[np.float32]]], Tensor]
+    collect: Callable[[Iterable[NDArray[Any]]], Tensor]
     models: dict[str, ParameterTally] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

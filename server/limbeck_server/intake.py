@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from limbeck_common.errors import SlowError, StreamError
 from limbeck_common.messages import Receipt, Uplink
 from limbeck_common.wire.codec import read_outline
-from limbeck_common.wire.payload import Payload
+from limbeck_common.wire.payload import GO_AHEAD, Payload
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_server.coordinator import Coordinator
 from limbeck_server.gate import check_name, check_outline
@@ -66,6 +66,8 @@ class Intake:
             return Arrival(client, head, limit)
         payload = Payload(head.payload_size, limit, self.coordinator.store.new_file, INLINE_BYTES)
         try:
+            if head.payload_size > len(first.chunk):
+                await context.send_initial_metadata((GO_AHEAD,))
             payload.add(first.chunk)
             async for request in stream:
                 if request.HasField("head"):

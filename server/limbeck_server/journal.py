@@ -29,7 +29,7 @@ class Journal:
         """
         future = asyncio.get_running_loop().create_future()
         if self._lost is not None:
-            future.set_exception(self._lost)
+            _fail(future, self._lost)
         elif not self._written:
             self._pending.append((facts, filed, future))
             self._wake.set()
@@ -59,15 +59,22 @@ class Journal:
             try:
                 await asyncio.to_thread(self._store.commit, facts, filed)
             except Exception as error:
+                why = " ".join(str(getattr(error, "orig", error)).split())  # SQLAlchemy's own words span lines
                 self._lost = SetupError(
-                    f"the journal cannot be written: {error}", remedy="see to the disk, then start the daemon again"
+                    f"the journal cannot be written: {why}", remedy="see to the disk, then start the daemon again"
                 )
                 for _, _, future in batch + self._pending:
                     if not future.done():
-                        future.set_exception(self._lost)
+                        _fail(future, self._lost)
                 raise self._lost from error
             else:
                 for _, _, future in batch:
                     if not future.done():
                         future.set_result(None)
         self._written = True
+
+
+def _fail(future: asyncio.Future[None], error: SetupError) -> None:
+    """Tell whoever waits; that nobody may wait is no news, as `run` raises the same."""
+    future.set_exception(error)
+    future.exception()

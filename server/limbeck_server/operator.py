@@ -14,6 +14,7 @@ from limbeck_server.identity import Context, Guard
 from limbeck_server.refuse import refusing
 from limbeck_server.round import Phase
 from limbeck_server.service import Traffic
+from limbeck_server.standing import standing, wait_of
 from limbeck_server.telling import tell
 
 
@@ -28,18 +29,7 @@ class OperatorService(OperatorServicer):
     async def Status(self, request: pb.StatusRequest, context: Context) -> pb.StatusResponse:  # noqa: ARG002 - no fields
         async with refusing(context):
             self.guard.operator(context)
-        state = self.coordinator.state
-        collecting = state.phase is Phase.COLLECTING
-        return pb.StatusResponse(
-            federation_id=state.federation_id,
-            phase=state.phase,
-            reason=state.reason,
-            round=state.round,
-            rounds=self.coordinator.machine.rounds,
-            paused=state.paused_at is not None,
-            clients=[self._client(name) for name in sorted(state.members)],
-            deadline_seconds=max(0.0, state.deadline - time.time()) if collecting else 0.0,
-        )
+            return self._status()
 
     async def Watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[pb.WatchResponse]:
         async with refusing(context):
@@ -77,17 +67,39 @@ class OperatorService(OperatorServicer):
             await self.coordinator.operate(self.coordinator.machine.evict(self.coordinator.state, name, time.time()))
         return pb.EvictResponse()
 
-    def _client(self, name: str) -> pb.ClientStatus:
-        state = self.coordinator.state
+    def _status(self) -> pb.StatusResponse:
+        state, machine = self.coordinator.state, self.coordinator.machine
+        present = self.coordinator.presence.present()
+        wait = wait_of(machine, state, present)
+        collecting = state.phase is Phase.COLLECTING
+        return pb.StatusResponse(
+            federation_id=state.federation_id,
+            phase=state.phase,
+            reason=state.reason,
+            round=state.round,
+            rounds=machine.rounds,
+            paused=state.paused_at is not None,
+            clients=[self._client(name, present=name in present) for name in sorted(state.members)],
+            deadline_seconds=max(0.0, state.deadline - time.time()) if collecting else 0.0,
+            waits_for=wait.what,
+            waits_until=wait.until,
+            then=wait.then,
+        )
+
+    def _client(self, name: str, *, present: bool) -> pb.ClientStatus:
+        state, presence = self.coordinator.state, self.coordinator.presence
         return pb.ClientStatus(
             name=name,
-            present=name in self.coordinator.presence.present(),
+            present=present,
             participates=name in state.participants,
             delivered=name in state.delivered,
-            silent_seconds=self.coordinator.presence.silence(name),
+            silent_seconds=presence.silence(name),
             bytes_up=self.traffic.up[name],
             bytes_down=self.traffic.down[name],
             evicted=name in state.evicted,
+            standing=standing(state, name, present=present),
+            late_round=state.late.get(name, 0),
+            returns=presence.returns[name],
         )
 
 

@@ -7,10 +7,8 @@ from pathlib import Path
 
 from limbeck_common.config import Spec
 from limbeck_common.learning.workshop import Workshop
-from limbeck_common.messages import Block, Downlink, Teaching
+from limbeck_common.messages import SERVER, Block, Downlink, Teaching
 from limbeck_common.wire.codec import encode_downlink, read_blocks, write_blocks, write_message
-
-SERVER = "server"
 
 
 @dataclass(frozen=True)
@@ -24,9 +22,9 @@ class WorkshopPupil:
     async def learn(self, number: int, teaching: Mapping[str, Block]) -> dict[str, float]:
         """Learn from what round `number` taught, and return the model's figures on the server's test rows.
 
-        Of several groups' teachings it takes that of its own architecture, else the first.
+        Of several groups' teachings it takes its own, else that of its own architecture, else the first.
         """
-        block = teaching.get("") or teaching.get(self.model) or teaching[min(teaching)]
+        block = teaching.get(SERVER) or teaching.get("") or teaching.get(self.model) or teaching[min(teaching)]
         body = write_message(*encode_downlink(Downlink(federation_id="", round=number + 1, teaching=block)))
         answer, _ = await self.workshop.order({"do": "visit", "party": SERVER}, body)
         figures: dict[str, float] = answer["metrics"]

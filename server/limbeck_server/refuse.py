@@ -1,7 +1,8 @@
 """Errors to gRPC statuses: the code, one line, and a google.rpc.ErrorInfo for programs."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import errno
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import grpc
@@ -11,7 +12,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_status.rpc_status import to_status
 
-from limbeck_common.errors import RefusalError
+from limbeck_common.errors import RefusalError, SetupError, StoreFullError
 
 _MOST_CHARACTERS = 800  # trailers over 8 KiB never arrive
 _log = structlog.get_logger()
@@ -19,17 +20,35 @@ _log = structlog.get_logger()
 
 @asynccontextmanager
 async def refusing(context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[None]:
-    """End the call with the status of a refusal raised inside; with INTERNAL, and a log entry, for any other error."""
+    """End the call with the status of a refusal raised inside; with INTERNAL, and a log entry, for any other error.
+
+    What only this machine's operator can mend is UNAVAILABLE: the caller may try again.
+    """
     try:
-        yield
+        with _full():
+            yield
     except RefusalError as error:
         _log.warning("refused", reason=error.reason, peer=context.peer(), error=str(error))
         await context.abort_with_status(to_status(_status(error)))
+    except SetupError as error:
+        _log.error("cannot serve", peer=context.peer(), error=str(error))
+        await context.abort(grpc.StatusCode.UNAVAILABLE, str(error)[:_MOST_CHARACTERS])
     except grpc.aio.AbortError:
         raise
     except Exception as error:  # noqa: BLE001 - the last resort: one client's call fails, the daemon lives
         _log.exception("internal error", peer=context.peer())
         await context.abort(grpc.StatusCode.INTERNAL, f"internal error: {type(error).__name__}; see the server's log")
+
+
+@contextmanager
+def _full() -> Iterator[None]:
+    """Raise StoreFullError for a disk that has no room left."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise StoreFullError("the server's disk is full", remedy="try again when its operator has made room") from error
 
 
 def _status(error: RefusalError) -> Status:

@@ -97,6 +97,11 @@ class Registry:
         row = self._db.execute("SELECT revoked FROM certificates WHERE serial = ?", (serial,)).fetchone()
         return row is not None and row[0] is None
 
+    def outcasts(self) -> set[str]:
+        """Return the clients that had certificates and have none that holds."""
+        query = "SELECT name FROM certificates WHERE role = 'client' GROUP BY name HAVING count(*) = count(revoked)"
+        return {str(row[0]) for row in self._db.execute(query)}
+
     def revoke(self, name: str) -> tuple[int, int]:
         """Revoke every certificate of a name and cancel its open tokens; return how many of each."""
         with self._transaction():

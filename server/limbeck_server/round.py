@@ -31,10 +31,12 @@ from limbeck_server.facts import (
     Joined,
     Judged,
     Kept,
+    Late,
     Opened,
     Paused,
     Restarted,
     Resumed,
+    Revoked,
     Taught,
 )
 
@@ -68,12 +70,28 @@ class State:
     extensions: int = 0
     members: frozenset[str] = frozenset()
     evicted: frozenset[str] = frozenset()
+    revoked: frozenset[str] = frozenset()  # until they join again
     participants: frozenset[str] = frozenset()
     delivered: frozenset[str] = frozenset()  # of this round
     last: dict[str, tuple[int, str]] = field(default_factory=dict)  # each client's last accepted (round, digest)
     groups: dict[str, str] = field(default_factory=dict)  # of clients that are taught in one
+    late: dict[str, int] = field(default_factory=dict)  # each client's last round whose uplink came late
     paused_at: float | None = None
     reason: str = ""
+
+    @property
+    def active(self) -> frozenset[str]:
+        """The members that may take part."""
+        return self.members - self.evicted - self.revoked
+
+    def admits(self, client: str) -> bool:
+        """Say whether a client is one of the active ones."""
+        return client in self.members and client not in self.evicted and client not in self.revoked
+
+    @property
+    def missing(self) -> frozenset[str]:
+        """Who was asked in this round, may answer, and has not."""
+        return (self.participants - self.delivered) & self.active
 
 
 @dataclass(frozen=True)
@@ -101,7 +119,7 @@ class Machine:
         """A client with the right open data asks to be a member."""
         if client in state.evicted:
             raise MembershipError(f"{client} was evicted", remedy="ask the operator")
-        return [] if client in state.members or state.phase.ended else [Joined(at=at, client=client)]
+        return [] if state.admits(client) or state.phase.ended else [Joined(at=at, client=client)]
 
     def deliver(self, state: State, uplink: Kept) -> tuple[Receipt, list[Fact]]:
         """A client pushes an uplink.
@@ -112,7 +130,7 @@ class Machine:
             ConflictError: other content was accepted from it for this round.
         """
         client, number, digest = uplink.client, uplink.round, uplink.digest
-        if client in state.evicted or client not in state.members:
+        if not state.admits(client):
             raise MembershipError(f"{client} is not a member", expected="a client that has joined", remedy="join first")
         if not 1 <= number <= state.round:
             raise RoundError(f"an uplink for round {number}", expected=f"round {state.round}", remedy="pull first")
@@ -124,10 +142,12 @@ class Machine:
                 expected=f"the one accepted before, {state.last[client][1][:12]}",
                 remedy="run one client under a name, not two",
             )
-        if number < state.round or state.phase is not Phase.COLLECTING:
-            return Receipt.LATE, []
-        if client not in state.participants:
+        closed = number < state.round or state.phase is not Phase.COLLECTING
+        if not closed and client not in state.participants:
             raise MembershipError(f"{client} does not take part in round {number}", remedy="pull and wait for a round")
+        if closed or len(state.delivered) >= self.round.count_max:
+            said = state.phase.ended or state.late.get(client, 0) >= number
+            return Receipt.LATE, [] if said else [Late(at=uplink.at, round=number, client=client)]
         return Receipt.ACCEPTED, [uplink]
 
     def taught(self, state: State, lesson: Taught) -> list[Fact]:
@@ -139,7 +159,7 @@ class Machine:
         if state.paused_at is not None:
             return []
         if state.phase is Phase.LOBBY:
-            return self._tick_lobby(state, present & (state.members - state.evicted), at)
+            return self._tick_lobby(state, present & state.active, at)
         if state.phase is Phase.COLLECTING:
             return self._tick_collecting(state, present, at)
         return []
@@ -168,19 +188,30 @@ class Machine:
         """Take a client out for good. What it has delivered stays counted."""
         return [] if client in state.evicted or state.phase.ended else [Evicted(at=at, client=client)]
 
+    def revoke(self, state: State, client: str, at: float) -> list[Fact]:
+        """Its certificate was revoked: it is not waited for. What it has delivered stays counted."""
+        return [] if not state.admits(client) or state.phase.ended else [Revoked(at=at, client=client)]
+
+    def needed(self, state: State) -> int:
+        """Return how many clients must be present for the next round to open."""
+        if state.round == self.rounds:  # the closing round
+            return 1
+        first = min(self.lobby.count_min, self.lobby.count_max) if state.round == 0 else 0
+        return max(self.round.count_min, first)
+
+    def quorum(self, state: State) -> int:
+        """Return how many uplinks the round that is open must have."""
+        return 0 if state.closing else self.round.count_min
+
     def _tick_lobby(self, state: State, present: AbstractSet[str], at: float) -> list[Fact]:
         waited = at - state.since
-        closing = state.round == self.rounds
-        needed = 1 if closing else self.round.count_min
-        ready = True
-        if state.round == 0:
-            needed = max(needed, min(self.lobby.count_min, self.lobby.count_max))
-            ready = waited >= self.lobby.time_min or len(present) >= self.lobby.count_max
+        needed = self.needed(state)
+        ready = state.round > 0 or waited >= self.lobby.time_min or len(present) >= self.lobby.count_max
         if ready and len(present) >= needed:
             return [self._open(state, present, at)]
         if waited < self.lobby.time_max:
             return []
-        if closing:
+        if state.round == self.rounds:
             return [Ended(at=at, state=Phase.FINISHED, reason=f"all {self.rounds} rounds done; no client came back")]
         reason = f"{len(present)} of at least {needed} clients present after {waited:.0f} s in the lobby"
         return [Ended(at=at, state=Phase.FAILED, reason=reason)]
@@ -194,8 +225,8 @@ class Machine:
         return Opened(at=at, round=number, participants=tuple(chosen), deadline=deadline, closing=closing)
 
     def _tick_collecting(self, state: State, present: AbstractSet[str], at: float) -> list[Fact]:
-        quorum = 0 if state.closing else self.round.count_min
-        missing = state.participants - state.delivered - state.evicted
+        quorum = self.quorum(state)
+        missing = state.missing
         counted = len(state.delivered)
         # Nobody is waited for who is gone; but while quorum lacks, whoever is missing may come back until the deadline.
         complete = counted >= self.round.count_max or not missing & present
@@ -219,7 +250,7 @@ def evolve(state: State, fact: Fact) -> State:  # noqa: C901, PLR0911, PLR0912 -
         case Founded():
             return replace(state, federation_id=fact.federation_id, since=fact.at)
         case Joined():
-            return replace(state, members=state.members | {fact.client})
+            return replace(state, members=state.members | {fact.client}, revoked=state.revoked - {fact.client})
         case Opened():
             return replace(
                 state,
@@ -236,6 +267,8 @@ def evolve(state: State, fact: Fact) -> State:  # noqa: C901, PLR0911, PLR0912 -
             last = state.last | {fact.client: (fact.round, fact.digest)}
             groups = state.groups | {fact.client: fact.group} if fact.group else state.groups
             return replace(state, delivered=state.delivered | {fact.client}, last=last, groups=groups)
+        case Late():
+            return replace(state, late=state.late | {fact.client: fact.round})
         case Extended():
             return replace(state, deadline=fact.deadline, extensions=state.extensions + 1)
         case Closed():
@@ -245,7 +278,8 @@ def evolve(state: State, fact: Fact) -> State:  # noqa: C901, PLR0911, PLR0912 -
         case Paused():
             return replace(state, paused_at=fact.at)
         case Resumed():
-            lost = fact.at - (state.paused_at or fact.at)
+            paused_at = fact.at if state.paused_at is None else state.paused_at
+            lost = fact.at - max(paused_at, state.since)  # of this phase, which may have begun meanwhile
             return replace(state, paused_at=None, since=state.since + lost, deadline=state.deadline + lost)
         case Restarted() if state.paused_at is None:
             return replace(state, since=fact.at, deadline=fact.at + (state.deadline - state.since))
@@ -253,6 +287,8 @@ def evolve(state: State, fact: Fact) -> State:  # noqa: C901, PLR0911, PLR0912 -
             return state
         case Evicted():
             return replace(state, evicted=state.evicted | {fact.client})
+        case Revoked():
+            return replace(state, revoked=state.revoked | {fact.client})
         case Ended():
             return replace(state, phase=Phase(fact.state), since=fact.at, reason=fact.reason, paused_at=None)
         case Evaluated() | Judged() | Dropped():

@@ -96,6 +96,9 @@ class RoundSettings(Section):
 
     It takes `count.min` uplinks, the quorum, and no round is shorter than `time.min`. At the deadline without quorum it
     is extended by `time.max`, `extensions` times, and then the federation fails.
+
+    Over-selection: with `count.max` below the number of clients that `sample_ratio` asks, the first `count.max` uplinks
+    close the round, and the others are spares whose uplinks come late.
     """
 
     count: Count = Count()
@@ -169,7 +172,7 @@ class LimitSettings(Section):
     payload_bytes: Annotated[PositiveInt, Field(description="of one uplink")] = 256 * 1024 * 1024
     push_seconds: Annotated[PositiveFloat, Field(description="that one uplink may take to arrive")] = 600.0
     pull_seconds: Annotated[PositiveFloat, Field(description="longest wait of one pull")] = 30.0
-    linger_seconds: Annotated[PositiveFloat, Field(description="for clients to learn of the end")] = 30.0
+    linger_seconds: Annotated[PositiveFloat, Field(description="for clients to learn of the end")] = 60.0
     calls_per_client: Annotated[PositiveInt, Field(description="open at a time; an honest one needs three")] = 16
     connections: Annotated[PositiveInt, Field(description="in all; a file descriptor each")] = 800
 

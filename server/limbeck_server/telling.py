@@ -16,6 +16,8 @@ def tell(what: fact.Fact) -> str:  # noqa: C901, PLR0911, PLR0912 - one case a f
             return f"round {what.round} opened for {len(what.participants)} clients"
         case fact.Kept():
             return f"uplink of {what.client} for round {what.round} kept"
+        case fact.Late():
+            return f"uplink of {what.client} for round {what.round} came late"
         case fact.Extended():
             return "no quorum at the deadline: extended"
         case fact.Closed():
@@ -34,6 +36,8 @@ def tell(what: fact.Fact) -> str:  # noqa: C901, PLR0911, PLR0912 - one case a f
             return "the daemon is up again"
         case fact.Evicted():
             return f"{what.client} evicted"
+        case fact.Revoked():
+            return f"{what.client} is no member any more: its certificate was revoked"
         case fact.Ended():
             return f"{what.state}: {what.reason}"
         case _:

@@ -21,8 +21,9 @@ from limbeck_common.config import MethodSpec, Spec
 from limbeck_common.messages import Downlink, Receipt, Uplink, soft_labels
 from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.codec import block_digest
-from limbeck_server.coordinator import Coordinator, Presence
+from limbeck_server.coordinator import Coordinator
 from limbeck_server.facts import Fact
+from limbeck_server.presence import Presence
 from limbeck_server.round import Bounds, Machine
 from limbeck_server.store import Filed, Store
 

@@ -1,7 +1,7 @@
-"""Run one of our programs so that it dies at a chosen step: `python crashing.py FAULT COUNT MODULE ARGUMENT...`.
+"""Have one of our programs die or stop at chosen steps: `python crashing.py PLANTED... -- MODULE ARGUMENT...`.
 
-The step is a call of one of the program's own functions; at its COUNT-th call the process gets a SIGKILL, right before
-or right after. The product knows nothing of this.
+PLANTED is SIGNAL:STEP:COUNT. A step is a call of one of the program's own functions; at its COUNT-th call the process
+gets the signal, KILL or STOP, right before or right after. The product knows nothing of this.
 """
 
 import asyncio
@@ -15,18 +15,21 @@ from pathlib import Path
 from typing import Any
 
 from limbeck_client.keeping import Keeper
+from limbeck_client.ledger import Ledger
 from limbeck_client.transport import GrpcTransport
 
 
-class Fault(Enum):
-    """Where a process dies: (whose, function, before or after its call)."""
+class Step(Enum):
+    """Where: (whose, function, before or after its call)."""
 
     COMMITTING = ("server", "Store.commit", "before")
+    WRITING = ("server", "RootTransaction.commit", "before")  # the rows are there, the transaction is not
     COMMITTED = ("server", "Store.commit", "after")
     GATHERED = ("server", "Store.collect", "after")
     TRAINED = ("client", "Keeper.keep", "before")
     WRITTEN = ("client", "Path.replace", "before")
     KEPT = ("client", "Keeper.keep", "after")
+    RELEASED = ("client", "Ledger.write", "after")
     PUSHED = ("client", "GrpcTransport.push", "after")
 
     @property
@@ -36,44 +39,48 @@ class Fault(Enum):
 
 def owners(whose: str) -> dict[str, type]:
     if whose == "client":
-        return {"Keeper": Keeper, "Path": Path, "GrpcTransport": GrpcTransport}
-    from limbeck_server.store import Store  # noqa: PLC0415 - a client process must stay light
+        return {"Keeper": Keeper, "Ledger": Ledger, "Path": Path, "GrpcTransport": GrpcTransport}
+    from sqlalchemy.engine import RootTransaction  # noqa: PLC0415 - a client process must stay light
 
-    return {"Store": Store}
+    from limbeck_server.store import Store  # noqa: PLC0415
 
-
-def die() -> None:
-    sys.stderr.flush()
-    os.kill(os.getpid(), signal.SIGKILL)
+    return {"Store": Store, "RootTransaction": RootTransaction}
 
 
-def plant(fault: Fault, count: int) -> None:
-    """Make the fault's function deadly at its count-th call."""
-    whose, name, when = fault.value
+def plant(number: signal.Signals, step: Step, count: int) -> None:
+    """Have the step's function send the signal at its count-th call."""
+    whose, name, when = step.value
     owner_name, _, attribute = name.partition(".")
     owner = owners(whose)[owner_name]
     original: Callable[..., Any] = getattr(owner, attribute)
     calls = iter(range(1, 1 << 30))
 
-    def deadly(*arguments: Any, **named: Any) -> Any:
+    def befall() -> None:
+        sys.stderr.flush()
+        os.kill(os.getpid(), number)
+
+    def struck(*arguments: Any, **named: Any) -> Any:
         mine = next(calls) == count
         if mine and when == "before":
-            die()
+            befall()
         result = original(*arguments, **named)
-        if mine:
-            die()
+        if mine and when == "after":
+            befall()
         return result
 
-    async def deadly_async(*arguments: Any, **named: Any) -> Any:
+    async def struck_async(*arguments: Any, **named: Any) -> Any:
         result = await original(*arguments, **named)
         if next(calls) == count:
-            die()
+            befall()
         return result
 
-    setattr(owner, attribute, deadly_async if asyncio.iscoroutinefunction(original) else deadly)
+    setattr(owner, attribute, struck_async if asyncio.iscoroutinefunction(original) else struck)
 
 
 if __name__ == "__main__":
-    plant(Fault[sys.argv[1]], int(sys.argv[2]))
-    sys.argv = sys.argv[3:]
+    split = sys.argv.index("--")
+    for planted in sys.argv[1:split]:
+        name, where, at = planted.split(":")
+        plant(signal.Signals[f"SIG{name}"], Step[where], int(at))
+    sys.argv = sys.argv[split + 1 :]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

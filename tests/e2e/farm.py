@@ -5,12 +5,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-from crashing import Fault
 
 HERE = Path(__file__).parent
 TINY = {
@@ -38,14 +36,16 @@ class Farm:
     running: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(
-        self, module: str, *arguments: str, cwd: Path | None = None, fault: tuple[Fault, int] | None = None
+        self, module: str, *arguments: str, cwd: Path | None = None, planted: Sequence[str] = ()
     ) -> subprocess.Popen[str]:
-        program = ["-m", module]
-        if fault is not None:
-            program = [str(HERE / "crashing.py"), fault[0].name, str(fault[1]), module]
-        log = (self.folder / f"{len(self.running):03}-{module}.log").open("w")
+        program = [str(HERE / "crashing.py"), *planted, "--", module] if planted else ["-m", module]
+        return self.execute(module, [*program, *arguments], cwd)
+
+    def execute(self, name: str, program: Sequence[str], cwd: Path | None = None) -> subprocess.Popen[str]:
+        """Start Python on a program; the log is called after `name`."""
+        log = (self.folder / f"{len(self.running):03}-{name}.log").open("w")
         process = subprocess.Popen(
-            [sys.executable, *program, *arguments],
+            [sys.executable, *program],
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
@@ -56,28 +56,32 @@ class Farm:
         self.running.append(process)
         return process
 
-    def server(
-        self, *arguments: str, settings: dict[str, str] = TINY, fault: tuple[Fault, int] | None = None
-    ) -> tuple[subprocess.Popen[str], str]:
+    def start_server(
+        self, *arguments: str, settings: dict[str, str] = TINY, cwd: Path | None = None, planted: Sequence[str] = ()
+    ) -> subprocess.Popen[str]:
         store = str(self.folder / "store")
-        process = self.start(
-            "limbeck_server.cli", "run", "--port", "0", "--store", store, *flags(settings), *arguments, fault=fault
-        )
+        words = ["run", "--port", "0", "--store", store, *flags(settings), *arguments]
+        return self.start("limbeck_server.cli", *words, cwd=cwd, planted=planted)
+
+    def server(
+        self, *arguments: str, settings: dict[str, str] = TINY, cwd: Path | None = None, planted: Sequence[str] = ()
+    ) -> tuple[subprocess.Popen[str], str]:
+        """Start a server, and return it and its address once it listens."""
+        process = self.start_server(*arguments, settings=settings, cwd=cwd, planted=planted)
         assert process.stdout is not None
         line = process.stdout.readline()
         assert "listening on" in line, self.logs()
         return process, line.split()[-1]
 
     def client(
-        self, name: str, address: str, *arguments: str, fault: tuple[Fault, int] | None = None
+        self, name: str, address: str, *arguments: str, cwd: Path | None = None, planted: Sequence[str] = ()
     ) -> subprocess.Popen[str]:
         """Start a client that needs no torch, unless its arguments name another model and data."""
         out = str(self.folder / "models" / name)
         own = arguments or ("--part", name[-1], "--data", "tiny:data", "--model", "tiny:learner")
         state = str(self.folder / "clients" / name)
-        return self.start(
-            "limbeck_client.cli", "join", address, "--name", name, "--out", out, "--state", state, *own, fault=fault
-        )
+        words = ["join", address, "--name", name, "--out", out, "--state", state, *own]
+        return self.start("limbeck_client.cli", *words, cwd=cwd, planted=planted)
 
     @property
     def tls(self) -> Path:

@@ -1,13 +1,24 @@
 """The daemon's life with real processes: killed, parked, watched, stopped."""
 
 import json
+import os
+import re
 import signal
 import subprocess
+from pathlib import Path
 
+import psutil
 import pytest
-from farm import CLIENTS, Farm, run, until
+from farm import CLIENTS, Farm, flags, run, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+ELSEWHERE = {  # open data that the clients alone have
+    "model.name": "none",
+    "open.digest": "a" * 64,
+    "open.rows": "60",
+    "open.sample_shape": "[6]",
+    "open.classes": "3",
+}
 
 
 def test_a_killed_server_goes_on_where_it_was_and_the_clients_wait_for_it(farm: Farm) -> None:
@@ -43,6 +54,7 @@ def test_status_and_watch_show_the_federation_and_stop_ends_it(farm: Farm) -> No
     shown = run("limbeck_server.cli", "status", "--server", address)
     assert "lobby, round 0 of 3" in shown.stdout
     assert "client-0" in shown.stdout
+    assert re.search(r"waits for clients for round 1: 2 of at least 3 present; at .* federation fails", shown.stdout)
     assert run("limbeck_server.cli", "pause", "--server", address).stdout == "paused\n"
     assert farm.status(address)["paused"]
     assert run("limbeck_server.cli", "resume", "--server", address).returncode == 0
@@ -82,6 +94,43 @@ def test_other_settings_on_an_old_journal_are_refused(farm: Farm) -> None:
     assert other.returncode == 1
     assert "holds the journal of a federation with other settings" in other.stderr
     assert "Traceback" not in other.stderr
+
+
+def test_other_open_data_on_an_old_journal_are_refused_even_where_the_settings_are_the_same(farm: Farm) -> None:
+    server, _ = farm.server(settings=ELSEWHERE)
+    server.send_signal(signal.SIGTERM)
+    farm.wait(server, 0, 20)
+    other = flags(ELSEWHERE | {"open.digest": "b" * 64})
+    store = str(farm.folder / "store")
+    for program in ("run", "doctor"):
+        refused = run("limbeck_server.cli", program, "--port", "0", "--store", store, *other)
+        assert refused.returncode == 1
+        assert "with other open data" in refused.stdout + refused.stderr
+        assert "Traceback" not in refused.stderr
+    again = run("limbeck_server.cli", "doctor", "--port", "0", "--store", store, *flags(ELSEWHERE))
+    assert "a federation to go on with" in again.stdout
+
+
+def test_ctrl_c_reaches_the_daemon_and_not_its_worker(farm: Farm) -> None:
+    """On a terminal Ctrl-C goes to the whole group of processes; the worker is not of it, and ends with its daemon."""
+    own = {"data.parts": "3", "data.open": "200", "model.name": "forest", "lobby.count.min": "1"}
+    server, _ = farm.server(settings=own)
+    (worker,) = psutil.Process(server.pid).children()
+    assert os.getpgid(worker.pid) != os.getpgid(server.pid)
+    server.send_signal(signal.SIGINT)
+    farm.wait(server, 0, 20)
+    worker.wait(20)
+    assert '"event": "parked"' in farm.logs()
+    assert "Traceback" not in farm.logs()
+
+
+@pytest.mark.parametrize("where", ["/dev/null/x", "a-file"])
+def test_a_store_that_cannot_be_used_is_named(tmp_path: Path, where: str) -> None:
+    (tmp_path / "a-file").touch()
+    done = run("limbeck_server.cli", "run", "--port", "0", "--store", where, *flags(ELSEWHERE), cwd=tmp_path)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"limbeck-server: {where} cannot be used: ")
 
 
 def test_a_port_in_use_is_named(farm: Farm) -> None:

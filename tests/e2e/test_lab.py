@@ -1,10 +1,11 @@
 """The lab's programs: a short demo over real processes, and a simulation, each with all that it leaves behind."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
-from farm import run
+from farm import Farm, run, until
 
 from limbeck_lab.results import read
 
@@ -55,3 +56,68 @@ def test_a_run_folder_is_not_written_over(tmp_path: Path) -> None:
     done = run("limbeck_lab.cli", "simulate", "--run-dir", str(tmp_path))
     assert done.returncode == 1
     assert "holds a run already" in done.stderr
+
+
+def test_a_federation_that_fails_ends_its_simulation_with_a_line(tmp_path: Path) -> None:
+    arguments = ["--clients", "2", "--model", "mlp", "--set", "round.count.min=3"]
+    arguments += ["--set", "lobby.time.min=0", "--set", "lobby.time.max=1"]
+    done = run("limbeck_lab.cli", "simulate", *SHORT, *arguments, "--run-dir", str(tmp_path / "run"), seconds=280)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("limbeck-lab: the federation failed: ")
+    assert " of at least 3 clients present" in done.stderr
+    assert "Traceback" not in done.stderr
+    summary = read(tmp_path / "run").summary
+    assert summary is not None
+    assert summary.state == "failed"
+
+
+@pytest.mark.timeout(600)
+def test_a_comparison_that_was_stopped_goes_on_to_the_same_figures(farm: Farm, tmp_path: Path) -> None:
+    command = ["compare", "--methods", "dsfl,dsfl:aggregation=sa", "--seeds", "1", "--clients", "2", "--model", "mlp"]
+    command += ["--set", "model.name=mlp", "--target", "0.5", *SHORT]
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    stopped = farm.start("limbeck_lab.cli", *command, "--jobs", "1", "--run-dir", str(cut))
+    until((cut / "dsfl-aggregation=sa" / "seed-0" / "settings.json").exists, seconds=280)
+    stopped.send_signal(signal.SIGTERM)
+    farm.wait(stopped, code=130)
+    kept = (cut / "dsfl" / "seed-0" / "metrics.jsonl").read_bytes()
+    assert read(cut / "dsfl-aggregation=sa" / "seed-0").summary is None
+
+    refused = run("limbeck_lab.cli", *command, "--rounds", "3", "--run-dir", str(cut), seconds=280)
+    assert refused.returncode == 1
+    assert "federation.rounds is 2 there and 3 here" in refused.stderr
+
+    resumed = run("limbeck_lab.cli", *command, "--run-dir", str(cut), seconds=280)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "1 of 2 runs are done already" in resumed.stdout
+    assert (cut / "dsfl" / "seed-0" / "metrics.jsonl").read_bytes() == kept
+    undisturbed = run("limbeck_lab.cli", *command, "--run-dir", str(whole), seconds=280)
+    assert undisturbed.returncode == 0, undisturbed.stderr
+    assert figures(cut) == figures(whole)
+    assert "<svg" in (cut / "report.html").read_text()
+    assert run("limbeck_lab.cli", "report", str(cut), seconds=280).stdout == f"{cut / 'report.html'}\n"
+
+
+def figures(comparison: Path) -> str:
+    """Everything but the seconds."""
+    found = json.loads((comparison / "comparison.json").read_text())
+    for score in found["scores"]:
+        del score["seconds"]
+        for each in score["runs"]:
+            del each["seconds"]
+    return json.dumps(found)
+
+
+def test_a_run_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
+    variants = tmp_path / "variants.toml"
+    variants.write_text(
+        '[variants.broken]\nmethod = "dsfl"\nmodel = "nowhere:model"\n[variants.whole]\nmethod = "dsfl"\n'
+    )
+    command = ["compare", "--variants", str(variants), "--seeds", "1", "--clients", "2", "--model", "mlp", *SHORT]
+    done = run("limbeck_lab.cli", *command, "--run-dir", str(tmp_path / "run"), seconds=280)
+    assert done.returncode == 1
+    assert "1 of 2 runs failed" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "broken seed 0 ended with status 1" in done.stdout
+    assert "No module named 'nowhere'" in done.stdout
+    assert "whole seed 0: server" in done.stdout

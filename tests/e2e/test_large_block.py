@@ -10,6 +10,7 @@ import wide
 from farm import Farm
 
 from limbeck_client.transport import GrpcTransport
+from limbeck_common.errors import SizeError
 from limbeck_common.learning.datasets import open_digest
 from limbeck_common.messages import Downlink, Receipt, Uplink, nbytes, soft_labels
 from limbeck_common.wire.codec import block_digest
@@ -33,27 +34,48 @@ def kilobytes(process: int, what: str) -> int:
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(what))
 
 
-async def exchange(address: str) -> tuple[np.ndarray, np.ndarray]:
-    """Push 64 MB for round 1, and return what was sent and what came back as the teaching."""
-    transport = GrpcTransport(address)
+async def work(transport: GrpcTransport) -> tuple[np.ndarray, Uplink]:
+    """Join and return 64 MB of labels, and the uplink that holds them."""
     digest = open_digest(wide.data().open)
     federation_id = (await transport.join("a", digest, wide.CLASSES)).federation_id
-    downlink = await transport.pull(federation_id, "a", 0, wide.ROWS)
+    downlink = await transport.pull(federation_id, "a", 0, 0, wide.ROWS)
     assert isinstance(downlink, Downlink)
     assert downlink.wanted is not None
     values = np.random.default_rng(0).random((wide.ROWS, wide.CLASSES), np.float32)
     values /= values.sum(axis=1, keepdims=True)
     block = soft_labels(downlink.wanted, values)
     assert nbytes(block.predictions) == 64_000_000
-    uplink = Uplink(federation_id, "a", 1, block, {}, block_digest(block))
+    return values, Uplink(federation_id, "a", 1, block, {}, block_digest(block))
+
+
+async def exchange(address: str) -> tuple[np.ndarray, np.ndarray]:
+    """Push 64 MB for round 1, and return what was sent and what came back as the teaching."""
+    transport = GrpcTransport(address)
+    values, uplink = await work(transport)
+    federation_id = uplink.federation_id
     assert await transport.push(uplink) is Receipt.ACCEPTED
-    closing = await transport.pull(federation_id, "a", 1, wide.ROWS)
+    closing = await transport.pull(federation_id, "a", 1, 1, wide.ROWS)
     assert isinstance(closing, Downlink)
     assert closing.teaching is not None
     await transport.push(Uplink(federation_id, "a", 2, None, {}, block_digest(None)))
-    await transport.pull(federation_id, "a", 2, wide.ROWS)
+    await transport.pull(federation_id, "a", 2, 2, wide.ROWS)
     await transport.close()
     return values, np.asarray(closing.teaching.predictions[:])
+
+
+def test_a_refused_large_uplink_hears_why_and_not_that_its_call_broke(farm: Farm) -> None:
+    """gRPC reports a message that meets the refusal on its way as a failure of its own: none may be on its way."""
+    _, address = farm.server(settings=SETTINGS | {"limits.payload_bytes": "1000000"})
+
+    async def push() -> None:
+        transport = GrpcTransport(address)
+        _, uplink = await work(transport)
+        for _ in range(10):
+            with pytest.raises(SizeError, match="a payload of 64000000 bytes; expected at most 1000000"):
+                await transport.push(uplink)
+        await transport.close()
+
+    asyncio.run(push())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a process's peak memory is read from /proc")

@@ -101,6 +101,15 @@ def test_a_revoked_member_ends_and_says_why(secured: Farm) -> None:
     secured.wait(client, 1)
     assert f"limbeck-client: the certificate of {CLIENTS[0]} was revoked" in secured.logs()
 
+    def standing() -> str:
+        (shown,) = secured.status(address)["clients"]
+        return str(shown["standing"])
+
+    until(lambda: standing() == "revoked")
+    assert secured.enroll(secured.token(CLIENTS[0]), CLIENTS[0]).returncode == 0
+    secured.client(CLIENTS[0], address)
+    until(lambda: standing() == "waiting")
+
 
 def test_a_rotated_server_is_trusted_by_those_enrolled_before(secured: Farm) -> None:
     server, address = secured.server("--tls", str(secured.tls))

@@ -211,7 +211,7 @@ class Operator(Call):
         mine = self.house.operator if parts[0] == b"operator" else self.house.client
         most = None
         if name == "Watch":  # it goes on for ever
-            most = max(0, len(self.house.coordinator.facts) - request.after_event) if mine == self.house.operator else 1
+            most = max(0, len(self.house.store.facts()) - request.after_event) if mine == self.house.operator else 1
         self.house.ask(getattr(self.house.operating, name), request, mine, most)
         assert parts[0] == b"operator"
         assert name != "Evict" or request.client_name in {"a", "b"}

@@ -24,11 +24,12 @@ from limbeck_common.wire.codec import block_digest, encode_uplink
 from limbeck_common.wire.payload import chunks
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_server.authority import sign_request
-from limbeck_server.coordinator import Coordinator, Presence
+from limbeck_server.coordinator import Coordinator
 from limbeck_server.enrolment import EnrolmentService
 from limbeck_server.gathering import Ground
 from limbeck_server.identity import Guard
 from limbeck_server.operator import OperatorService
+from limbeck_server.presence import Presence
 from limbeck_server.reception import Reception
 from limbeck_server.round import Bounds, Machine
 from limbeck_server.service import FederationService, Traffic
@@ -52,6 +53,9 @@ class Caller:
 
     def peer(self) -> str:
         return "ipv4:192.0.2.1:1"
+
+    async def send_initial_metadata(self, metadata: Any) -> None:
+        """What it says is that more may come, and all of it is there already."""
 
     def auth_context(self) -> dict[str, list[bytes]]:
         return {"x509_pem_cert": [self._certificate]}

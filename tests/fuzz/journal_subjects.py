@@ -21,8 +21,9 @@ from limbeck_common.wire.v1 import block_pb2
 from limbeck_server import facts
 from limbeck_server.archive import Archive
 from limbeck_server.audit import audit
-from limbeck_server.coordinator import Coordinator, Presence
+from limbeck_server.coordinator import Coordinator
 from limbeck_server.filing import to_block, to_row
+from limbeck_server.presence import Presence
 from limbeck_server.round import Bounds, Machine, State, evolve
 from limbeck_server.store import Store
 

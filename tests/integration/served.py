@@ -23,11 +23,12 @@ from limbeck_common.wire.payload import chunks, message_bytes
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationStub, add_FederationServicer_to_server
 from limbeck_common.wire.v1.operator_pb2_grpc import add_OperatorServicer_to_server
-from limbeck_server.coordinator import Coordinator, Presence
+from limbeck_server.coordinator import Coordinator
 from limbeck_server.gathering import Ground
 from limbeck_server.identity import Guard
 from limbeck_server.listening import bind, new_server
 from limbeck_server.operator import OperatorService
+from limbeck_server.presence import Presence
 from limbeck_server.reception import Reception
 from limbeck_server.round import Bounds, Machine
 from limbeck_server.service import FederationService, Traffic
@@ -64,9 +65,13 @@ class Served:
         answer: pb.JoinResponse = await self.stub.Join(pb.JoinRequest(**given))
         return answer
 
-    async def pull(self, client: str, after: int = 0, wait: float = 5.0) -> list[pb.PullResponse]:
+    async def pull(self, client: str, after: int = 0, wait: float = 5.0, learned: int = 0) -> list[pb.PullResponse]:
         request = pb.PullRequest(
-            federation_id=self.federation_id, client_name=client, after_round=after, wait_seconds=wait
+            federation_id=self.federation_id,
+            client_name=client,
+            after_round=after,
+            learned_round=learned,
+            wait_seconds=wait,
         )
         return [message async for message in self.stub.Pull(request)]
 

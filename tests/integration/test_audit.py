@@ -1,49 +1,22 @@
 """The audit passes what a federation wrote, and finds and names whatever has changed since."""
 
-import contextlib
 import json
 import re
 import shutil
-import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from audited import change, damage, database, verdicts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from worked import CLIENTS, ROUNDS, work
 
 from limbeck_common.errors import SettingsError
 from limbeck_server.archive import Archive
-from limbeck_server.audit import Verdict, audit
 from limbeck_server.facts import link
-from limbeck_server.store import INLINE_BYTES, Store
-
-
-def verdicts(folder: Path, head: str = "") -> list[Verdict]:
-    archive = Archive(folder)
-    try:
-        return list(audit(archive, head))
-    finally:
-        archive.close()
-
-
-def damage(folder: Path, head: str = "") -> list[str]:
-    return [wrong for verdict in verdicts(folder, head) for wrong in verdict.damage]
-
-
-@contextlib.contextmanager
-def database(folder: Path) -> Iterator[sqlite3.Connection]:
-    with contextlib.closing(sqlite3.connect(folder / "journal.sqlite")) as connection:
-        yield connection
-        connection.commit()
-
-
-def change(folder: Path, statement: str, *values: Any) -> None:
-    with database(folder) as connection:
-        assert connection.execute(statement, values).rowcount
+from limbeck_server.store import INLINE_BYTES, TEACHER, Store
 
 
 @pytest.fixture(scope="module")
@@ -182,16 +155,22 @@ def test_torn_pages_of_the_database_are_found(store: Path) -> None:
 def test_large_blocks_in_files_are_read_and_their_damage_named(tmp_path: Path) -> None:
     classes = 64
     work(tmp_path, keep_rounds=1, classes=classes, rows=INLINE_BYTES // (4 * classes) + 1)
-    files = sorted((tmp_path / "blocks").iterdir())
-    assert len(files) == ROUNDS  # teachings; in this process uplinks come in memory
+    assert len(list((tmp_path / "blocks").iterdir())) == ROUNDS + len(CLIENTS)  # teachings, the last round's uplinks
     assert damage(tmp_path) == []
-    content = files[0].read_bytes()
-    for spoiled in (flipped(content, 77, 3), content + b"\0", content[:-1]):
-        files[0].write_bytes(spoiled)
-        (named,) = damage(tmp_path)
-        assert named.startswith("teaching of round ")
-    files[0].unlink()
-    assert damage(tmp_path)
+    for client, name in ((TEACHER, "teaching of round 3:"), ("b", "uplink of b for round 3:")):
+        with database(tmp_path) as connection:
+            query = "SELECT file FROM blocks WHERE round = 3 AND client = ?"
+            ((file,),) = connection.execute(query, (client,)).fetchall()
+        path = tmp_path / "blocks" / file
+        content = path.read_bytes()
+        for spoiled in (flipped(content, 77, 3), flipped(content, len(content) - 1, 0), content + b"\0", content[:-1]):
+            path.write_bytes(spoiled)
+            (named,) = damage(tmp_path)
+            assert named.startswith(name)
+        path.unlink()
+        assert any(wrong.startswith(name) for wrong in damage(tmp_path))
+        path.write_bytes(content)
+    assert damage(tmp_path) == []
 
 
 @pytest.mark.parametrize("keep_rounds", [1, 2])

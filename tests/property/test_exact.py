@@ -1,5 +1,6 @@
 """Sums that are the same bits in whatever order and grouping they are made."""
 
+from dataclasses import replace
 from fractions import Fraction
 from random import Random
 
@@ -10,8 +11,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from limbeck_common.errors import ValuesError
-from limbeck_common.exact import FRACTION_BITS, LIMIT, ROW_SUM_TOLERANCE, Tally, check_values, to_fixed
-from limbeck_common.messages import SLICE_BYTES, Block, Kind, Rows, Space, soft_labels
+from limbeck_common.exact import (
+    FRACTION_BITS,
+    LIMIT,
+    MOST_WEIGHT,
+    ROW_SUM_TOLERANCE,
+    ParameterTally,
+    Tally,
+    check_values,
+    to_fixed,
+)
+from limbeck_common.messages import SLICE_BYTES, Block, Kind, Rows, Space, parameters, soft_labels
 
 CLASSES = 3
 seeds = st.integers(0, 2**32 - 1)
@@ -83,6 +93,68 @@ def test_as_many_of_the_largest_values_as_promised_fit(kind: Kind, values: int) 
     assert int(fixed) * values < 2**63
 
 
+@pytest.mark.parametrize("kind", LIMIT)
+def test_as_much_weight_as_is_admitted_fits_and_no_more(kind: Kind) -> None:
+    largest = int(LIMIT[kind]) * 2 ** FRACTION_BITS[kind]
+    assert MOST_WEIGHT[kind] * largest < 2**63 <= (MOST_WEIGHT[kind] + 2) * largest
+    values = np.array([[LIMIT[kind]]], np.float32)
+    if kind is Kind.PARAMETERS:
+        weighed = ParameterTally({"w": (1, 1)})
+        weighed.add(parameters({"w": values}, MOST_WEIGHT[kind]))
+        assert weighed.sums["w"].tolist() == [[MOST_WEIGHT[kind] * largest]]
+        assert weighed.means()["w"].tolist() == [[LIMIT[kind]]]
+    else:
+        counted = Tally(np.arange(1), 1, kind)
+        counted.add(Block(Space.OPEN, Rows(np.arange(1)), kind, (values,), weight=MOST_WEIGHT[kind]))
+        assert counted.sums.tolist() == [[MOST_WEIGHT[kind] * largest]]
+        assert next(counted.means()).tolist() == [[LIMIT[kind]]]
+
+
+@given(st.lists(st.tuples(seeds, st.integers(1, 5)), min_size=1, max_size=5))
+@settings(deadline=None, max_examples=60)
+def test_a_block_that_weighs_w_counts_as_w_blocks(parts: list[tuple[int, int]]) -> None:
+    labels = [(block(distributions(seed, 4)), weight) for seed, weight in parts]
+    weighed = tally([replace(each, weight=weight) for each, weight in labels], 4)
+    repeated = tally([each for each, weight in labels for _ in range(weight)], 4)
+    assert np.array_equal(weighed.sums, repeated.sums)
+    assert np.array_equal(weighed.counts, repeated.counts)
+
+
+SHAPES: dict[str, tuple[int, ...]] = {"0.weight": (3, 4), "0.bias": (3,), "1.scale": (1,)}
+
+
+def weights(seed: int, weight: int) -> Block:
+    random = np.random.default_rng(seed)
+    scale = 10.0 ** random.uniform(-6, 3)
+    return parameters({name: scale * random.normal(size=shape) for name, shape in SHAPES.items()}, weight)
+
+
+def averaged(blocks: list[Block]) -> ParameterTally:
+    weighed = ParameterTally(SHAPES)
+    for each in blocks:
+        weighed.add(each)
+    return weighed
+
+
+@given(st.lists(st.tuples(seeds, st.integers(1, 1 << 20)), min_size=1, max_size=8), st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=60)
+def test_averaged_weights_are_those_of_rational_arithmetic_in_any_order(
+    parts: list[tuple[int, int]], shuffled: Random
+) -> None:
+    blocks = [weights(*part) for part in parts]
+    mixed = list(blocks)
+    shuffled.shuffle(mixed)
+    means, other = averaged(blocks).means(), averaged(mixed).means()
+    assert list(means) == list(SHAPES)
+    for name, mean in means.items():
+        assert mean.tobytes() == other[name].tobytes()
+        assert (mean.dtype, mean.shape) == (np.float32, SHAPES[name])
+        for place in np.ndindex(mean.shape):
+            units = sum(round(Fraction(float(each.parameters[name][place])) * 2**24) * each.weight for each in blocks)
+            exact = Fraction(units, 2**24 * sum(each.weight for each in blocks))
+            assert float(mean[place]) == pytest.approx(float(exact), rel=1e-6, abs=1e-12)
+
+
 @given(seeds, st.sets(st.integers(0, 9), min_size=1), st.sets(st.integers(0, 9), min_size=1))
 @settings(deadline=None, max_examples=60)
 def test_blocks_on_some_of_the_keys_count_there_alone(seed: int, first: set[int], second: set[int]) -> None:
@@ -96,8 +168,21 @@ def test_blocks_on_some_of_the_keys_count_there_alone(seed: int, first: set[int]
         sums[sorted(keys)] += to_fixed(values, Kind.PROBABILITIES)
     assert np.array_equal(counted.sums, sums[wanted])
     assert counted.counts.tolist() == [(key in first) + (key in second) for key in wanted]
+    assert np.array_equal(counted.answered.indices, wanted)
     for mean, key in zip(np.concatenate(list(counted.means())), wanted, strict=True):
         assert mean == pytest.approx(sums[key] / 2**32 / ((key in first) + (key in second)))
+
+
+def test_keys_that_nobody_answered_have_no_mean() -> None:
+    counted = Tally(np.array([2, 5, 7, 9]), CLASSES, Kind.PROBABILITIES)
+    assert counted.answered.indices.tolist() == []
+    assert list(counted.means()) == []
+    values = distributions(0, 2)
+    counted.add(block(values, np.array([5, 9])))
+    counted.add(block(distributions(1, 0), np.array([], np.int64)))
+    assert counted.answered.indices.tolist() == [5, 9]
+    (means,) = counted.means()
+    assert means == pytest.approx(values, abs=1e-9)
 
 
 @pytest.mark.parametrize("missing", [0, 1])

@@ -188,7 +188,7 @@ def test_digests_differ_when_anything_differs() -> None:
 def test_a_large_payload_lies_in_a_file_and_reads_the_same(tmp_path: Path) -> None:
     first, second = np.random.default_rng(0).random((2, 30, 4))
     head, tensors = encode_uplink(up(Block(Space.PARAMETERS, ("a", "b"), Kind.PARAMETERS, (first, second[7:]))))
-    payload = Payload(head.payload_size, 1 << 20, lambda: tmp_path / "it", inline=100)
+    payload = Payload(head.payload_size, 1 << 20, lambda _: tmp_path / "it", inline=100)
     for chunk in chunks(tensors):
         payload.add(chunk)
     payload.close()

@@ -31,7 +31,6 @@ def gathered(
     for block in (uplinks or {}).values():
         received, group = made.check(block)
         assert received is not None
-        made.admit(received, group)
         made.add(received, group)
     return made
 

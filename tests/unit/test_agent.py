@@ -83,11 +83,15 @@ def shows(transcript: str, patience: float = 3600.0) -> Agent:
     return agent
 
 
-def _event(words: list[str], agent: Agent, last: dict[type, machine.Effect]) -> machine.Event:  # noqa: PLR0911 - one case an event
+def _event(  # noqa: C901, PLR0911 - one case an event
+    words: list[str], agent: Agent, last: dict[type, machine.Effect]
+) -> machine.Event:
     work = last.get(Work)
     match words:
         case ["started"]:
             return Started()
+        case ["joined", federation_id, "keeping", number]:
+            return Joined(Invitation(federation_id, "{}", b"", 0), Uplink(federation_id, "me", int(number)))
         case ["joined", federation_id]:
             return Joined(Invitation(federation_id, "{}", b"", 0))
         case ["pulled", "idle"]:
@@ -123,6 +127,7 @@ def _tell(effect: machine.Effect) -> str:
             told = "join"
         case Pull():
             told = f"pull {effect.federation_id} after {effect.after}"
+            told += f" knowing {effect.learned}" if effect.learned != effect.after else ""
         case Release() | Push():
             told = f"{type(effect).__name__.lower()} {effect.uplink.round}"
     pause = effect.pause if isinstance(effect, Release) else effect.tries.pause
@@ -155,16 +160,21 @@ def test_of_the_rounds_that_went_by_while_working_the_newest_is_taken_up() -> No
     shows(
         WORKING
         + """
-        pulled 2           -> pull f after 2
-        pulled 3           -> pull f after 3
+        pulled 2           -> pull f after 2 knowing 1
+        pulled 3           -> pull f after 3 knowing 1
         worked             -> release 1
         approved             -> push 1
         pushed late        -> work 3
         worked             -> release 3
         approved             -> push 3
+        pulled idle        -> pull f after 3
         pushed accepted
     """
     )
+
+
+def test_a_restarted_client_knows_what_it_knew() -> None:
+    shows("started -> join \n joined f keeping 3 -> pull f after 3; push 3 \n pulled 4 -> pull f after 4 knowing 3")
 
 
 def test_a_server_that_is_away_is_asked_again_at_growing_intervals() -> None:
@@ -306,7 +316,7 @@ def test_work_for_a_federation_that_was_replaced_is_dropped() -> None:
     shows(
         WORKING
         + """
-        pulled 2                -> pull f after 2
+        pulled 2                -> pull f after 2 knowing 1
         failed pull federation  -> join
         joined g                -> pull g after 0
         worked

@@ -152,3 +152,11 @@ def test_wrong_options_are_named_beside_the_right_ones(options: dict[str, Any], 
 def test_an_unknown_method_is_told_those_there_are() -> None:
     with pytest.raises(MethodError, match=r"unknown method 'dsgl'; expected one of .*dsfl, .*fedavg"):
         make_method(MethodSpec(name="dsgl"))
+
+
+def test_half_precision_halves_the_numbers_and_keeps_them_within_its_steps() -> None:
+    method = DSFL(open_per_round=20, half=True)
+    assert np.dtype(method.asking(Rows(np.array([4, 9]))).dtype).itemsize == 2
+    sharp = era(np.array([[0.6, 0.3, 0.1]]), 0.1)
+    # Between 1/2 and 1 float16 has steps of 2^-11, below that finer ones: at most half a step is lost.
+    assert np.abs(sharp.astype(method.element) - sharp).max() <= 2.0**-12

@@ -16,6 +16,7 @@ from limbeck_common.errors import ClassesError, SettingsError, UserCodeError
 from limbeck_common.learning.assemble import make_learner
 from limbeck_common.learning.datasets import Examples, PartyData
 from limbeck_common.learning.learner import Learner, State, evaluate
+from limbeck_common.learning.models import build_model
 from limbeck_common.learning.optimizers import Optimizer
 from limbeck_common.learning.party import Party
 from limbeck_common.learning.sklearn_learner import SklearnLearner, forest
@@ -203,7 +204,7 @@ def test_training_draws_on_and_prediction_changes_nothing() -> None:
     assert same(it.state(), before)
 
 
-@pytest.mark.parametrize("model", ["cnn", "mlp", "resnet8", "forest"])
+@pytest.mark.parametrize("model", ["cnn", "cnn-dsfl", "mlp", "resnet8", "forest"])
 def test_built_in_models_predict_distributions(model: str) -> None:
     it = make_learner(model, SPEC, 1, "cpu")
     it.fit(examples(), SPEC.recipe)
@@ -211,6 +212,11 @@ def test_built_in_models_predict_distributions(model: str) -> None:
     assert chances.shape == (7, CLASSES)
     assert chances.dtype == np.float32
     assert chances.sum(axis=1) == pytest.approx(np.ones(7), abs=1e-5)
+
+
+@pytest.mark.parametrize(("model", "parameters"), [("cnn", 44_426), ("cnn-dsfl", 583_242)])
+def test_a_model_for_mnist_has_as_many_parameters_as_its_source_says(model: str, parameters: int) -> None:
+    assert sum(each.numel() for each in build_model(model, (1, 28, 28), 10).parameters()) == parameters
 
 
 @pytest.mark.parametrize(
@@ -277,3 +283,16 @@ def test_a_model_that_raises_is_reported_in_one_line_that_names_the_step(step: s
         steps[step]()
     assert str(caught.value).startswith(f"the learner raised RuntimeError in {step}: mind the gap;")
     assert "\n" not in str(caught.value)
+
+
+def test_a_frozen_model_stays_as_it_was_and_gradients_pass_to_its_inputs() -> None:
+    it = learner()
+    frozen = it.frozen()
+    x = torch.from_numpy(examples().x[:4].astype(np.float32)).requires_grad_()
+    before = frozen(x)
+    assert np.allclose(before.detach().numpy(), it.scores(x.detach().numpy()), atol=1e-5)  # dropout is off in both
+    it.fit(examples(), SPEC.recipe)
+    assert torch.equal(frozen(x), before)
+    before.sum().backward()
+    assert x.grad is not None
+    assert bool(x.grad.any())

@@ -10,7 +10,7 @@ from limbeck_client.owner import Owner
 from limbeck_client.policy import Policy, read_policy
 from limbeck_common.config import Recipe, Spec
 from limbeck_common.errors import PolicyError, SettingsError
-from limbeck_common.messages import Downlink, Kind, Rows, Uplink, soft_labels
+from limbeck_common.messages import NO_ROWS, Downlink, Kind, Rows, Uplink, parameters, soft_labels
 from limbeck_common.wire.codec import block_digest
 
 ROWS = Rows(np.arange(4))
@@ -36,6 +36,13 @@ def test_work_over_a_limit_is_refused_before_it_is_begun(policy: Policy, said: s
         policy.check_work(SPEC, DOWNLINK, answered=2)
     Policy(rows_a_round=4, epochs=5, rounds=3, memory=54).check_work(SPEC, DOWNLINK, answered=2)
     Policy(rounds=0).check_work(SPEC, Downlink("f", 4, closing=True), answered=2)
+
+
+def test_a_teaching_of_weights_counts_by_its_size() -> None:
+    weights = Downlink("f", 3, parameters({"w": np.zeros((2, 3)), "b": np.zeros(3)}), NO_ROWS)
+    Policy(memory=36).check_work(SPEC, weights, answered=2)  # nine values of four bytes
+    with pytest.raises(PolicyError, match="bytes a round: 36; expected at most 35"):
+        Policy(memory=35).check_work(SPEC, weights, answered=2)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +87,14 @@ def test_the_ledger_counts_an_uplink_once_and_outlives_a_torn_line(tmp_path: Pat
         0,
     )
     assert isinstance(first, Release)
+
+
+def test_an_uplink_of_no_rows_is_written_as_plain_json(tmp_path: Path) -> None:
+    empty = soft_labels(NO_ROWS, np.zeros((0, 2), np.float32))
+    ledger = Ledger(tmp_path)
+    ledger.write(describe(Uplink("f", "a", 1, empty, {}, block_digest(empty))))
+    assert "Infinity" not in ledger.file.read_text()
+    assert ledger.answered("f", besides=0) == 0
 
 
 def test_a_round_that_is_done_again_after_a_crash_counts_once(tmp_path: Path) -> None:

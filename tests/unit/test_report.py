@@ -7,10 +7,17 @@ from typing import Any
 
 import pytest
 
+from limbeck_common.config import MethodSpec
 from limbeck_common.errors import SetupError
-from limbeck_lab.chart import Series, Unit, axis, bar_chart, line_chart
-from limbeck_lab.report import CLIENT_COLUMNS, write_report
+from limbeck_lab.chart import Series, Unit, axis, bar_chart, line_chart, log_axis
+from limbeck_lab.comparison_report import write_comparison
+from limbeck_lab.figure import byte_text
+from limbeck_lab.plan import Entry, Plan
+from limbeck_lab.report import write_report
 from limbeck_lab.results import ClientSummary, RoundRecord, ServerRecord, Summary, append
+from limbeck_lab.run_charts import CLIENT_COLUMNS
+from limbeck_lab.spread_chart import Row, row_chart
+from limbeck_server.settings import Settings
 
 SETTINGS = {"spec": {"name": "ward-7", "method": {"name": "dsfl"}, "data": {"dataset": "digits"}}}
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -100,6 +107,8 @@ def test_a_finished_run_tells_its_headline_figures(tmp_path: Path) -> None:
     assert "Mean client 85.0 % with the federation; 60.0 % alone: +25.0 points" in text
     assert "3.0 MB 2.0 MB up, 1.0 MB down, counted on the socket" in text
     assert "33.1 s 3 rounds" in text
+    assert "learn from the last teaching (2.1 MB, with what came late)" in text
+    assert "With the federation: worst 80.0 %, median 85.0 %, best 90.0 %." in text
     assert "one cnn 50.0 % 80.0 % +30.0 1.0 MB 400 kB" in text
     assert "worst 50.0 % 80.0 % +20.0 median 60.0 % 85.0 % +25.0 best 70.0 % 90.0 % +30.0" in text
 
@@ -115,11 +124,11 @@ def test_an_interrupted_run_says_so_and_shows_how_far_it_came(tmp_path: Path, ro
 def test_every_chart_has_a_title_a_description_and_a_table_behind_it(tmp_path: Path) -> None:
     page = Page(write_report(make_run(tmp_path, 5)))
     charts = [one for one in page.all("svg") if one.get("role") == "img"]
-    assert len(charts) == 4  # three, the first in two sizes
+    assert len(charts) == 5  # four, the first in two sizes
     identifiers = {one["id"] for one in page.all("title") + page.all("desc") if "id" in one}
     for one in charts:
         assert set((one["aria-labelledby"] or "").split()) <= identifiers
-    assert len(page.all("table")) == 4
+    assert len(page.all("table")) == 5
     assert "5 65.0 % 55.0 % 55.0 % 55.0 % 55.0 % 55.0 % 55.0 %" in page.text
     assert "5 1,500,000 65.0 %" in page.text
     assert "5 100,000 200,000" in page.text
@@ -167,6 +176,83 @@ def test_bad_settings_are_refused_by_name(tmp_path: Path, content: bytes | None)
 def test_many_clients_do_not_widen_the_table(tmp_path: Path) -> None:
     page = Page(write_report(make_run(tmp_path, 1, clients=CLIENT_COLUMNS + 1)))
     assert f"All {CLIENT_COLUMNS + 1} clients' figures are in metrics.jsonl" in page.text
+
+
+def make_comparison(folder: Path, methods: int, done: int) -> Path:
+    """Write a comparison whose first `done` runs have ended."""
+    entries = {
+        f"method-{number}": Entry(settings=Settings(method=MethodSpec(name=f"method-{number}")), models=("mlp",))
+        for number in range(methods)
+    }
+    plan = Plan(seeds=2, clients=2, target=0.62, variants=entries)
+    (folder / "settings.json").write_text(plan.model_dump_json())
+    for job in list(plan.jobs())[:done]:
+        job.folder(folder).mkdir(parents=True)
+        make_run(job.folder(folder), 3)
+        finish(
+            job.folder(folder),
+            ClientSummary(name="client-0", model="mlp", federated=0.5 + job.seed / 10, bytes_up=450_000, bytes_down=0),
+            ClientSummary(name="client-1", model="mlp", federated=0.9, bytes_up=450_000, bytes_down=0),
+        )
+    return folder
+
+
+def test_a_comparison_shows_every_variant_with_its_spreads(tmp_path: Path) -> None:
+    path, comparison = write_comparison(make_comparison(tmp_path, 12, 23))
+    page = Page(path)
+    assert "12 variants on digits, 2 clients, seeds 0 to 1" in page.text
+    assert "23 of 24 runs have come to their end" in page.text
+    assert "method-3 91.0 72.5 (70.0-75.0) 55.0 / 72.5 / 90.0 450 kB 300 kB 33.1 s" in page.text
+    assert "seeds that are missing: method-11 1" in page.text
+    assert len([one for one in page.all("svg") if one.get("role") == "img"]) == 8  # seven, the first in two sizes
+    assert {one["href"] for one in page.all("a")} == {
+        f"{score.label}/seed-{run.seed}/report.html" for score in comparison.scores for run in score.runs
+    }
+    assert all((tmp_path / str(one["href"])).parent.is_dir() for one in page.all("a"))
+    source = path.read_text(encoding="utf-8")
+    assert not re.search(r"https?:|//[a-z]|@import|url\(|<script|<img|<iframe", source)
+    assert json.loads((tmp_path / "comparison.json").read_text())["scores"][3]["target_bytes"]["median"] == 300_000
+
+
+@pytest.mark.parametrize(("methods", "done"), [(1, 0), (1, 1), (2, 1)])
+def test_a_comparison_is_shown_as_far_as_it_came(tmp_path: Path, methods: int, done: int) -> None:
+    text = Page(write_comparison(make_comparison(tmp_path, methods, done))[0]).text
+    assert f"{done} of {2 * methods} runs have come to their end" in text
+    assert ("Nothing to draw yet" in text) == (done == 0)
+
+
+@pytest.mark.parametrize(
+    ("span", "labels"),
+    [
+        ((1000, 1000), ["1 kB", "2 kB"]),
+        ((101_000, 390_000), ["100 kB", "200 kB", "500 kB"]),
+        ((900, 3_000_000), ["1 kB", "10 kB", "100 kB", "1 MB"]),
+        ((1, 5e12), ["1 B", "1 kB", "1 MB", "1 GB", "1 TB"]),
+    ],
+)
+def test_a_logarithmic_axis_covers_the_data(span: tuple[float, float], labels: list[str]) -> None:
+    scale = log_axis("", span, byte_text)
+    assert [label for _, label in scale.ticks] == labels
+    assert 0 < scale.low <= span[0] <= span[1] <= scale.high
+    assert scale.place(scale.low, 0, 100) == 0
+    assert scale.place(scale.high, 0, 100) == pytest.approx(100)
+    assert scale.place((scale.low * scale.high) ** 0.5, 0, 100) == pytest.approx(50)
+
+
+def test_rows_of_whiskers_stand_in_order_inside_the_plot() -> None:
+    scale = axis("", (0, 10), Unit())
+    drawing = row_chart([Row("first", "s0", 0, 5, 10), "empty", Row("a" * 99, "s1", 2, None, 3)], scale, 440)
+    assert [mark.label for mark in drawing.marks] == ["first", "a" * 99]
+    first, last = drawing.marks
+    assert f"M{drawing.left:.1f} " in first.path
+    assert f"H{drawing.right:.1f}" in first.path
+    ((x, y),) = first.dots
+    assert drawing.left < x < drawing.right
+    assert drawing.top < y < drawing.bottom
+    assert last.dots == ()
+    levels = [at for at, _ in drawing.y_ticks]
+    assert levels == sorted(levels)
+    assert all(len(label) < 30 for _, label in drawing.y_ticks)
 
 
 @pytest.mark.parametrize(

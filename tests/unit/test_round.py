@@ -72,7 +72,7 @@ def _tell(each: fact.Fact) -> str:
             return f"extended until {each.deadline:g}"
         case fact.Closed() | fact.Taught():
             return f"{each.kind} {each.round}"
-        case fact.Joined() | fact.Evicted():
+        case fact.Joined() | fact.Evicted() | fact.Revoked():
             return f"{each.kind} {each.client}"
     return each.kind
 
@@ -219,6 +219,35 @@ def test_more_are_asked_than_are_needed_and_the_first_close_the_round() -> None:
     )
 
 
+def test_no_more_than_the_most_are_counted() -> None:
+    shows(
+        """
+        at 1 tick a b c     -> opened round 1 for a b c until 11
+        at 2 deliver c 1 x  -> accepted
+        at 2 deliver a 1 x  -> accepted
+        at 2 deliver b 1 x  -> late
+        at 2 deliver a 1 x  -> duplicate
+        at 2 tick a b c     -> closed 1
+        """,
+        round=Bounds(1, 2, 0, 10),
+    )
+
+
+def test_over_selection_asks_a_share_and_closes_at_what_is_needed() -> None:
+    """Two of three asked, one needed and enough: the other is the spare."""
+    shows(
+        """
+        at 1 tick a b c     -> opened round 1 for b c until 11
+        at 2 deliver c 1 x  -> accepted
+        at 2 tick a b c     -> closed 1
+        at 3 deliver b 1 x  -> late
+        """,
+        sample_ratio=0.67,
+        seed=1,
+        round=Bounds(1, 1, 0, 10),
+    )
+
+
 def test_a_share_of_the_clients_takes_part_and_the_seed_says_which() -> None:
     shows(
         """
@@ -280,6 +309,41 @@ def test_an_evicted_client_that_is_still_there_opens_no_round() -> None:
     """)
 
 
+def test_a_revoked_client_is_not_waited_for_and_may_join_again() -> None:
+    shows("""
+        at 1 tick a b c     -> opened round 1 for a b c until 11
+        at 2 deliver a 1 x  -> accepted
+        at 3 revoke b       -> revoked b
+        at 3 revoke b
+        at 3 revoke z
+        at 4 deliver b 1 x  -> MembershipError: b is not a member
+        at 5 deliver c 1 x  -> accepted
+        at 5 tick a b c     -> closed 1
+        at 6 taught t       -> taught 1
+        at 6 join b         -> joined b
+        at 6 tick a b       -> opened round 2 for a b until 16
+        at 7 deliver b 2 x  -> accepted
+    """)
+
+
+def test_a_daemon_that_was_away_for_an_hour_gives_everyone_the_whole_time_again() -> None:
+    shows("""
+        at    1 tick a b c    -> opened round 1 for a b c until 11
+        at    2 deliver a 1 x -> accepted
+        at 3602 restart       -> restarted
+        at 3602 tick a b c
+        at 3603 deliver b 1 x -> accepted
+        at 3611 tick a b c
+        at 3612 tick a b c    -> closed 1
+    """)
+    shows("""
+        at    1 restart  -> restarted
+        at 3601 restart  -> restarted
+        at 3700 tick a
+        at 3701 tick a   -> failed: 1 of at least 2 clients present after 100 s in the lobby
+    """)
+
+
 def test_a_pause_moves_the_deadline_and_uplinks_are_taken_meanwhile() -> None:
     shows("""
         at  1 tick a b c    -> opened round 1 for a b c until 11
@@ -301,6 +365,20 @@ def test_a_pause_stops_the_clock_of_the_lobby() -> None:
         at 101 resume  -> resumed
         at 199 tick a
         at 200 tick a  -> failed: 1 of at least 2 clients present after 100 s in the lobby
+    """)
+
+
+def test_a_pause_that_began_in_the_phase_before_gives_this_phase_no_more_than_its_own_time() -> None:
+    shows("""
+        at   1 tick a b       -> opened round 1 for a b until 11
+        at   2 deliver a 1 x  -> accepted
+        at   2 deliver b 1 x  -> accepted
+        at   2 tick a b       -> closed 1
+        at   3 pause          -> paused
+        at  50 taught t       -> taught 1
+        at  60 resume         -> resumed
+        at 159 tick a
+        at 160 tick a         -> failed: 1 of at least 2 clients present after 100 s in the lobby
     """)
 
 

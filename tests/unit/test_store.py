@@ -2,26 +2,31 @@
 
 import asyncio
 import contextlib
+import gc
+import shutil
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from full_disk import full_disk
 
-from limbeck_common.errors import SettingsError, SetupError
+from limbeck_common.errors import SettingsError, SetupError, StoreFullError
 from limbeck_common.messages import Block, FileArray, Kind, Rows, Space, parameters, soft_labels
 from limbeck_common.seeds import Sample
 from limbeck_common.wire.codec import block_digest
 from limbeck_server import facts as fact
 from limbeck_server.journal import Journal
-from limbeck_server.store import INLINE_BYTES, TEACHER, Filed, Store
+from limbeck_server.store import INLINE_BYTES, RESERVE_BYTES, TEACHER, Filed, Store
 
 FACTS = [
     fact.Founded(at=1.5, federation_id="f"),
     fact.Joined(at=2, client="a"),
     fact.Opened(at=3, round=1, participants=("a", "b"), deadline=9.25),
     fact.Kept(at=4, round=1, client="a", digest="ab12", figures={"loss": 0.1}, group="cnn"),
+    fact.Late(at=4.5, round=1, client="b"),
     fact.Extended(at=5, deadline=20),
     fact.Closed(at=6, round=1),
     fact.Taught(at=7, round=1, digest="cd", digests={"": "cd"}, groups={"b": "mlp"}),
@@ -32,6 +37,7 @@ FACTS = [
     fact.Resumed(at=9),
     fact.Restarted(at=9.5),
     fact.Evicted(at=10, client="b"),
+    fact.Revoked(at=10.5, client="a"),
     fact.Ended(at=11, state="failed", reason="as it happens"),
 ]
 
@@ -126,7 +132,7 @@ def test_files_that_were_never_committed_are_swept_at_the_start(tmp_path: Path) 
     values = np.ones((INLINE_BYTES, 1), np.float32)
     large = soft_labels(Rows(np.arange(len(values))), store.collect([values]))
     store.commit([], [Filed(1, TEACHER, large)])
-    store.new_file().write_bytes(b"the half of an upload")
+    store.new_file(20).write_bytes(b"the half of an upload")
     assert len(list(store.blocks.iterdir())) == 2
     store.close()
     store = Store(tmp_path)
@@ -208,6 +214,47 @@ def test_commits_are_synchronous(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_folder_in_the_place_of_a_block_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "blocks" / "lost+found").mkdir(parents=True)
+    Store(tmp_path).close()
+    assert (tmp_path / "blocks" / "lost+found").is_dir()
+
+
+@pytest.mark.parametrize("where", ["/dev/null/x", "a-file"])
+def test_a_folder_that_cannot_be_used_is_named_in_one_line(
+    tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a-file").touch()
+    with pytest.raises(
+        SettingsError, match=rf"^{where} cannot be used: .*; expected a folder to write to; name"
+    ) as told:
+        Store(Path(where))
+    assert "\n" not in str(told.value)
+
+
+def test_without_room_for_it_a_block_is_refused_before_it_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    free = RESERVE_BYTES + 1000
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    assert not store.new_file(1000).exists()
+    with pytest.raises(StoreFullError, match=f"has {free} bytes left; expected {free + 1}; try again when"):
+        store.new_file(1001)
+    with pytest.raises(SetupError, match="a teaching cannot be stored: the server's disk has"):
+        store.collect([np.ones((INLINE_BYTES, 1), np.float32)])
+    store.close()
+
+
+def test_a_teaching_that_the_disk_does_not_take_is_no_traceback(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    store.blocks = full_disk(tmp_path / "full")
+    with pytest.raises(SetupError, match=r"a teaching cannot be stored: .*No space left on device; see to the disk"):
+        store.collect([np.ones((INLINE_BYTES, 1), np.float32)])
+    store.close()
+
+
 class Counting(Store):
     """Counts its commits, and fails on demand."""
 
@@ -217,7 +264,8 @@ class Counting(Store):
     def commit(self, facts: Iterable[fact.Fact], filed: Iterable[Filed] = ()) -> None:
         self.commits += 1
         if self.broken:
-            raise sqlite3.OperationalError("disk I/O error")
+            with self._engine.begin() as connection:  # what a full disk says, in the form in which it says it
+                connection.exec_driver_sql("SELECT abs(-9223372036854775808)")
         super().commit(facts, filed)
 
 
@@ -276,10 +324,31 @@ def test_a_store_that_fails_is_told_to_all_who_wait(tmp_path: Path) -> None:
             told_later = await asyncio.gather(journal.append([]), return_exceptions=True)
         for error in (*told, *told_later):
             assert isinstance(error, SetupError)
-            assert str(error).startswith("the journal cannot be written: disk I/O error; see to the disk")
+            said = "the journal cannot be written: integer overflow; see to the disk, then start the daemon again"
+            assert str(error) == said
 
     asyncio.run(main())
     assert store.facts() == [joined(1)]
+    store.close()
+
+
+def test_a_failure_that_nobody_waits_for_leaves_no_noise(tmp_path: Path) -> None:
+    store = Counting(tmp_path)
+    noise = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: noise.append(context))
+        journal = Journal(store)
+        store.broken = True
+        journal.append([joined(1)])
+        with pytest.raises(SetupError):
+            await journal.run()
+        journal.append([joined(2)])
+        gc.collect()
+
+    asyncio.run(main())
+    gc.collect()
+    assert noise == []
     store.close()
 
 
@@ -302,6 +371,21 @@ def test_a_dropped_round_takes_its_uplinks_and_their_files_and_leaves_the_teachi
     assert list(store.blocks.iterdir()) == []
     assert store.teaching(1) is not None
     assert len(list(store.uplinks(2))) == 1
+    store.close()
+
+
+def test_nothing_of_a_dropped_uplink_is_left_in_the_store(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    values = np.full((1000, 10), 0.1, np.float32)
+    needle = values[:50].tobytes()
+    store.commit([], [Filed(1, "a", soft_labels(Rows(np.arange(1000)), values))])
+
+    def left() -> list[str]:
+        return [path.name for path in sorted(tmp_path.iterdir()) if path.is_file() and needle in path.read_bytes()]
+
+    assert left() == ["journal.sqlite-wal"]
+    store.commit([fact.Dropped(at=1, round=1)])
+    assert left() == []
     store.close()
 
 

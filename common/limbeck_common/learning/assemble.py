@@ -14,7 +14,7 @@ from limbeck_common.learning.datasets import Examples, PartyData, load_party
 from limbeck_common.learning.learner import Learner
 from limbeck_common.named import call_named, is_named, load_named
 
-BUILT_IN = ("cnn", "forest", "mlp", "resnet8", "resnet18")
+BUILT_IN = ("cnn", "cnn-dsfl", "forest", "mlp", "resnet8", "resnet18")
 
 
 def make_learner(model: str, spec: Spec, seed: int, device: str = "auto") -> Learner:

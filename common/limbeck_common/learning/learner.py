@@ -47,6 +47,12 @@ class WeightLearner(Learner, Protocol):
     def parameters(self) -> State:
         """Return the model's parameters and running averages, float32, by name."""
 
+    def frozen(self) -> Callable[[Any], Any]:
+        """Return the model as it is now, from inputs as a penalty gets them to logits, [rows, classes], torch's both.
+
+        Its weights never change; gradients pass through it to the inputs.
+        """
+
     def load_parameters(self, parameters: Mapping[str, NDArray[Any]]) -> None:
         """Set what `parameters` returned, of this or another learner of the same model."""
 

@@ -6,7 +6,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from limbeck_common.learning.pooling import max_pool2
 
-MODELS = ("cnn", "mlp", "resnet8", "resnet18")
+MODELS = ("cnn", "cnn-dsfl", "mlp", "resnet8", "resnet18")
 _SMALL_SIDE = 16  # pixels: below it two unpadded 5 x 5 convolutions leave nothing
 
 
@@ -23,6 +23,8 @@ def build_model(name: str, sample_shape: tuple[int, ...], classes: int) -> nn.Mo
             return nn.Sequential(nn.Flatten(), nn.Linear(inputs, 128), nn.ReLU(), nn.Linear(128, classes))
         case "cnn":
             return CNN(channels, (height, width), classes)
+        case "cnn-dsfl":
+            return DSFLCNN(channels, (height, width), classes)
         case "resnet8":
             return ResNet8(channels, classes)
         case "resnet18":
@@ -39,12 +41,10 @@ class CNN(nn.Module):
 
     def __init__(self, channels: int, size: tuple[int, int], classes: int) -> None:
         super().__init__()
-        kernel, padding = (3, 1) if min(size) < _SMALL_SIDE else (5, 0)
+        kernel, padding, pixels = _convolutions(size)
         self.conv1 = nn.Conv2d(channels, 6, kernel, padding=padding)
         self.conv2 = nn.Conv2d(6, 16, kernel, padding=padding)
-        lost = kernel - 1 - 2 * padding
-        height, width = (((side - lost) // 2 - lost) // 2 for side in size)
-        self.fc1 = nn.Linear(16 * height * width, 120)
+        self.fc1 = nn.Linear(16 * pixels, 120)
         self.fc2 = nn.Linear(120, 84)
         self.fc3 = nn.Linear(84, classes)
 
@@ -55,6 +55,41 @@ class CNN(nn.Module):
         x = F.relu(self.fc1(x.flatten(1)))
         out: Tensor = self.fc3(F.relu(self.fc2(x)))
         return out
+
+
+class DSFLCNN(nn.Module):
+    """The network of DS-FL's paper (arXiv 2008.06180) for MNIST, where it has 583,242 parameters.
+
+    Two 5 x 5 convolutions of 32 and 64 channels and a linear layer of 512, each with ReLU and batch normalisation, the
+    convolutions with 2 x 2 max pooling; then a linear layer. Small images as in `CNN`.
+    """
+
+    def __init__(self, channels: int, size: tuple[int, int], classes: int) -> None:
+        super().__init__()
+        kernel, padding, pixels = _convolutions(size)
+        self.conv1 = nn.Conv2d(channels, 32, kernel, padding=padding)
+        self.norm1 = nn.BatchNorm2d(32)
+        self.conv2 = nn.Conv2d(32, 64, kernel, padding=padding)
+        self.norm2 = nn.BatchNorm2d(64)
+        self.fc1 = nn.Linear(64 * pixels, 512)
+        self.norm3 = nn.BatchNorm1d(512)
+        self.fc2 = nn.Linear(512, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits, shape [rows, classes]."""
+        x = max_pool2(self.norm1(F.relu(self.conv1(x))))
+        x = max_pool2(self.norm2(F.relu(self.conv2(x))))
+        x = self.norm3(F.relu(self.fc1(x.flatten(1))))
+        out: Tensor = self.fc2(x)
+        return out
+
+
+def _convolutions(size: tuple[int, int]) -> tuple[int, int, int]:
+    """Return kernel and padding of two convolutions, each before a pooling, and the pixels that are left at the end."""
+    kernel, padding = (3, 1) if min(size) < _SMALL_SIDE else (5, 0)
+    lost = kernel - 1 - 2 * padding
+    height, width = (((side - lost) // 2 - lost) // 2 for side in size)
+    return kernel, padding, height * width
 
 
 class _Block(nn.Module):

@@ -21,7 +21,7 @@ class Party:
     """A client, or the server's own model: a party without private data, which only learns from others.
 
     `notes` are what a method wants remembered of a party, arrays by name; they are kept with the learner. `build` makes
-    another learner of the named model, for a method that needs more than one.
+    another learner of the named model, or of the party's own for "", for a method that needs more than one.
     """
 
     spec: Spec
@@ -65,7 +65,7 @@ class Party:
 
     def distill(self, teaching: Block) -> None:
         """Train on the teaching's open rows towards its labels."""
-        self.distill_on(self.open_rows[teaching.rows], np.asarray(teaching.predictions[:]))
+        self.distill_on(self.open_rows[teaching.rows], np.asarray(teaching.predictions[:], np.float32))
 
     def distill_on(self, x: NDArray[np.generic], labels: NDArray[np.float32]) -> None:
         """Train on rows of any origin, [rows, *sample_shape], towards soft labels, [rows, classes]."""
@@ -120,13 +120,17 @@ class Party:
     def other(self, name: str, model: str) -> "Party":
         """Return this party with another learner, of the given model; the same one at each call with the name."""
         if name not in self._others:
-            if self.build is None:
-                raise UserCodeError(f"this party cannot build a {model}")
-            other = Party(self.spec, self.build(model), self.data)
+            other = self.fresh(model)
             if name in self._waiting:
                 other.load_state(self._waiting.pop(name))
             self._others[name] = other
         return self._others[name]
+
+    def fresh(self, model: str = "") -> "Party":
+        """Return this party with an untrained learner of the given model, "" for its own; each time the same bits."""
+        if self.build is None:
+            raise UserCodeError(f"this party cannot build a {model or 'second learner'}")
+        return Party(self.spec, self.build(model), self.data)
 
     def measure(self, prefix: str = "") -> dict[str, float]:
         """Return accuracy and loss of each learner on the party's test rows; nothing where it has none."""

@@ -1,5 +1,6 @@
 """The default learner: a torch module, its two optimizers and its own random state."""
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -67,6 +68,16 @@ class TorchLearner:
         """Return the module's parameters and buffers of real numbers; see `WeightLearner`."""
         state = self.module.state_dict()
         return {name: _copy(value.float()) for name, value in state.items() if value.is_floating_point()}
+
+    def frozen(self) -> Callable[[Tensor], Tensor]:
+        """Return the module as it is now, as a function; see `WeightLearner`."""
+        module = copy.deepcopy(self.module).eval().requires_grad_(requires_grad=False)
+
+        def run(inputs: Tensor) -> Tensor:
+            logits: Tensor = module(inputs.to(self.device))
+            return logits.to(inputs.device)
+
+        return run
 
     def load_parameters(self, parameters: Mapping[str, NDArray[Any]]) -> None:
         """Set parameters and buffers; see `WeightLearner`."""

@@ -14,9 +14,9 @@ from limbeck_common.wire.codec import block_digest
 def visit(method: Method, party: Party, downlink: Downlink, client: str) -> Uplink:
     """Learn from the teaching, then train and predict what is wanted.
 
-    Metrics: `accuracy` and `loss` on the party's test rows at the visit's end, `distilled_accuracy` and
-    `distilled_loss` between the two steps, `seconds` for all. Clients are evaluated every `evaluate_every` rounds and
-    at the end, the server's own model always.
+    Metrics: `Method.figures`, `accuracy` and `loss` on the party's test rows among them, at the visit's end,
+    `distilled_accuracy` and `distilled_loss` between the two steps, `seconds` for all. Clients are evaluated every
+    `evaluate_every` rounds and at the end, the server's own model always.
 
     Raises:
         UserCodeError: the learner raised.
@@ -34,6 +34,6 @@ def visit(method: Method, party: Party, downlink: Downlink, client: str) -> Upli
     if downlink.wanted is not None:
         block = method.contribute(party, downlink.wanted, downlink.round)
     if due:
-        metrics |= party.measure()
+        metrics |= method.figures(party)
     metrics["seconds"] = time.monotonic() - began
     return Uplink(downlink.federation_id, client, downlink.round, block, metrics, block_digest(block))

@@ -78,9 +78,9 @@ def _open(order: dict[str, Any]) -> Party:
     data = make_data(order["data"], spec, order["part"], root)
 
     def build(model: str) -> Learner:
-        return make_learner(model, spec, learner_seed(spec, order["party"]), order["device"])
+        return make_learner(model or order["model"], spec, learner_seed(spec, order["party"]), order["device"])
 
-    return Party(spec, build(order["model"]), data, build)
+    return Party(spec, build(""), data, build)
 
 
 def _read_block(file: Path, open_rows: int) -> Block:

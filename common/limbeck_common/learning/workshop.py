@@ -58,4 +58,5 @@ async def _start() -> asyncio.subprocess.Process:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=_LINE_LIMIT,
+        start_new_session=True,  # Ctrl-C is for its owner, which ends it in its own time
     )

@@ -30,19 +30,29 @@ class DSFL(RobustMethod):
     temperature: Annotated[PositiveFloat, Field(description="T of the entropy reduction")] = 0.1
     beta: Annotated[PositiveFloat, Field(description="exponent of enhanced ERA")] = 1.5
     open_per_round: Annotated[PositiveInt, Field(description="open rows a round")] = 1000
+    half: Annotated[bool, Field(description="labels of 16 bits both ways, for half the bytes")] = False
 
     def plan(self, ground: Ground, number: int) -> Task:
         """Server: sample the round's open rows o_r, uniformly and without replacement."""
-        return Task(Space.OPEN, Kind.PROBABILITIES, open_rows(ground, number, self.open_per_round))
+        return self.asking(open_rows(ground, number, self.open_per_round))
+
+    def asking(self, rows: Rows) -> Task:
+        """Server: ask for the soft labels of `rows`."""
+        return Task(Space.OPEN, Kind.PROBABILITIES, rows, dtype=self.element)
+
+    @property
+    def element(self) -> str:
+        """The type of a label's numbers, as NumPy writes it."""
+        return "<f2" if self.half else "<f4"
 
     def contribute(self, party: Party, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
         """Client: 1. update the model on the private data; 2. predict soft labels for the open rows."""
         party.fit()
-        return soft_labels(wanted, party.predict(wanted))
+        return soft_labels(wanted, party.predict(wanted).astype(self.element))
 
     def teach(self, gathered: Gathered) -> Teaching:
         """Server: 4. aggregate the soft labels t_k into the teaching, shape [open_per_round, classes]."""
-        labels = (self.sharpen(mean).astype(np.float32) for mean in self.means(gathered))
+        labels = (self.sharpen(mean).astype(self.element) for mean in self.means(gathered))
         return Teaching.to_all(soft_labels(gathered.task.wanted, gathered.collect(labels)))
 
     def learn(self, party: Party, teaching: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
@@ -56,7 +66,7 @@ class DSFL(RobustMethod):
         return era(mean, self.temperature) if self.aggregation == "era" else eera(mean, self.beta)
 
 
-def open_rows(ground: Ground, number: int, count: int) -> Rows:
+def open_rows(ground: Ground | Party, number: int, count: int) -> Rows:
     """Return round `number`'s sample of `count` open rows, or of all where there are fewer."""
     spec = ground.spec
     return Rows.drawn(Sample(derive(spec.seed, "open rows", number), min(count, spec.open_rows), spec.open_rows))

@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from limbeck_common.config import Section, Spec
@@ -61,7 +60,7 @@ class Gathered(Protocol):
     def stacks(self) -> Iterator[NDArray[Any]]:
         """Yield slices of all the predictions, shape [clients, rows, classes], clients by name. None may be partial."""
 
-    def collect(self, parts: Iterable[NDArray[np.float32]]) -> Tensor:
+    def collect(self, parts: Iterable[NDArray[Any]]) -> Tensor:
         """Return slices of rows as one array: in memory, or in a file where it is large."""
 
 
@@ -94,7 +93,9 @@ class Method(Section, ABC):
     def refine(self, party: Party, uplinks: Callable[[], Iterator[Block]], teaching: Teaching) -> Teaching:  # noqa: ARG002
         """Server, in the process of its own model: better a teaching with what only a model can do.
 
-        `uplinks` yields the round's blocks by client name, one in memory at a time; it may be called again.
+        `uplinks` yields the round's blocks by client name, one in memory at a time; it may be called again. The party
+        has learned what the rounds before taught. A block for the group SERVER is what it will `learn` from this one;
+        after a restart that is all that is left of the call.
         """
         return teaching
 
@@ -108,6 +109,10 @@ class Method(Section, ABC):
     @abstractmethod
     def contribute(self, party: Party, wanted: Rows, number: int) -> Block:
         """Client: train on the private data, and return the block that round `number` asks for."""
+
+    def figures(self, party: Party) -> dict[str, float]:
+        """Client, and the server's own model: return what a visit reports of the party's learners."""
+        return party.measure()
 
     @abstractmethod
     def learn(self, party: Party, teaching: Block, number: int) -> None:

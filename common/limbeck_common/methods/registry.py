@@ -6,22 +6,34 @@ from pydantic import ValidationError
 
 from limbeck_common.config import MethodSpec, Spec
 from limbeck_common.errors import MethodError
+from limbeck_common.methods.cfd import CFD
 from limbeck_common.methods.comet import COMET
+from limbeck_common.methods.datafree import DataFree
 from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.methods.fd import FD
 from limbeck_common.methods.fedavg import FedAvg
+from limbeck_common.methods.feddf import FedDF
+from limbeck_common.methods.fedkd_ts import FedKDTS
 from limbeck_common.methods.fedmd import FedMD
+from limbeck_common.methods.local import Local
 from limbeck_common.methods.method import Method
+from limbeck_common.methods.scarlet import Scarlet
 from limbeck_common.methods.selective_fd import SelectiveFD
 from limbeck_common.named import is_named, load_named
 from limbeck_common.seeds import derive
 
 METHODS: dict[str, type[Method]] = {
+    "cfd": CFD,
     "comet": COMET,
+    "datafree": DataFree,
     "dsfl": DSFL,
     "fd": FD,
     "fedavg": FedAvg,
+    "feddf": FedDF,
+    "fedkd_ts": FedKDTS,
     "fedmd": FedMD,
+    "local": Local,
+    "scarlet": Scarlet,
     "selective_fd": SelectiveFD,
 }
 

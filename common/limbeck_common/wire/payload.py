@@ -3,6 +3,7 @@
 A payload is gathered in memory, or in a file once it is large: then the receiver's memory does not grow with it.
 """
 
+import contextlib
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ from limbeck_common.messages import FileArray, Tensor, slices
 
 CHUNK_BYTES = 1 << 18
 HEAD_BYTES = 1 << 16  # that a head may have beside its row numbers
+GO_AHEAD = ("limbeck-go-ahead", "1")  # initial metadata: the head is taken, the rest of the payload may come
 
 
 def chunks(tensors: Sequence[Tensor]) -> Iterator[bytes]:
@@ -36,7 +38,7 @@ def message_bytes(open_rows: int) -> int:
 class Payload:
     """Gathers the chunks of a payload whose size, in bytes, the head declared.
 
-    Up to `inline` bytes lie in memory; more go to the file that `new_file` names, where it is given.
+    Up to `inline` bytes lie in memory; more go to the file that `new_file(size)` names, where it is given.
 
     Raises:
         SizeError: the head declares more than `limit` bytes, or more arrive than it declared.
@@ -44,12 +46,12 @@ class Payload:
     """
 
     def __init__(
-        self, size: int, limit: int, new_file: Callable[[], Path] | None = None, inline: int = 1 << 20
+        self, size: int, limit: int, new_file: Callable[[int], Path] | None = None, inline: int = 1 << 20
     ) -> None:
         if size > limit:
             raise SizeError(f"a payload of {size} bytes", expected=f"at most {limit}")
         self.size = size
-        self.path = new_file() if new_file is not None and size > inline else None
+        self.path = new_file(size) if new_file is not None and size > inline else None
         self._filled = 0
         self._memory = bytearray(0 if self.path else size)
         self._file: BinaryIO | None = self.path.open("wb") if self.path else None
@@ -93,7 +95,8 @@ class Payload:
     def discard(self) -> None:
         """Drop the payload, and its file if it has one."""
         if self._file:
-            self._file.close()
+            with contextlib.suppress(OSError):  # a full disk cannot take what is still buffered
+                self._file.close()
         if self.path:
             self.path.unlink(missing_ok=True)
 

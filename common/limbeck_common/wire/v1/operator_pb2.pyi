@@ -11,7 +11,7 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class StatusResponse(_message.Message):
-    __slots__ = ("federation_id", "phase", "reason", "round", "rounds", "paused", "clients", "deadline_seconds")
+    __slots__ = ("federation_id", "phase", "reason", "round", "rounds", "paused", "clients", "deadline_seconds", "waits_for", "waits_until", "then")
     FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -20,6 +20,9 @@ class StatusResponse(_message.Message):
     PAUSED_FIELD_NUMBER: _ClassVar[int]
     CLIENTS_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    WAITS_FOR_FIELD_NUMBER: _ClassVar[int]
+    WAITS_UNTIL_FIELD_NUMBER: _ClassVar[int]
+    THEN_FIELD_NUMBER: _ClassVar[int]
     federation_id: str
     phase: str
     reason: str
@@ -28,10 +31,13 @@ class StatusResponse(_message.Message):
     paused: bool
     clients: _containers.RepeatedCompositeFieldContainer[ClientStatus]
     deadline_seconds: float
-    def __init__(self, federation_id: _Optional[str] = ..., phase: _Optional[str] = ..., reason: _Optional[str] = ..., round: _Optional[int] = ..., rounds: _Optional[int] = ..., paused: _Optional[bool] = ..., clients: _Optional[_Iterable[_Union[ClientStatus, _Mapping]]] = ..., deadline_seconds: _Optional[float] = ...) -> None: ...
+    waits_for: str
+    waits_until: float
+    then: str
+    def __init__(self, federation_id: _Optional[str] = ..., phase: _Optional[str] = ..., reason: _Optional[str] = ..., round: _Optional[int] = ..., rounds: _Optional[int] = ..., paused: _Optional[bool] = ..., clients: _Optional[_Iterable[_Union[ClientStatus, _Mapping]]] = ..., deadline_seconds: _Optional[float] = ..., waits_for: _Optional[str] = ..., waits_until: _Optional[float] = ..., then: _Optional[str] = ...) -> None: ...
 
 class ClientStatus(_message.Message):
-    __slots__ = ("name", "present", "participates", "delivered", "silent_seconds", "bytes_up", "bytes_down", "evicted")
+    __slots__ = ("name", "present", "participates", "delivered", "silent_seconds", "bytes_up", "bytes_down", "evicted", "standing", "late_round", "returns")
     NAME_FIELD_NUMBER: _ClassVar[int]
     PRESENT_FIELD_NUMBER: _ClassVar[int]
     PARTICIPATES_FIELD_NUMBER: _ClassVar[int]
@@ -40,6 +46,9 @@ class ClientStatus(_message.Message):
     BYTES_UP_FIELD_NUMBER: _ClassVar[int]
     BYTES_DOWN_FIELD_NUMBER: _ClassVar[int]
     EVICTED_FIELD_NUMBER: _ClassVar[int]
+    STANDING_FIELD_NUMBER: _ClassVar[int]
+    LATE_ROUND_FIELD_NUMBER: _ClassVar[int]
+    RETURNS_FIELD_NUMBER: _ClassVar[int]
     name: str
     present: bool
     participates: bool
@@ -48,7 +57,10 @@ class ClientStatus(_message.Message):
     bytes_up: int
     bytes_down: int
     evicted: bool
-    def __init__(self, name: _Optional[str] = ..., present: _Optional[bool] = ..., participates: _Optional[bool] = ..., delivered: _Optional[bool] = ..., silent_seconds: _Optional[float] = ..., bytes_up: _Optional[int] = ..., bytes_down: _Optional[int] = ..., evicted: _Optional[bool] = ...) -> None: ...
+    standing: str
+    late_round: int
+    returns: int
+    def __init__(self, name: _Optional[str] = ..., present: _Optional[bool] = ..., participates: _Optional[bool] = ..., delivered: _Optional[bool] = ..., silent_seconds: _Optional[float] = ..., bytes_up: _Optional[int] = ..., bytes_down: _Optional[int] = ..., evicted: _Optional[bool] = ..., standing: _Optional[str] = ..., late_round: _Optional[int] = ..., returns: _Optional[int] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
     __slots__ = ("after_event",)

@@ -1,0 +1,169 @@
+"""CFD: federated distillation with quantised soft labels, delta coding and dual distillation.
+
+F. Sattler, A. Marban, R. Rischke, W. Samek, "CFD: Communication-Efficient Federated Distillation via Soft-Label
+Quantization and Delta Coding", IEEE Transactions on Network Science and Engineering, 2022 (arXiv 2012.00632). Clients
+send Q_b(Y_i), labels in steps of 1 / (2^b - 1) that still sum to 1; at b = 1 that is the likeliest class. The server
+distils their mean into its own model and teaches the quantised labels of that model. Both ways, on the same open rows
+in every round, only what has changed is sent.
+
+Departures: an uplink is coded against what was taught last, not against the client's own last uplink, so the
+server keeps no codes a client, and a restart or an absence breaks no chain. Changes are told by whole rows: a row of
+zeros, which is no code, stands for an unchanged one. Deflate packs the rest, in place of an arithmetic coder.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Annotated, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, PositiveInt
+
+from limbeck_common.errors import ValuesError
+from limbeck_common.learning.party import Party
+from limbeck_common.messages import SERVER, Block, Kind, Rows, Space, Task, Teaching, soft_labels
+from limbeck_common.methods.dsfl import open_rows
+from limbeck_common.methods.method import Gathered, Ground, Method
+
+Codes = NDArray[np.uint8]  # [rows, bytes a row]
+Bits = Annotated[int, Field(ge=1, le=8)]
+
+_SAME_ROWS = 0  # the round whose sample serves for all
+_BYTE = 256
+
+
+class CFD(Method):
+    """Quantised labels of the same open rows each round. Clients learn from the labels of the server's model."""
+
+    refines: ClassVar[bool] = True
+    bits_up: Annotated[Bits, Field(description="b of what clients send; 1: the class alone")] = 1
+    bits_down: Annotated[Bits, Field(description="b of what the server sends")] = 1
+    open_per_round: Annotated[PositiveInt, Field(description="open rows, the same each round")] = 1000
+
+    def plan(self, ground: Ground, number: int) -> Task:  # noqa: ARG002 - all rounds are alike
+        """Server: ask for codes of always the same open rows."""
+        rows = open_rows(ground, _SAME_ROWS, self.open_per_round)
+        width = code_bytes(ground.spec.classes, self.bits_up)
+        return Task(Space.OPEN, Kind.CODES, rows, dtype="|u1", columns=width)
+
+    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
+        """Client: train, predict, and send Q_b of the labels where it differs from what was taught."""
+        party.fit()
+        codes = encode(party.predict(wanted), self.bits_up)
+        taught = self._reference(party.notes.get("codes"), party.spec.classes)
+        return Block(Space.OPEN, wanted, Kind.CODES, (changes(codes, taught),))
+
+    def receive(self, ground: Ground, number: int, block: Block) -> Block:
+        """Server: return the labels that a client's codes stand for."""
+        classes, taught = ground.spec.classes, ground.teaching(number - 1)
+        reference = self._reference(None if taught is None else np.asarray(taught.predictions[:]), classes)
+        codes = applied(np.asarray(block.predictions[:]), reference)
+        return replace(block, kind=Kind.PROBABILITIES, values=(decode(codes, self.bits_up, classes),))
+
+    def teach(self, gathered: Gathered) -> Teaching:
+        """Server: average the labels, shape [open_per_round, classes]."""
+        labels = (mean.astype(np.float32) for mean in gathered.tally.means())
+        return Teaching.to_all(soft_labels(gathered.task.wanted, gathered.collect(labels)))
+
+    def refine(self, party: Party, uplinks: Callable[[], Iterator[Block]], teaching: Teaching) -> Teaching:  # noqa: ARG002
+        """Server's model: learn from the averages, and teach the clients its own quantised labels."""
+        means = teaching.blocks[""]
+        party.distill(means)
+        party.notes["ahead"] = np.ones(1, np.bool_)
+        labels = party.predict_on(party.open_rows[means.rows])
+        return Teaching({"": _coded(means, encode(labels, self.bits_down)), SERVER: means})
+
+    def brief(self, ground: Ground, number: int, group: str, learned: int) -> Block | None:
+        """Server: return the last round's codes; what has changed alone to a client that knows those before."""
+        taught, before = ground.teaching(number - 1, group), ground.teaching(number - 2, group)
+        if taught is None or before is None or learned < number - 1:
+            return taught
+        return _coded(taught, changes(np.asarray(taught.predictions[:]), np.asarray(before.predictions[:])))
+
+    def learn(self, party: Party, teaching: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
+        """Client: train towards the server model's labels. The server's model: towards the averages, unless it has."""
+        if teaching.kind is Kind.PROBABILITIES:
+            if party.notes.pop("ahead", None) is None:
+                party.distill(teaching)
+            return
+        codes = applied(np.asarray(teaching.predictions[:]), party.notes.get("codes"))
+        labels = decode(codes, self.bits_down, party.spec.classes)
+        party.notes["codes"] = codes
+        party.distill_on(party.open_rows[teaching.rows], labels)
+
+    def _reference(self, taught: Codes | None, classes: int) -> Codes | None:
+        """Return what was taught as clients would have sent it."""
+        if taught is None or self.bits_up == self.bits_down:
+            return taught
+        return encode(decode(taught, self.bits_down, classes), self.bits_up)
+
+
+def quantised(labels: NDArray[np.float32], bits: int) -> NDArray[np.int64]:
+    """Return Q_b(labels) as multiples of 1 / (2^b - 1) that sum to 2^b - 1 in each row, shape [rows, classes].
+
+    The nearest there are: each label is rounded down, and what lacks goes to the largest remainders, of equal ones to
+    the first class.
+    """
+    steps = 2**bits - 1
+    scaled = labels.astype(np.float64) * (steps / labels.sum(axis=1, keepdims=True, dtype=np.float64))
+    down = np.floor(scaled)
+    lacking = steps - down.sum(axis=1, keepdims=True)
+    rank = np.argsort(np.argsort(down - scaled, axis=1, kind="stable"), axis=1)
+    whole: NDArray[np.int64] = (down + (rank < lacking)).astype(np.int64)
+    return whole
+
+
+def code_bytes(classes: int, bits: int) -> int:
+    """Return the bytes of a row's code: one a class, or for b = 1 those of the class's number, counted from 1."""
+    return classes if bits > 1 else (classes.bit_length() + 7) // 8
+
+
+def encode(labels: NDArray[np.float32], bits: int) -> Codes:
+    """Return labels [rows, classes] as codes, in which no row is all zeros."""
+    steps = quantised(labels, bits)
+    if bits > 1:
+        return steps.astype(np.uint8)
+    number = steps.argmax(axis=1) + 1
+    places = range(code_bytes(labels.shape[1], bits))
+    return np.stack([number // _BYTE**place % _BYTE for place in places], axis=1).astype(np.uint8)
+
+
+def decode(codes: Codes, bits: int, classes: int) -> NDArray[np.float32]:
+    """Return the labels that codes stand for, shape [rows, classes].
+
+    Raises:
+        ValuesError: a row is no code.
+    """
+    whole = codes.astype(np.int64)
+    if bits == 1:
+        number = whole @ _BYTE ** np.arange(codes.shape[1])
+        good = (number >= 1) & (number <= classes)
+        labels = np.arange(1, classes + 1) == number[:, None]
+    else:
+        good = whole.sum(axis=1) == 2**bits - 1
+        labels = whole / (2**bits - 1)
+    if not good.all():
+        raise ValuesError(
+            f"row {int(np.argmin(good))} of the block is no code of {bits} bits and {classes} classes",
+            expected="quantised labels, or zeros for a row that is as it was taught",
+            remedy="check that both sides run the same version",
+        )
+    return np.asarray(labels, np.float32)
+
+
+def changes(codes: Codes, reference: Codes | None) -> Codes:
+    """Return the codes with zeros in the rows that are as in `reference`."""
+    if reference is None:
+        return codes
+    return np.where((codes != reference).any(axis=1, keepdims=True), codes, np.uint8(0))
+
+
+def applied(codes: Codes, reference: Codes | None) -> Codes:
+    """Return the codes whose `changes` from `reference` these are."""
+    if reference is None or reference.shape != codes.shape:
+        return codes
+    return np.where(codes.any(axis=1, keepdims=True), codes, reference)
+
+
+def _coded(block: Block, codes: Codes) -> Block:
+    return replace(block, kind=Kind.CODES, values=(codes,))

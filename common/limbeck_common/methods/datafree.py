@@ -1,0 +1,111 @@
+"""DENSE: distillation without any open data, from inputs that a generator makes.
+
+J. Zhang, C. Chen, B. Li, L. Lyu, S. Wu, S. Ding, C. Shen, C. Wu, "DENSE: Data-Free One-Shot Federated Learning",
+NeurIPS 2022 (arXiv 2112.12371), Algorithm 1. The ensemble is D(x) = 1/m * sum of f_k(x). Each epoch trains the
+generator G for T_G steps on L_CE + lambda_2 * L_div, with L_CE = CE(D(G(z)), y) and L_div = -mean of
+omega * KL(D(G(z)), f_S(G(z))), where omega is 1 where ensemble and student decide differently, else 0; then the
+student f_S is distilled on G's inputs towards D. Chosen over FedGen (Zhu et al. 2021, arXiv 2105.10056), which needs
+the clients' label counts, a split of every model at a common inner layer, and a generator on each client: DENSE needs
+the weights alone.
+
+Departures: it runs every round, as the paper allows for, and the student starts from the average by n_k. G is given the
+class beside the noise, and starts anew each round. L_BN is left out: the built-in models have no running averages to
+match. Of more than `teachers` models, as many are drawn, so that memory does not grow with the clients.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import compress
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from limbeck_common.learning.party import Party
+from limbeck_common.messages import Block, Kind, Rows, Space, Task, Teaching, parameters
+from limbeck_common.methods.method import Gathered, Ground, Method
+from limbeck_common.seeds import Sample, derive
+
+Model = Callable[[Any], Any]  # from inputs to logits, [rows, classes]
+
+
+class DataFree(Method):
+    """Averaged weights, distilled on the server from the clients' models, on inputs that a generator makes."""
+
+    one_start: ClassVar[bool] = True
+    refines: ClassVar[bool] = True
+    epochs: Annotated[PositiveInt, Field(description="turns of generator and student, a round")] = 10
+    steps: Annotated[PositiveInt, Field(description="T_G, the generator's steps, an epoch")] = 20
+    rows: Annotated[PositiveInt, Field(description="made for a step")] = 64
+    made: Annotated[PositiveInt, Field(description="rows that the student learns from, an epoch")] = 500
+    rate: Annotated[PositiveFloat, Field(description="of the generator's Adam")] = 0.001
+    boundary: Annotated[NonNegativeFloat, Field(description="lambda_2, the weight of L_div")] = 0.5
+    teachers: Annotated[PositiveInt, Field(description="models in the ensemble, at most")] = 32
+
+    def architectures(self, server_model: str) -> dict[str, str]:
+        """Server: one architecture for all."""
+        return {"": server_model}
+
+    def plan(self, ground: Ground, number: int) -> Task:  # noqa: ARG002 - all rounds are alike
+        """Server: ask for weights, each as heavy as the rows that it was trained on."""
+        return Task(Space.PARAMETERS, Kind.PARAMETERS, weighted=True, models=ground.models)
+
+    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
+        """Client: train, and send the weights with n_k."""
+        party.fit()
+        return parameters(party.parameters(), weight=party.private_rows)
+
+    def teach(self, gathered: Gathered) -> Teaching:
+        """Server: average the weights by n_k."""
+        return Teaching.to_all(parameters(gathered.models[""].means()))
+
+    def refine(self, party: Party, uplinks: Callable[[], Iterator[Block]], teaching: Teaching) -> Teaching:
+        """Server: distill the average from the ensemble, on made inputs."""
+        from limbeck_common.learning.generator import Generator, seeded  # noqa: PLC0415 - imports torch
+
+        spec, student = party.spec, party.fresh()
+        models = []
+        for block in drawn(uplinks, self.teachers, derive(spec.seed, "ensemble")):
+            student.load_parameters(block.parameters)
+            models.append(student.weights.frozen())
+        student.load_parameters(teaching.blocks[""].parameters)
+        with seeded(derive(spec.seed, "generator"), spec.recipe.threads):
+            generator = Generator(spec)
+            for _ in range(self.epochs):
+                generator.improve(
+                    generator_loss(models, student.weights.frozen(), self.boundary), self.steps, self.rows, self.rate
+                )
+                inputs = generator.draw(self.made)[0].detach()
+                labels = mean_logits(models, inputs).softmax(dim=1)
+                student.distill_on(inputs.numpy(), labels.numpy())
+        return Teaching.to_all(parameters(student.parameters()))
+
+    def learn(self, party: Party, teaching: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
+        """Client and server: take the weights."""
+        party.load_parameters(teaching.parameters)
+
+
+def drawn(uplinks: Callable[[], Iterator[Block]], most: int, seed: int) -> Iterator[Block]:
+    """Yield the uplinks, or `most` of them drawn evenly where there are more."""
+    count = sum(1 for _ in uplinks())
+    taken = np.zeros(count, np.bool_)
+    taken[Sample(seed, min(most, count), count).draw()] = True
+    return compress(uplinks(), taken.tolist())
+
+
+def mean_logits(models: list[Model], inputs: Any) -> Any:
+    """Return D(x), the models' mean logits, [rows, classes]."""
+    return sum(model(inputs) for model in models) / len(models)
+
+
+def generator_loss(models: list[Model], student: Model, boundary: float) -> Callable[[Any, Any], Any]:
+    """Return L_CE + lambda_2 * L_div, of inputs and the classes that they are to be of."""
+
+    def loss(inputs: Any, classes: Any) -> Any:
+        taught = mean_logits(models, inputs).log_softmax(dim=1)
+        found = student(inputs).log_softmax(dim=1)
+        entropy = -taught.gather(1, classes[:, None]).mean()
+        differ = taught.argmax(dim=1) != found.argmax(dim=1)
+        divergence = (taught.exp() * (taught - found)).sum(dim=1)
+        return entropy - boundary * (differ * divergence).mean()
+
+    return loss

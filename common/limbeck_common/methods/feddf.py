@@ -1,0 +1,112 @@
+"""FedDF: ensemble distillation for robust model fusion.
+
+T. Lin, L. Kong, S. U. Stich, M. Jaggi, "Ensemble Distillation for Robust Model Fusion in Federated Learning", NeurIPS
+2020 (arXiv 2006.07242), Algorithms 1 and 3. Clients send weights. The server averages those of each architecture by
+n_k, and from there distills each average, on unlabelled rows d, from all the models together, whatever they are:
+x <- x - eta * d/dx KL(softmax(1/|S| * sum of f(x_k, d)), softmax(f(x, d))).
+
+Departures: distillation runs for the recipe's epochs over all open rows, with its optimizer; the paper's stops early on
+a validation set, under a cosine schedule. An architecture that nobody brought in a round is distilled on from what it
+was last taught. The first round sends nothing down, as in FedAvg.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from limbeck_common.exact import LIMIT, Tally
+from limbeck_common.learning.party import Party
+from limbeck_common.messages import Block, Kind, Rows, Space, Task, Teaching, parameters
+from limbeck_common.methods.method import Gathered, Ground, Method
+
+
+class FedDF(Method):
+    """Averaged weights, distilled on the server from the clients' models. Several architectures may take part."""
+
+    one_start: ClassVar[bool] = True
+    refines: ClassVar[bool] = True
+    models: Annotated[tuple[str, ...], Field(description="clients' models beside the server's own")] = ()
+
+    def architectures(self, server_model: str) -> dict[str, str]:
+        """Server: its own model, and those named."""
+        return {"": server_model} | {model: model for model in self.models if model != server_model}
+
+    def plan(self, ground: Ground, number: int) -> Task:  # noqa: ARG002 - all rounds are alike
+        """Server: ask for weights, each as heavy as the rows that it was trained on."""
+        return Task(Space.PARAMETERS, Kind.PARAMETERS, weighted=True, models=ground.models)
+
+    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
+        """Client: train, and send the weights x_k with n_k."""
+        party.fit()
+        return parameters(party.parameters(), weight=party.private_rows)
+
+    def teach(self, gathered: Gathered) -> Teaching:
+        """Server: average the weights of each architecture by n_k."""
+        blocks = {}
+        for group in gathered.ground.models:
+            tally = gathered.models.get(group)
+            known = gathered.ground.teaching(gathered.number - 1, group) if tally is None else parameters(tally.means())
+            if known is not None:
+                blocks[group] = known
+        return Teaching(blocks)
+
+    def refine(self, party: Party, uplinks: Callable[[], Iterator[Block]], teaching: Teaching) -> Teaching:
+        """Server: distill each average from the ensemble, on the open rows. One client's model in memory at a time."""
+        students = {group: party.fresh(group) for group in teaching.blocks}
+        rows = Rows(np.arange(len(party.open_rows)))
+        labels = ensemble(model_scores(students, uplinks(), rows), party.spec.classes)
+        for group, block in teaching.blocks.items():
+            students[group].load_parameters(block.parameters)
+            students[group].distill_on(party.open_rows, labels)
+        return Teaching({group: parameters(student.parameters()) for group, student in students.items()})
+
+    def learn(self, party: Party, teaching: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
+        """Client and server: take the weights.
+
+        A newcomer, whose model the server has not seen yet, gets those of the server's: it may have no use for them.
+        """
+        if form(parameters(party.parameters())) == form(teaching):
+            party.load_parameters(teaching.parameters)
+
+
+def form(block: Block) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a block of parameters, by name."""
+    return {name: value.shape for name, value in block.parameters.items()}
+
+
+def model_scores(models: dict[str, Party], uplinks: Iterable[Block], rows: Rows) -> Iterator[NDArray[np.float32]]:
+    """Yield the logits of each uplink's model on open rows, shape [rows, classes]. It is run in that of its form."""
+    forms = {group: form(parameters(model.parameters())) for group, model in models.items()}
+    for block in uplinks:
+        found = form(block)
+        model = next(models[group] for group, shapes in forms.items() if shapes == found)
+        model.load_parameters(block.parameters)
+        yield model.scores(rows)
+
+
+def ensemble(scores: Iterable[NDArray[np.float32]], classes: int) -> NDArray[np.float32]:
+    """Return the ensemble's labels, the softmax of the models' mean logits, each of shape [rows, classes].
+
+    Logits beyond what an exact sum takes are brought to its limits, and what is no number to 0: a hostile client's
+    weights must not stop the federation.
+    """
+    tally: Tally | None = None
+    most = LIMIT[Kind.LOGITS]
+    for each in scores:
+        rows = Rows(np.arange(len(each)))
+        tally = tally or Tally(rows.indices, classes, Kind.LOGITS)
+        within = np.clip(np.nan_to_num(each, posinf=most, neginf=-most), -most, most)
+        tally.add(Block(Space.OPEN, rows, Kind.LOGITS, (within,)))
+    if tally is None:
+        raise ValueError("an ensemble of no models")
+    return softmax(np.concatenate(list(tally.means()))).astype(np.float32)
+
+
+def softmax(logits: NDArray[Any]) -> NDArray[Any]:
+    """Return the softmax of each row, shape [rows, classes]."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    chances: NDArray[Any] = powers / powers.sum(axis=1, keepdims=True)
+    return chances

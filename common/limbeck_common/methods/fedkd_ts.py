@@ -1,0 +1,124 @@
+"""Teacher and student: the federation trains a large model, then a small one that learns from it.
+
+The losses are of G. Hinton, O. Vinyals, J. Dean, "Distilling the Knowledge in a Neural Network", 2015 (arXiv
+1503.02531); the averages are FedAvg's (McMahan et al. 2017, arXiv 1602.05629), by n_k. In the first phase the clients
+train teachers, which are averaged. In the second each trains a student on its private rows, with the averaged teacher
+beside it, towards alpha * T^2 * KL(softmax(z_t / T), softmax(z_s / T)) + (1 - alpha) * CE(z_s, y); the students are
+averaged. At the end every party has both. The teacher is the server's model, which all clients have.
+
+Choices where tutorials differ: the teacher does not change in the second phase; a client that comes only then gets it
+with the student.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, NonNegativeInt, PositiveFloat
+
+from limbeck_common.config import Spec
+from limbeck_common.learning.learner import Penalty
+from limbeck_common.learning.party import Party
+from limbeck_common.messages import Block, Kind, Rows, Space, Task, Teaching, parameters
+from limbeck_common.methods.method import Gathered, Ground, Method
+
+TEACHER, STUDENT = "teacher", "student"
+
+
+class FedKDTS(Method):
+    """Averaged teachers, then averaged students that learn from them."""
+
+    one_start: ClassVar[bool] = True
+    student: Annotated[str, Field(description="the small model's name")] = "mlp"
+    teacher_rounds: Annotated[NonNegativeInt, Field(description="of the first phase; 0: half of all")] = 0
+    alpha: Annotated[float, Field(ge=0, le=1, description="share of the teacher in the student's loss")] = 0.5
+    temperature: Annotated[PositiveFloat, Field(description="T of both softmaxes")] = 2.0
+
+    def architectures(self, server_model: str) -> dict[str, str]:
+        """Server: the teacher's and the student's."""
+        return {TEACHER: server_model, STUDENT: self.student}
+
+    def plan(self, ground: Ground, number: int) -> Task:
+        """Server: ask for the weights of the phase's model, each as heavy as the rows that it was trained on."""
+        models = {"": ground.models[self.phase(ground.spec, number)]}
+        return Task(Space.PARAMETERS, Kind.PARAMETERS, weighted=True, models=models)
+
+    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - the same at each round
+        """Client: train the teacher, or the student beside it, and send its weights with n_k."""
+        trained = party
+        if self.phase(party.spec, number) == TEACHER:
+            party.fit()
+        else:
+            trained = party.other(STUDENT, self.student)
+            trained.fit(distillation(party.weights.frozen(), self.alpha, self.temperature))
+        return parameters(trained.parameters(), weight=party.private_rows)
+
+    def teach(self, gathered: Gathered) -> Teaching:
+        """Server: average the weights by n_k, under the names of the phase."""
+        phase = self.phase(gathered.ground.spec, gathered.number)
+        return Teaching.to_all(parameters(named(phase, gathered.models[""].means())))
+
+    def brief(self, ground: Ground, number: int, group: str, learned: int) -> Block | None:  # noqa: ARG002 - one group
+        """Server: the last average; before the student's, the teacher, for who has not taken up the second phase."""
+        last, final = ground.teaching(number - 1), ground.teaching(self.last_of_teacher(ground.spec))
+        if last is None or final is None or learned > self.last_of_teacher(ground.spec):
+            return last
+        return parameters(final.parameters | last.parameters)
+
+    def learn(self, party: Party, teaching: Block, number: int) -> None:  # noqa: ARG002 - the names say what it is
+        """Client and server: take the averages."""
+        if teacher := unnamed(TEACHER, teaching.parameters):
+            party.load_parameters(teacher)
+        if student := unnamed(STUDENT, teaching.parameters):
+            party.other(STUDENT, self.student).load_parameters(student)
+
+    def figures(self, party: Party) -> dict[str, float]:
+        """Client and server: of teacher and student; the student's own as `accuracy` and `loss`, once there is one."""
+        found = party.measure()
+        if "student_accuracy" not in found:
+            return found
+        ratio = size(party.parameters()) / size(party.other(STUDENT, self.student).parameters())
+        return found | {
+            "teacher_accuracy": found["accuracy"],
+            "teacher_loss": found["loss"],
+            "accuracy": found["student_accuracy"],
+            "loss": found["student_loss"],
+            "compression_ratio": ratio,
+        }
+
+    def last_of_teacher(self, spec: Spec) -> int:
+        """Return the last round of the first phase."""
+        return self.teacher_rounds or max(1, spec.rounds // 2)
+
+    def phase(self, spec: Spec, number: int) -> str:
+        """Return whose round it is."""
+        return TEACHER if number <= self.last_of_teacher(spec) else STUDENT
+
+
+def distillation(teacher: Callable[[Any], Any], alpha: float, temperature: float) -> Penalty:
+    """Return what makes of a batch's cross-entropy the student's loss: alpha * (T^2 * KL - CE)."""
+
+    def penalty(module: Any, inputs: Any, labels: Any, logits: Any) -> Any:  # noqa: ARG001 - `Penalty`'s signature
+        taught = (teacher(inputs) / temperature).log_softmax(dim=1)
+        found = (logits / temperature).log_softmax(dim=1)
+        divergence = (taught.exp() * (taught - found)).sum(dim=1).mean()
+        entropy = -logits.log_softmax(dim=1).gather(1, labels[:, None]).mean()
+        return alpha * (temperature**2 * divergence - entropy)
+
+    return penalty
+
+
+def named(who: str, values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return parameters under the names that they travel by."""
+    return {f"{who}.{name}": value for name, value in values.items()}
+
+
+def unnamed(who: str, values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return one model's parameters under its own names; nothing where they did not travel."""
+    return {name.removeprefix(f"{who}."): value for name, value in values.items() if name.startswith(f"{who}.")}
+
+
+def size(values: Mapping[str, NDArray[np.generic]]) -> int:
+    """Return the number of values in a model's parameters."""
+    return sum(value.size for value in values.values())

@@ -1,0 +1,101 @@
+"""SCARLET: DS-FL with a cache of soft labels on both sides.
+
+K. Azuma, T. Nishio, Y. Kitagawa, W. Nakano, T. Tanimura, "Soft-Label Caching and Sharpening for Communication-Efficient
+Federated Distillation", IEEE Transactions on Mobile Computing, 2026 (arXiv 2504.19602). A label lives D rounds: of a
+round's sampled rows only those without a living label are asked for, and all are distilled on. Labels are sharpened
+by enhanced ERA, mean^beta / sum of mean^beta.
+
+Departures: the server's cache is what the last D rounds taught, so there is nothing else to keep. The client draws the
+round's sample itself and knows its own labels, so no cache signals travel. A label that takes an expired one's place
+is cached at once; in the authors' code only the next one is. A client that missed rounds gets their living labels.
+"""
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, PositiveInt
+
+from limbeck_common.config import Spec
+from limbeck_common.learning.party import Party
+from limbeck_common.messages import NO_ROWS, Block, Rows, Task, Teaching, soft_labels
+from limbeck_common.methods.dsfl import DSFL, open_rows
+from limbeck_common.methods.method import Gathered, Ground
+
+Labels = tuple[NDArray[np.int64], NDArray[Any]]  # rows, ascending, and their labels [rows, classes]
+
+
+class Scarlet(DSFL):
+    """DS-FL that asks for a row's label once in `duration` rounds."""
+
+    aggregation: Literal["era", "sa", "eera"] = "eera"
+    duration: Annotated[PositiveInt, Field(description="D: rounds after its own in which a label is used again")] = 25
+
+    def plan(self, ground: Ground, number: int) -> Task:
+        """Server: ask for the labels of those of the round's rows that no living label is known of."""
+        drawn = open_rows(ground, number, self.open_per_round)
+        known = [block.rows for block in self._living(ground, number)]
+        wanted = drawn.indices[~np.isin(drawn.indices, np.concatenate([drawn.indices[:0], *known]))]
+        return self.asking(drawn if len(wanted) == len(drawn) else Rows(wanted))
+
+    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:
+        """Client: train, and predict the rows that are asked for; there may be none."""
+        if len(wanted):
+            return super().contribute(party, wanted, number)
+        party.fit()
+        return self._no_labels(party.spec)
+
+    def teach(self, gathered: Gathered) -> Teaching:
+        """Server: aggregate the fresh labels; there may be none."""
+        if len(gathered.task.wanted):
+            return super().teach(gathered)
+        return Teaching.to_all(self._no_labels(gathered.ground.spec))
+
+    def _no_labels(self, spec: Spec) -> Block:
+        return soft_labels(NO_ROWS, np.zeros((0, spec.classes), self.element))
+
+    def brief(self, ground: Ground, number: int, group: str, learned: int) -> Block | None:  # noqa: ARG002
+        """Server: return the last round's labels, and living ones of the rounds that the client missed."""
+        last = ground.teaching(number - 1)
+        missed = self._living(ground, number - 1, max(1, learned))
+        return newest([*missed, last]) if last is not None and missed else last
+
+    def learn(self, party: Party, teaching: Block, number: int) -> None:
+        """Client and server: cache the fresh labels, then train on all of the round's rows."""
+        cached: Labels | None = None
+        if "rows" in party.notes:
+            cached = party.notes["rows"], party.notes["labels"]
+        rows, labels = replaced(cached, (teaching.rows, np.asarray(teaching.predictions[:])))
+        party.notes |= {"rows": rows, "labels": labels}
+        drawn = open_rows(party, number, self.open_per_round)
+        _, places, _ = np.intersect1d(rows, drawn.indices, assume_unique=True, return_indices=True)
+        party.distill(soft_labels(Rows(rows[places]), labels[places]))
+
+    def _living(self, ground: Ground, number: int, first: int = 1) -> list[Block]:
+        """Return what the rounds from `first` to `number` - 1 taught and round `number` still uses, oldest first."""
+        rounds = range(max(first, number - self.duration), number)
+        blocks = [ground.teaching(taught) for taught in rounds if taught + lifetime(taught, self.duration) >= number]
+        return [block for block in blocks if block is not None]
+
+
+def lifetime(taught: int, duration: int) -> int:
+    """Return in how many rounds after its own, `taught`, a label is used again: D, and fewer in the first rounds."""
+    return min(duration, taught - 1)
+
+
+def newest(blocks: list[Block]) -> Block | None:
+    """Return one block with the last label of each row in `blocks`, oldest first."""
+    merged: Labels | None = None
+    for block in blocks:
+        merged = replaced(merged, (block.rows, np.asarray(block.predictions[:])))
+    return None if merged is None else soft_labels(Rows(merged[0]), merged[1])
+
+
+def replaced(old: Labels | None, fresh: Labels) -> Labels:
+    """Return the labels of `old` and `fresh`, of `fresh` where both have a row."""
+    if old is None:
+        return fresh
+    stays = ~np.isin(old[0], fresh[0], assume_unique=True)
+    rows = np.concatenate([old[0][stays], fresh[0]])
+    order = np.argsort(rows)
+    return rows[order], np.concatenate([old[1][stays], fresh[1]])[order]

@@ -1,0 +1,58 @@
+"""A comparison's report."""
+
+import json
+from pathlib import Path
+
+from limbeck_lab import score_table, scores
+from limbeck_lab.comparison_charts import (
+    clients_chart,
+    cost_chart,
+    round_chart,
+    seconds_chart,
+    seeds_chart,
+    style,
+    target_chart,
+)
+from limbeck_lab.figure import NARROW, WIDE
+from limbeck_lab.page import write_page
+from limbeck_lab.plan import FILE, read_plan
+from limbeck_lab.scores import Comparison, read_runs, score
+
+
+def write_comparison(folder: Path) -> tuple[Path, Comparison]:
+    """Write comparison.json and report.html from the runs that have ended; return the report's path and the figures.
+
+    Raises:
+        DataError: the folder holds no comparison.
+    """
+    plan = read_plan(folder)
+    runs = read_runs(plan, folder)
+    comparison = score(plan, runs)
+    (folder / scores.FILE).write_text(comparison.model_dump_json(indent=1) + "\n")
+    served = any(record.served for found in runs.values() for record in found.values())
+    title = "Accuracy by round" + (": the server's model" if served else "")
+    charts = [
+        round_chart(runs, ("rounds", title), scores.accuracies, (WIDE, NARROW)),
+        cost_chart(runs),
+        target_chart(comparison),
+    ]
+    if served:
+        means = ("means", "Accuracy by round: the mean client")
+        charts.append(round_chart(runs, means, lambda record: record.means, (NARROW,)))
+    charts += [clients_chart(comparison), seeds_chart(comparison), seconds_chart(comparison)]
+    path = write_page(
+        folder,
+        "comparison.html.j2",
+        name=folder.resolve().name,
+        plan=plan,
+        datasets=sorted({entry.settings.data.dataset for entry in plan.variants.values()}),
+        comparison=comparison,
+        headings=score_table.headings(comparison),
+        rows=[score_table.cells(comparison, each) for each in comparison.scores],
+        explanation=score_table.explanation(comparison),
+        done=sum(len(found) for found in runs.values()),
+        charts=charts,
+        style=style,
+        settings=json.dumps(json.loads((folder / FILE).read_text()), indent=2, ensure_ascii=False),
+    )
+    return path, comparison

@@ -1,0 +1,172 @@
+"""What a comparison is to run: its settings.json."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, PositiveInt, ValidationError
+
+from limbeck_common.config import Section
+from limbeck_common.errors import DataError, SettingsError
+from limbeck_common.methods.registry import make_method
+from limbeck_lab import results
+from limbeck_lab.clients import Client, make_clients
+from limbeck_lab.processes import as_pairs
+from limbeck_lab.run_folder import lab_settings
+from limbeck_lab.variants import Variant
+from limbeck_server.settings import Settings
+
+FILE = "settings.json"
+
+
+class Entry(Section):
+    """One variant with all of its settings; seed and folders are those of each run."""
+
+    settings: Settings
+    models: tuple[str, ...]
+
+
+class Plan(Section):
+    """Every variant runs with the seeds 0 to seeds - 1: the same shares of the data, the same first weights."""
+
+    seeds: PositiveInt
+    clients: PositiveInt
+    target: Annotated[float, Field(gt=0, lt=1)]
+    variants: dict[str, Entry]
+
+    def jobs(self) -> Iterator["Job"]:
+        """Yield the runs: every variant with the first seed, then every variant with the next."""
+        for seed in range(self.seeds):
+            for label, entry in self.variants.items():
+                yield Job(label, seed, entry.settings.federation.rounds)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: a variant with a seed."""
+
+    label: str
+    seed: int
+    rounds: int
+
+    def __str__(self) -> str:
+        return f"{self.label} seed {self.seed}"
+
+    def folder(self, comparison: Path) -> Path:
+        """Return its run folder."""
+        return comparison / self.label / f"seed-{self.seed}"
+
+    def done(self, comparison: Path) -> results.Results | None:
+        """Return what the run recorded, if it came to its end."""
+        folder = self.folder(comparison)
+        if not (folder / results.FILE).exists():
+            return None
+        try:
+            found = results.read(folder)
+        except DataError:  # damaged: it is to be run anew
+            return None
+        return found if found.summary is not None and found.summary.state == "finished" else None
+
+    def parts(self, plan: Plan, comparison: Path) -> tuple[Settings, list[Client]]:
+        """Return the run's settings and clients."""
+        entry, folder = plan.variants[self.label], self.folder(comparison)
+        given = entry.settings
+        own = {
+            "federation": given.federation.model_copy(update={"seed": self.seed}),
+            "store": given.store.model_copy(update={"path": folder / "store"}),
+            "tls": given.tls.model_copy(update={"folder": folder / "tls"}),
+        }
+        return given.model_copy(update=own), make_clients(entry.models, plan.clients)
+
+
+def make_entry(  # noqa: PLR0913, PLR0917 - what all variants share
+    variant: Variant,
+    config: Path | None,
+    defaults: Mapping[str, Any],
+    flags: Mapping[str, str],
+    clients: int,
+    models: tuple[str, ...],
+) -> Entry:
+    """Return a variant with all of its settings.
+
+    The options of the configuration's method hold for that method alone; `--set method.options...` holds for all.
+
+    Raises:
+        SettingsError, MethodError: a setting or an option is unknown or does not fit.
+    """
+    common = lab_settings(config, dict(defaults), dict(flags), clients, Path())
+    # Nothing asks for a comparison's old uplinks, and those of a method that sends parameters are large.
+    own = {"store.keep_rounds": "1"}
+    if common.method.name != variant.method:
+        own["method.options"] = "{}"
+    own |= flags
+    own |= {"method.name": json.dumps(variant.method)}
+    own |= {f"method.options.{key}": value for key, value in variant.options.items()}
+    settings = lab_settings(config, dict(defaults), own | variant.overrides, clients, Path())
+    make_method(settings.method)
+    return Entry(settings=settings, models=variant.models or models)
+
+
+def by_label(variants: Sequence[Variant]) -> dict[str, Variant]:
+    """Return the variants by their labels.
+
+    Raises:
+        SettingsError: there are none, or two would share a folder.
+    """
+    found: dict[str, Variant] = {}
+    for variant in variants:
+        if variant.label in found:
+            raise SettingsError(f"two variants are called {variant.label}", remedy="give them names with --variants")
+        found[variant.label] = variant
+    if not found:
+        raise SettingsError("nothing to compare", expected="--methods or --variants")
+    return found
+
+
+def is_comparison(folder: Path) -> bool:
+    """Whether the folder holds a comparison rather than a run."""
+    try:
+        return "variants" in json.loads((folder / FILE).read_text())
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def read_plan(folder: Path) -> Plan:
+    """Return the plan of a comparison's folder.
+
+    Raises:
+        DataError: its settings.json is missing, or was written by another version.
+    """
+    path = folder / FILE
+    try:
+        return Plan.model_validate_json(path.read_text())
+    except (OSError, ValidationError) as error:
+        first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
+        raise DataError(f"{path}: {first}", expected="a comparison's settings", remedy="name another folder") from None
+
+
+def settle(folder: Path, plan: Plan) -> None:
+    """Write the plan into its folder, or find that it is the one that stands there.
+
+    Raises:
+        SettingsError: another one does, or the folder holds something else.
+        DataError: the one that stands there cannot be read.
+    """
+    path = folder / FILE
+    if not path.exists() and not (folder / results.FILE).exists():
+        path.write_text(plan.model_dump_json(indent=1) + "\n")
+        return
+    if not is_comparison(folder):
+        raise SettingsError(
+            f"{folder} holds something else", expected="a new folder", remedy="name another with --run-dir"
+        )
+    there, here = (as_pairs(each.model_dump(mode="json")) for each in (read_plan(folder), plan))
+    for key in {**there, **here}:
+        if there.get(key) != here.get(key):
+            raise SettingsError(
+                f"{folder} holds another comparison: {key} is {there.get(key)} there and {here.get(key)} here",
+                expected="the command that it was started with",
+                remedy="name another folder with --run-dir",
+            )

@@ -1,0 +1,110 @@
+"""Every method: the network ends with the simulation's bits, with the server and a client killed on the way or not.
+
+`make test` runs each method over the network once, one of each family with kills; `make test-faults` runs the rest.
+"""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from farm import CLIENTS, Farm, flags, run, until
+
+from limbeck_common.methods.registry import METHODS
+from limbeck_server.facts import Taught
+from limbeck_server.store import Store
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+SETTINGS = {
+    "federation.rounds": "2",
+    "data.open": "100",
+    "data.private": "150",
+    "data.parts": "3",
+    "data.alpha": "5",
+    "recipe.local_epochs": "1",
+    "recipe.distill_epochs": "1",
+    "recipe.batch_size": "25",
+    "lobby.count.min": "3",
+    "lobby.count.max": "3",
+    "round.count.min": "3",
+    "model.name": "mlp",
+}
+OF_ITS_OWN: dict[str, dict[str, str]] = {}  # what a method needs beside these settings
+MODELS: dict[str, tuple[str, str, str]] = {"dsfl": ("mlp", "cnn", "forest")}  # of the clients, where not all are mlp
+KILLED = {"dsfl", "fedavg"}  # one of each family: what the others share with it need not be killed at each `make test`
+KILLS = {"server": "KILL:COMMITTED:5", "client-1": "KILL:KEPT:1"}  # in the middle of the first rounds
+EVERYTHING_MAY_LEAVE = 'kinds = ["probabilities", "logits", "parameters", "codes"]\n'
+
+
+def models_of(method: str) -> dict[str, str]:
+    return dict(zip(CLIENTS, MODELS.get(method, ("mlp", "mlp", "mlp")), strict=True))
+
+
+def digests(folder: Path, models: dict[str, Path]) -> dict[str, str]:
+    """Return what a run taught and the models that it ended with, each by its SHA-256."""
+    store = Store(folder)
+    taught = [fact.digest for fact in store.facts() if isinstance(fact, Taught)]
+    store.close()
+    found = {f"round {number}": digest for number, digest in enumerate(taught, start=1)}
+    return found | {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in models.items()}
+
+
+def simulated(folder: Path, method: str, settings: dict[str, str]) -> dict[str, str]:
+    words = [word for model in models_of(method).values() for word in ("--model", model)]
+    words += ["--clients", "3", "--no-alone", "--run-dir", str(folder), *flags(settings)]
+    done = run("limbeck_lab.cli", "simulate", *words)
+    assert done.returncode == 0, done.stderr
+    return digests(folder / "store", {name: folder / "models" / f"{name}.safetensors" for name in (*CLIENTS, "server")})
+
+
+def networked(farm: Farm, method: str, settings: dict[str, str], kills: dict[str, str]) -> dict[str, str]:
+    """Run the federation over the network; whoever is killed is started again."""
+    policy = farm.folder / "policy.toml"
+    policy.write_text(EVERYTHING_MAY_LEAVE)
+    models = models_of(method)
+
+    def join(name: str, planted: str = "") -> None:
+        words = ["--part", name[-1], "--model", models[name], "--policy", str(policy)]
+        living[name] = farm.client(name, address, *words, planted=[planted] if planted else [])
+
+    server, address = farm.server(settings=settings, planted=[kills["server"]] if kills else [])
+    living, died = {"server": server}, set()
+    for name in CLIENTS:
+        join(name, kills.get(name, ""))
+
+    def all_ended() -> bool:
+        for who, process in list(living.items()):
+            if process.poll() is None:
+                continue
+            del living[who]
+            if process.returncode == 0:
+                continue
+            assert process.returncode == -9, farm.logs()
+            died.add(who)
+            if who == "server":
+                living[who], _ = farm.server("--port", address.rpartition(":")[2], settings=settings)
+            else:
+                join(who)
+        return not living
+
+    until(all_ended, 240)
+    assert died == set(kills)
+    store = farm.folder / "store"
+    ended_with = {name: farm.folder / "models" / name / "model.safetensors" for name in CLIENTS}
+    return digests(store, ended_with | {"server": store / "server-model.safetensors"})
+
+
+def cases() -> list[object]:
+    """Return each method with kills and without; one of the two is left to the long set."""
+    return [
+        pytest.param(method, killed, marks=[] if killed == (method in KILLED) else pytest.mark.faults)
+        for method in sorted(METHODS)
+        for killed in (False, True)
+    ]
+
+
+@pytest.mark.parametrize(("method", "killed"), cases())
+def test_the_network_ends_with_the_simulations_bits(farm: Farm, method: str, *, killed: bool) -> None:
+    settings = SETTINGS | {"method.name": method} | OF_ITS_OWN.get(method, {})
+    expected = simulated(farm.folder / "simulated", method, settings)
+    assert {"round 1", "round 2"} <= set(expected)
+    assert networked(farm, method, settings, KILLS if killed else {}) == expected

@@ -1,0 +1,39 @@
+"""The page that shows how to write a method works as it stands."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from farm import CLIENTS, TINY, Farm, run
+
+from limbeck_server.store import Store
+
+pytestmark = pytest.mark.e2e
+PAGE = Path(__file__).parents[2] / "common" / "limbeck_common" / "methods" / "README.md"
+
+
+def test_the_pages_own_method_runs_over_the_network(farm: Farm) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert len(code.splitlines()) < 40
+    (farm.folder / "my_vote.py").write_text(code)
+    settings = TINY | {"method.name": "my_vote:Vote", "method.options.open_per_round": "30"}
+    server, address = farm.server(settings=settings, cwd=farm.folder)
+    own = ["--data", "tiny:data", "--model", "tiny:learner"]
+    for process in [farm.client(name, address, "--part", name[-1], *own, cwd=farm.folder) for name in CLIENTS]:
+        farm.wait(process)
+    farm.wait(server)
+
+    store = Store(farm.folder / "store")
+    for number in (1, 2, 3):
+        uplinks, taught = (
+            [np.asarray(block.predictions[:]) for _, block in store.uplinks(number)],
+            store.teaching(number),
+        )
+        assert taught is not None
+        votes = [np.eye(3)[chances.argmax(axis=1)] for chances in uplinks]
+        assert np.asarray(taught.predictions[:]) == pytest.approx(sum(votes) / 3, abs=1e-6)
+    store.close()
+    audited = run("limbeck_server.cli", "audit", "--store", str(farm.folder / "store"), cwd=farm.folder)
+    assert audited.returncode == 0, audited.stdout
+    assert audited.stdout.count("the same teaching from them, bit for bit") == 3

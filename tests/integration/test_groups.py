@@ -1,0 +1,86 @@
+"""Groups of clients are each taught their own, from one round to the next and across a restart."""
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+from audited import damage, database, verdicts
+from numpy.typing import NDArray
+from served import SPEC, Served, push_messages, served
+from worked import run, specify
+
+from limbeck_common.config import MethodSpec
+from limbeck_common.messages import Block
+from limbeck_common.wire.codec import block_digest, decode_downlink
+from limbeck_common.wire.payload import Payload
+from limbeck_server.facts import Taught
+from limbeck_server.gathering import teaching_digest
+from limbeck_server.store import TEACHER
+
+GROUPED = MethodSpec(name="grouped:Grouped", options={"open_per_round": 8})
+LABELS = np.tile(np.float32([0.5, 0.25, 0.25]), (8, 1))
+
+
+async def taught(server: Served, client: str, learned: int) -> Block:
+    """Return what a client is taught at the start of round 2."""
+    messages = await server.pull(client, after=1, learned=learned)
+    payload = Payload(messages[0].head.payload_size, 1 << 20)
+    for message in messages:
+        payload.add(message.chunk)
+    block = decode_downlink(messages[0].head, payload, 20).teaching
+    assert block is not None
+    return block
+
+
+def values(block: Block) -> NDArray[np.float32]:
+    shown: NDArray[np.float32] = block.predictions[:]
+    return shown
+
+
+def test_each_client_is_taught_by_its_group_and_briefed_by_what_it_has_begun(tmp_path: Path) -> None:
+    spec = SPEC.model_copy(update={"method": GROUPED})
+
+    async def check(server: Served) -> None:
+        a, b = await taught(server, "a", learned=1), await taught(server, "b", learned=0)
+        assert (a.temperature, b.temperature) == (11.0, 10.0)
+        assert np.array_equal(values(a), LABELS)
+        assert np.array_equal(values(b), LABELS[:, ::-1])
+
+    async def scenario() -> None:
+        async with served(tmp_path, spec) as server:
+            for client in "ab":
+                await server.join(client)
+            for client in "ab":
+                await server.push(iter(push_messages(server.uplink(client, values=LABELS))))
+            await check(server)
+            (fact,) = (each for each in server.coordinator.facts if isinstance(each, Taught))
+            digests = {group: block_digest(block).hex() for group, block in server.store.teachings(1).items()}
+            assert set(digests) == {"", "reverse"}
+            assert (fact.digests, fact.groups) == (digests, {"b": "reverse"})
+            assert fact.digest == teaching_digest(digests)
+        async with served(tmp_path, spec) as server:
+            assert server.coordinator.state.groups == {"b": "reverse"}
+            await check(server)
+
+    asyncio.run(scenario())
+
+
+def test_the_audit_makes_each_groups_teaching_again_and_names_the_one_that_was_changed(tmp_path: Path) -> None:
+    run(tmp_path, specify("grouped:Grouped", open_per_round=8))
+    assert damage(tmp_path) == []
+    with database(tmp_path) as connection:
+        where = (2, TEACHER + "reverse")
+        query = "UPDATE blocks SET payload = zeroblob(length(payload)) WHERE round = ? AND client = ?"
+        connection.execute(query, where)
+    (found,) = damage(tmp_path)
+    assert found.startswith("teaching of round 2 for group reverse: its digest is")
+    assert [verdict.text for verdict in verdicts(tmp_path)][3] == "round 2: DAMAGED"
+
+
+@pytest.mark.parametrize("group", ["", "reverse"])
+def test_a_groups_teaching_that_is_gone_is_missed(tmp_path: Path, group: str) -> None:
+    run(tmp_path, specify("grouped:Grouped", open_per_round=8))
+    with database(tmp_path) as connection:
+        connection.execute("DELETE FROM blocks WHERE round = 1 AND client = ?", (TEACHER + group,))
+    assert damage(tmp_path) == [f"teaching of round 1{' for group reverse' if group else ''} is missing"]

@@ -1,0 +1,97 @@
+"""A method that refines its teaching: the server's model has heard the earlier rounds first, and cannot be missed."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from limbeck_common.config import Spec
+from limbeck_common.errors import UserCodeError
+from limbeck_common.messages import Block, Downlink, Ended, Teaching, Uplink, soft_labels
+from limbeck_common.methods.dsfl import DSFL
+from limbeck_common.wire.codec import block_digest
+from limbeck_server.coordinator import Coordinator, Presence
+from limbeck_server.round import Bounds, Machine
+from limbeck_server.store import Store
+
+SPEC = Spec(rounds=3, classes=3, sample_shape=(4,), sample_dtype="|u1", open_rows=8)
+TURNS = 100  # of the loop: what a lesson takes here, so that a server that does not wait for it would be seen
+
+
+class Refining(DSFL):
+    refines: ClassVar[bool] = True
+
+
+class Slow:
+    """A pupil that takes its time over each lesson; `fails` is the round whose lesson it cannot learn."""
+
+    def __init__(self, coordinator: list[Coordinator], fails: int = 0) -> None:
+        self.heard: list[str] = []
+        self._coordinator = coordinator
+        self._fails = fails
+
+    async def learn(self, number: int, teaching: Mapping[str, Block]) -> dict[str, float]:
+        state = self._coordinator[0].state
+        while not state.phase.ended and state.round <= number:  # until the next round is under way
+            await asyncio.to_thread(lambda: None)
+            state = self._coordinator[0].state
+        for _ in range(TURNS):
+            await asyncio.to_thread(lambda: None)
+        if number == self._fails:
+            raise UserCodeError(f"no lesson from {len(teaching)} blocks")
+        self.heard.append(f"learn {number}")
+        return {}
+
+    async def refine(self, teaching: Teaching, uplinks: Iterator[tuple[str, Block]]) -> Teaching:
+        self.heard.append(f"refine {len(list(uplinks))}")
+        return teaching
+
+
+async def federate(store: Store, fails: int = 0) -> list[str]:
+    """Run a federation of one client to its end, and return what its pupil heard."""
+    bounds, parts = Bounds(1, 1, 0, 60), list[Coordinator]()
+    pupil = Slow(parts, fails)
+    machine = Machine(SPEC.rounds, SPEC.seed, bounds, bounds)
+    coordinator = Coordinator(SPEC, machine, Refining(), store, Presence(30), pupil)
+    parts.append(coordinator)
+    coordinator.recover("test")
+    running = asyncio.create_task(coordinator.run())
+    client = asyncio.create_task(take_part(coordinator))
+    try:
+        await running
+    finally:
+        client.cancel()
+        await asyncio.gather(client, return_exceptions=True)
+    return pupil.heard
+
+
+async def take_part(coordinator: Coordinator) -> None:
+    await coordinator.join("a")
+    number = 0
+    while not isinstance(answer := await coordinator.pull("a", number, 10), Ended):
+        if isinstance(answer, Downlink):
+            number, block = answer.round, None
+            if answer.wanted is not None:
+                block = soft_labels(answer.wanted, np.full((len(answer.wanted), 3), 1 / 3, np.float32))
+            await coordinator.push("a", Uplink("test", "a", number, block, {}, block_digest(block)))
+
+
+def test_a_teaching_is_refined_after_the_lessons_of_the_rounds_before(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    try:
+        heard = asyncio.run(asyncio.wait_for(federate(store), 60))
+    finally:
+        store.close()
+    assert heard == ["refine 1", "learn 1", "refine 1", "learn 2", "refine 1", "learn 3"]
+
+
+def test_where_a_method_refines_a_model_that_fails_ends_the_run(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    try:
+        with pytest.raises(UserCodeError, match="no lesson from 1 blocks"):
+            asyncio.run(asyncio.wait_for(federate(store, fails=1), 60))
+    finally:
+        store.close()

@@ -1,0 +1,116 @@
+"""A disk that is full or broken: named refusals over the network, nothing kept by halves, no traceback."""
+
+import asyncio
+import os
+import shutil
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from types import SimpleNamespace
+
+import grpc
+import numpy as np
+import pytest
+from full_disk import full_disk
+from served import SPEC, Served, push_messages, reason, served
+
+from limbeck_client.transport import GrpcTransport
+from limbeck_common.errors import StoreFullError, UnreachableError
+from limbeck_common.messages import Receipt
+from limbeck_common.wire.v1 import federation_pb2 as pb
+from limbeck_server import facts as fact
+from limbeck_server.store import Filed
+
+CLASSES = 50_000  # eight rows of them are more than a megabyte
+LARGE = SPEC.model_copy(update={"classes": CLASSES})
+
+
+async def both_join(server: Served, classes: int = 3) -> None:
+    for client in "ab":
+        await server.join(client, classes=classes)
+    await server.pull("a")
+
+
+def test_a_disk_that_fills_up_under_a_large_uplink_refuses_it_by_name_and_is_left_clean(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with served(tmp_path, LARGE) as server:
+            await both_join(server, CLASSES)
+            uplink = server.uplink("a", np.full((8, CLASSES), 1 / CLASSES, np.float32))
+            good, server.store.blocks = server.store.blocks, full_disk(tmp_path / "full")
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await server.push(iter(push_messages(uplink)))
+            assert reason(refused.value) == ("UNAVAILABLE", "STORE_FULL")
+            assert "the server's disk is full; try again when" in str(refused.value.details())
+            assert os.listdir(tmp_path / "full") == []  # noqa: PTH208 - the loop serves nobody else
+            server.store.blocks = good
+            assert (await server.push(iter(push_messages(uplink)))).receipt == pb.RECEIPT_ACCEPTED
+
+    asyncio.run(main())
+
+
+def test_an_uplink_is_not_taken_into_the_last_of_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with served(tmp_path) as server:
+            await both_join(server)
+            transport = GrpcTransport(server.address)
+            with monkeypatch.context() as full:
+                full.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+                with pytest.raises(StoreFullError, match="the server's disk has 1000 bytes left") as told:
+                    await transport.push(server.uplink("a"))
+                assert told.value.again
+            assert server.coordinator.state.delivered == frozenset()
+            assert await transport.push(server.uplink("a")) is Receipt.ACCEPTED
+            await transport.close()
+
+    asyncio.run(main())
+
+
+def test_a_store_that_breaks_is_said_in_one_line_to_whoever_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def main() -> None:
+        async with served(tmp_path) as server:
+            await both_join(server)
+
+            def commit(*_: object) -> None:
+                raise OSError(5, "Input/output error")
+
+            monkeypatch.setattr(server.store, "commit", commit)
+            transport = GrpcTransport(server.address)
+            for _ in range(2):  # as it breaks, and ever after
+                with pytest.raises(UnreachableError, match=r"journal cannot be written: .*Input/output error; see to"):
+                    await transport.push(server.uplink("a"))
+            await transport.close()
+
+    asyncio.run(main())
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_nobody_sees_a_fact_before_it_is_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with served(tmp_path) as server:
+            commit, under_way, go = server.store.commit, asyncio.Event(), threading.Event()
+            loop = asyncio.get_running_loop()
+
+            def slow(facts: Iterable[fact.Fact], filed: Iterable[Filed] = ()) -> None:
+                loop.call_soon_threadsafe(under_way.set)
+                go.wait(10)
+                commit(facts, filed)
+
+            events = server.coordinator.watch(0)
+            await anext(events)
+            monkeypatch.setattr(server.store, "commit", slow)
+            joining = [asyncio.create_task(server.join(client)) for client in "ab"]
+            following = asyncio.create_task(anext(events))
+            await under_way.wait()
+            assert not following.done()
+            go.set()
+            number, _ = await following
+            while True:
+                assert number <= len(server.store.facts())
+                if number == 4:  # both have joined and the round is open
+                    break
+                number, _ = await anext(events)
+            await asyncio.gather(*joining)
+
+    asyncio.run(main())

@@ -1,0 +1,104 @@
+"""A federation of weights: what its store shows an audit, and how it goes on after a crash in the middle of a round."""
+
+import contextlib
+import json
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+from audited import damage, database, verdicts
+from worked import CLIENTS, ROUNDS, SHAPES, run, specify
+
+from limbeck_common.messages import parameters
+from limbeck_common.wire.codec import block_digest
+from limbeck_server.facts import Kept, Taught, link
+from limbeck_server.filing import to_row
+from limbeck_server.store import TEACHER, Store
+
+SPEC = specify("fedavg")
+
+
+def teachings(folder: Path) -> list[str]:
+    store = Store(folder)
+    try:
+        return [fact.digest for fact in store.facts() if isinstance(fact, Taught)]
+    finally:
+        store.close()
+
+
+def test_every_average_is_computed_again_bit_for_bit(tmp_path: Path) -> None:
+    run(tmp_path, SPEC)
+    assert damage(tmp_path) == []
+    taught = "3 uplinks as they came, and the same teaching from them, bit for bit, teaching as the journal names it"
+    assert [verdict.text for verdict in verdicts(tmp_path)][2:5] == [
+        f"round {number}: {taught}" for number in range(1, ROUNDS + 1)
+    ]
+
+
+@pytest.mark.parametrize("whose", ["b", TEACHER])
+def test_a_changed_byte_of_weights_is_found_and_named(tmp_path: Path, whose: str) -> None:
+    run(tmp_path, SPEC)
+    with database(tmp_path) as connection:
+        where = "WHERE round = 2 AND client = ?"
+        ((payload,),) = connection.execute(f"SELECT payload FROM blocks {where}", (whose,)).fetchall()  # noqa: S608
+        spoiled = payload[:17] + bytes([payload[17] ^ 1]) + payload[18:]
+        connection.execute(f"UPDATE blocks SET payload = ? {where}", (spoiled, whose))  # noqa: S608
+    name = "teaching of round 2" if whose == TEACHER else "uplink of b for round 2"
+    (found,) = damage(tmp_path)
+    assert found.startswith(f"{name}: its digest is ")
+
+
+def test_a_weight_that_was_changed_with_all_digests_and_the_chain_gives_another_average(tmp_path: Path) -> None:
+    """Whoever makes a client count for more leaves no trace but this one."""
+    run(tmp_path, SPEC)
+    store = Store(tmp_path)
+    (block,) = (block for client, block in store.uplinks(2) if client == "b")
+    store.close()
+    forged = parameters(block.parameters, weight=block.weight * 5)
+    with database(tmp_path) as connection:
+        row = to_row(forged)
+        connection.execute("UPDATE blocks SET head = ? WHERE round = 2 AND client = 'b'", (row["head"],))
+        chain = ""
+        for number, line in connection.execute("SELECT number, fact FROM facts ORDER BY number").fetchall():
+            written = line.replace(block_digest(block).hex(), block_digest(forged).hex())
+            chain = link(chain, written)
+            connection.execute("UPDATE facts SET fact = ?, chain = ? WHERE number = ?", (written, chain, number))
+    (found,) = damage(tmp_path)
+    assert found.startswith("teaching of round 2: its uplinks give ")
+
+
+def test_a_round_that_was_never_taught_is_no_damage(tmp_path: Path) -> None:
+    run(tmp_path, SPEC, clients="ab")
+    assert damage(tmp_path) == []
+    assert [verdict.text for verdict in verdicts(tmp_path)][2:] == ["round 1: 2 uplinks as they came, not taught"]
+
+
+def test_it_goes_on_in_the_middle_of_a_round_and_ends_with_the_same_averages(tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    run(whole, SPEC)
+    run(broken, SPEC, clients="ca")
+    with contextlib.closing(sqlite3.connect(broken / "journal.sqlite")) as connection:
+        kept = [
+            json.loads(line)["client"] for (line,) in connection.execute("SELECT fact FROM facts") if "kept" in line
+        ]
+    assert sorted(kept) == ["a", "c"]
+    run(broken, SPEC)
+    assert teachings(broken) == teachings(whole)
+    assert len(teachings(whole)) == ROUNDS
+    assert damage(broken) == []
+
+
+def test_the_average_is_that_of_the_uplinks_and_says_whose_model_each_was(tmp_path: Path) -> None:
+    run(tmp_path, SPEC)
+    store = Store(tmp_path)
+    blocks = dict(store.uplinks(1))
+    taught = store.teaching(1)
+    facts = [fact for fact in store.facts() if isinstance(fact, Kept) and fact.round == 1]
+    store.close()
+    assert {fact.client: fact.group for fact in facts} == dict.fromkeys(CLIENTS, "")
+    assert taught is not None
+    total = sum(block.weight for block in blocks.values())
+    for name in SHAPES:
+        mean = sum(block.parameters[name].astype(np.float64) * block.weight for block in blocks.values()) / total
+        assert taught.parameters[name] == pytest.approx(mean, abs=1e-6)
