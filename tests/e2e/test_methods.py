@@ -29,7 +29,8 @@ SETTINGS = {
     "model.name": "mlp",
 }
 OF_ITS_OWN: dict[str, dict[str, str]] = {}  # what a method needs beside these settings
-MODELS: dict[str, tuple[str, str, str]] = {"dsfl": ("mlp", "cnn", "forest")}  # of the clients, where not all are mlp
+_MIXED = ("mlp", "cnn", "forest")
+MODELS = dict.fromkeys(("comet", "dsfl", "fd", "fedmd", "selective_fd"), _MIXED)  # where not all are mlp
 KILLED = {"dsfl", "fedavg"}  # one of each family: what the others share with it need not be killed at each `make test`
 KILLS = {"server": "KILL:COMMITTED:5", "client-1": "KILL:KEPT:1"}  # in the middle of the first rounds
 EVERYTHING_MAY_LEAVE = 'kinds = ["probabilities", "logits", "parameters", "codes"]\n'
