@@ -66,7 +66,7 @@ def _plan(rows: list[Variant], options: dict[str, Any], flags: dict[str, str]) -
     if not 0 < options["target"] < 1:
         raise SettingsError(f"--target {options['target']:g}", expected="an accuracy between 0 and 1, e.g. 0.9")
     digits = options["dataset"] in {None, "digits"}
-    defaults = {key: value for key, value in DEMO.items() if digits and not key.startswith("method.")}
+    defaults = DEMO if digits else {}
     entries = {
         label: make_entry(variant, options["config"], defaults, flags, options["clients"], options["models"])
         for label, variant in by_label(rows).items()

@@ -12,7 +12,6 @@ from limbeck_server.settings import Settings, load
 
 DEMO: dict[str, Any] = {  # tuned on digits with five clients, Dirichlet 0.5
     "federation.rounds": 10,
-    "method.options.open_per_round": 500,
     "recipe.learning_rate": 0.02,
     "recipe.distill_learning_rate": 0.02,
     "recipe.momentum": 0.9,

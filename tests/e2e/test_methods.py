@@ -23,6 +23,9 @@ SETTINGS = {
     "recipe.local_epochs": "1",
     "recipe.distill_epochs": "1",
     "recipe.batch_size": "25",
+    "recipe.learning_rate": "0.05",  # the lab and the server do not have the same defaults
+    "recipe.distill_learning_rate": "0.05",
+    "recipe.momentum": "0.5",
     "lobby.count.min": "3",
     "lobby.count.max": "3",
     "round.count.min": "3",
@@ -52,7 +55,7 @@ def digests(folder: Path, models: dict[str, Path]) -> dict[str, str]:
 def simulated(folder: Path, method: str, settings: dict[str, str]) -> dict[str, str]:
     words = [word for model in models_of(method).values() for word in ("--model", model)]
     words += ["--clients", "3", "--no-alone", "--run-dir", str(folder), *flags(settings)]
-    done = run("limbeck_lab.cli", "simulate", *words)
+    done = run("limbeck_lab.cli", "simulate", *words, seconds=240)
     assert done.returncode == 0, done.stderr
     return digests(folder / "store", {name: folder / "models" / f"{name}.safetensors" for name in (*CLIENTS, "server")})
 
