@@ -51,7 +51,7 @@ class TorchLearner:
         The gradient is that of the KL divergence from the labels. As in BlazeFL's example of DS-FL, the rows, which
         were drawn at random, are not shuffled again.
         """
-        targets = torch.from_numpy(labels.astype(np.float32))
+        targets = torch.from_numpy(np.asarray(labels, np.float32)).clone()  # aligned, as the inputs are
         self._train(x, targets, "distill", recipe)
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
@@ -100,7 +100,7 @@ class TorchLearner:
         self._random = tensors["random"]
         for use, slots in self._slots.items():
             slots.clear()
-            slots |= {slot: value.to(self.device) for slot, value in _part(tensors, use).items()}
+            slots |= {slot: value.clone().to(self.device) for slot, value in _part(tensors, use).items()}
 
     def _logits(self, x: NDArray[Any]) -> Tensor:
         """Return logits on the CPU, shape [rows, outputs]."""
