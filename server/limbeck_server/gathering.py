@@ -1,7 +1,7 @@
 """One round's uplinks on their way to a teaching. The coordinator and the audit both go through here."""
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -137,20 +137,24 @@ class Gathering:
         if tally.kind is Kind.LOGITS:
             tally = Tally(self.tally.keys, self.tally.sums.shape[1], Kind.PROBABILITIES)
             for _, block in self.uplinks():
-                for start, part in _chances(block):
-                    tally.add(soft_labels(Rows(block.rows[start : start + len(part)]), part))
-        means = np.concatenate(list(tally.means()) or [np.zeros((0, tally.sums.shape[1]))])
-        answered = tally.answered.indices
-        found = {}
-        for client, block in self.uplinks():
-            places, apart = np.searchsorted(answered, block.rows), 0.0
-            for start, part in _chances(block):
-                apart += float(np.abs(part - means[places[start : start + len(part)]]).sum()) / 2
-            found[client] = round(apart / max(1, len(places)), 6)
-        return found
+                for start, part in slices(block.predictions):
+                    keyed = Rows(block.rows[start : start + len(part)])
+                    tally.add(soft_labels(keyed, _chances(part, block.kind)))
+        answered, done = tally.answered.indices, 0
+        apart: dict[str, float] = defaultdict(float)
+        rows = Counter[str]()
+        for mean in tally.means():  # a slice at a time, whatever the number of rows
+            keys = answered[done : done + len(mean)]
+            done += len(mean)
+            for client, block in self.uplinks():
+                low, high = np.searchsorted(block.rows, [keys[0], keys[-1] + 1])
+                part = _chances(block.predictions[low:high], block.kind)
+                places = np.searchsorted(keys, block.rows[low:high])
+                apart[client] += float(np.abs(part - mean[places]).sum()) / 2
+                rows[client] += len(part)
+        return {client: round(apart[client] / max(1, rows[client]), 6) for client in apart}
 
 
-def _chances(block: Block) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Yield (first row, probabilities) in slices."""
-    for start, part in slices(block.predictions):
-        yield start, softmax(part) if block.kind is Kind.LOGITS else part
+def _chances(values: NDArray[Any], kind: Kind) -> NDArray[Any]:
+    """Return predictions, shape [rows, classes], as probabilities."""
+    return softmax(values) if kind is Kind.LOGITS else values
