@@ -22,7 +22,10 @@ SETTINGS = {
     "data.alpha": "5",
     "recipe.local_epochs": "1",
     "recipe.distill_epochs": "1",
-    "recipe.batch_size": "25",
+    "recipe.batch_size": "10",
+    "recipe.learning_rate": "0.05",  # and momentum: the lab has defaults of its own
+    "recipe.distill_learning_rate": "0.05",
+    "recipe.momentum": "0.9",
     "lobby.count.min": "3",
     "lobby.count.max": "3",
     "round.count.min": "3",
