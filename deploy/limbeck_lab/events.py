@@ -39,7 +39,8 @@ async def events_at(address: str, credentials: Credentials | None = None) -> Asy
     """
     with translating(address):
         async with open_channel(address, credentials) as channel:
-            async for event in OperatorStub(channel).Watch(pb.WatchRequest()):
+            # A server that has just started on a busy machine may not shake hands in time at once.
+            async for event in OperatorStub(channel).Watch(pb.WatchRequest(), wait_for_ready=True):
                 state, _, reason = event.text.partition(": ")
                 yield Event(
                     kind=event.kind,

@@ -22,17 +22,18 @@ SETTINGS = {
     "data.alpha": "5",
     "recipe.local_epochs": "1",
     "recipe.distill_epochs": "1",
-    "recipe.batch_size": "10",
-    "recipe.learning_rate": "0.05",  # and momentum: the lab has defaults of its own
+    "recipe.batch_size": "25",
+    "recipe.learning_rate": "0.05",  # the lab and the server do not have the same defaults
     "recipe.distill_learning_rate": "0.05",
-    "recipe.momentum": "0.9",
+    "recipe.momentum": "0.5",
     "lobby.count.min": "3",
     "lobby.count.max": "3",
     "round.count.min": "3",
     "model.name": "mlp",
 }
 OF_ITS_OWN: dict[str, dict[str, str]] = {}  # what a method needs beside these settings
-MODELS: dict[str, tuple[str, str, str]] = {"dsfl": ("mlp", "cnn", "forest")}  # of the clients, where not all are mlp
+_MIXED = ("mlp", "cnn", "forest")
+MODELS = dict.fromkeys(("comet", "dsfl", "fd", "fedmd", "selective_fd"), _MIXED)  # where not all are mlp
 KILLED = {"dsfl", "fedavg"}  # one of each family: what the others share with it need not be killed at each `make test`
 KILLS = {"server": "KILL:COMMITTED:5", "client-1": "KILL:KEPT:1"}  # in the middle of the first rounds
 EVERYTHING_MAY_LEAVE = 'kinds = ["probabilities", "logits", "parameters", "codes"]\n'

@@ -54,7 +54,7 @@ def test_each_client_is_taught_by_its_group_and_briefed_by_what_it_has_begun(tmp
             for client in "ab":
                 await server.push(iter(push_messages(server.uplink(client, values=LABELS))))
             await check(server)
-            (fact,) = (each for each in server.coordinator.facts if isinstance(each, Taught))
+            (fact,) = (each for each in server.store.facts() if isinstance(each, Taught))
             digests = {group: block_digest(block).hex() for group, block in server.store.teachings(1).items()}
             assert set(digests) == {"", "reverse"}
             assert (fact.digests, fact.groups) == (digests, {"b": "reverse"})

@@ -174,7 +174,7 @@ def test_of_the_rounds_that_went_by_while_working_the_newest_is_taken_up() -> No
 
 
 def test_a_restarted_client_knows_what_it_knew() -> None:
-    shows("started -> join \n joined f keeping 3 -> pull f after 3; push 3 \n pulled 4 -> pull f after 4 knowing 3")
+    shows("started -> join \n joined f keeping 3 -> pull f after 3; release 3 \n pulled 4 -> pull f after 4 knowing 3")
 
 
 def test_a_server_that_is_away_is_asked_again_at_growing_intervals() -> None:
@@ -266,11 +266,11 @@ def test_an_uplink_is_held_until_its_owner_lets_it_go() -> None:
 
 def test_what_its_owner_keeps_back_is_not_pushed_and_the_next_round_is_taken_up() -> None:
     shows(WORKING + "worked -> release 1 \n refused \n pulled 2 -> work 2; pull f after 2")
-    shows(WORKING + "worked -> release 1 \n pulled 2 -> pull f after 2 \n refused -> work 2")
+    shows(WORKING + "worked -> release 1 \n pulled 2 -> pull f after 2 knowing 1 \n refused -> work 2")
 
 
 def test_a_round_that_is_over_is_waited_for_no_more() -> None:
-    shows(WORKING + "worked -> release 1 \n pulled 2 -> pull f after 2 \n undecided -> work 2")
+    shows(WORKING + "worked -> release 1 \n pulled 2 -> pull f after 2 knowing 1 \n undecided -> work 2")
     shows(WORKING + "worked -> release 1 \n pulled finished \n undecided -> stop: finished")
     shows(WORKING + "worked -> release 1 \n pulled finished \n approved -> stop: finished")
     shows(

@@ -143,7 +143,9 @@ def test_enhanced_entropy_reduction_is_the_mean_to_the_power_of_beta() -> None:
     ],
 )
 def test_wrong_options_are_named_beside_the_right_ones(options: dict[str, Any], said: str) -> None:
-    with pytest.raises(MethodError, match=f"option {said}.*among aggregation, temperature, beta, open_per_round"):
+    with pytest.raises(
+        MethodError, match=f"option {said}.*among robust, attackers, aggregation, temperature, beta, open_per_round"
+    ):
         make_method(MethodSpec(name="dsfl", options=options))
 
 

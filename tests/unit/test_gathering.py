@@ -74,13 +74,18 @@ def test_disagreement_counts_only_the_rows_that_a_client_answered() -> None:
     assert found == {"anne": 0.25, "bert": 0.5, "carl": 0.0}  # on row 2 anne is alone, on row 7 the average is halfway
 
 
-@pytest.mark.parametrize("task", [WEIGHTS, Task(Space.CLASSES, Kind.LOGITS, partial=True)])
-def test_weights_and_scores_have_no_disagreement(task: Task) -> None:
-    values = np.ones((1, 2), np.float32)
-    block = Block(Space.CLASSES, Rows(np.array([1])), Kind.LOGITS, (values,))
-    if task is WEIGHTS:
-        block = parameters({"w": np.ones(2)})
-    assert brought(task, anne=block).disagreement() == {}
+def test_scores_are_compared_as_their_softmax_whatever_their_size() -> None:
+    def scored(first: float) -> Block:
+        return Block(Space.CLASSES, Rows(np.array([1])), Kind.LOGITS, (np.array([[first, 0]], np.float32),))
+
+    task = Task(Space.CLASSES, Kind.LOGITS, partial=True)
+    found = brought(task, anne=scored(0), bert=scored(0), carl=scored(30000)).disagreement()
+    # Softmaxes [1/2, 1/2] twice and [1, 0]: their average is [2/3, 1/3].
+    assert found == {"anne": pytest.approx(1 / 6, abs=1e-6), "bert": pytest.approx(1 / 6, abs=1e-6), "carl": 0.333333}
+
+
+def test_weights_have_no_disagreement() -> None:
+    assert brought(WEIGHTS, anne=parameters({"w": np.ones(2)})).disagreement() == {}
 
 
 def test_models_are_summed_by_architecture_and_by_weight() -> None:

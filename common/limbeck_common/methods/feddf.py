@@ -11,7 +11,7 @@ was last taught. The first round sends nothing down, as in FedAvg.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from limbeck_common.exact import LIMIT, Tally
 from limbeck_common.learning.party import Party
 from limbeck_common.messages import Block, Kind, Rows, Space, Task, Teaching, parameters
 from limbeck_common.methods.method import Gathered, Ground, Method
+from limbeck_common.methods.softmax import softmax
 
 
 class FedDF(Method):
@@ -103,10 +104,3 @@ def ensemble(scores: Iterable[NDArray[np.float32]], classes: int) -> NDArray[np.
     if tally is None:
         raise ValueError("an ensemble of no models")
     return softmax(np.concatenate(list(tally.means()))).astype(np.float32)
-
-
-def softmax(logits: NDArray[Any]) -> NDArray[Any]:
-    """Return the softmax of each row, shape [rows, classes]."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    chances: NDArray[Any] = powers / powers.sum(axis=1, keepdims=True)
-    return chances

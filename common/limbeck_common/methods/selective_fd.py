@@ -62,11 +62,19 @@ class SelectiveFD(Method):
         known = Sample(derive(seed, "known rows"), min(self.known_rows, max(1, rows // 2)), rows).draw()
         unseen = np.setdiff1d(np.arange(rows), known) if rows > 1 else known
         count = len(party.open_rows)
-        auxiliary = Sample(derive(seed, "auxiliary rows"), min(self.auxiliary_rows, count), count).draw()
+        drawn = Sample(derive(seed, "auxiliary rows"), min(2 * self.auxiliary_rows, count), count).draw()
         features = standardised(party.open_rows, party.open_rows)
         own = standardised(party.private.x, party.open_rows)
-        ratio = density_ratio(own[known], features[auxiliary], self.width, self.strength)
-        chosen: NDArray[np.bool_] = ratio(features) >= np.quantile(ratio(own[unseen]), self.quantile)
+
+        def judged(auxiliary: NDArray[np.int64], rows: Floats) -> NDArray[np.bool_]:
+            ratio = density_ratio(own[known], features[auxiliary], self.width, self.strength)
+            chosen: NDArray[np.bool_] = ratio(rows) >= np.quantile(ratio(own[unseen]), self.quantile)
+            return chosen
+
+        first, second = drawn[::2], drawn[1::2]
+        chosen = judged(first, features)
+        if len(second):  # an estimate is too low at its own auxiliary rows: others judge those
+            chosen[first] = judged(second, features[first])
         return chosen
 
     def teach(self, gathered: Gathered) -> Teaching:
