@@ -21,17 +21,16 @@ import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from limbeck_common.learning.party import Party
-from limbeck_common.messages import Block, Kind, Rows, Space, Task, Teaching, parameters
-from limbeck_common.methods.method import Gathered, Ground, Method
+from limbeck_common.messages import Block, Teaching, parameters
+from limbeck_common.methods.fedavg import FedAvg
 from limbeck_common.seeds import Sample, derive
 
 Model = Callable[[Any], Any]  # from inputs to logits, [rows, classes]
 
 
-class DataFree(Method):
-    """Averaged weights, distilled on the server from the clients' models, on inputs that a generator makes."""
+class DataFree(FedAvg):
+    """FedAvg's average, distilled on the server from the clients' models, on inputs that a generator makes."""
 
-    one_start: ClassVar[bool] = True
     refines: ClassVar[bool] = True
     epochs: Annotated[PositiveInt, Field(description="turns of generator and student, a round")] = 10
     steps: Annotated[PositiveInt, Field(description="T_G, the generator's steps, an epoch")] = 20
@@ -40,23 +39,6 @@ class DataFree(Method):
     rate: Annotated[PositiveFloat, Field(description="of the generator's Adam")] = 0.001
     boundary: Annotated[NonNegativeFloat, Field(description="lambda_2, the weight of L_div")] = 0.5
     teachers: Annotated[PositiveInt, Field(description="models in the ensemble, at most")] = 32
-
-    def architectures(self, server_model: str) -> dict[str, str]:
-        """Server: one architecture for all."""
-        return {"": server_model}
-
-    def plan(self, ground: Ground, number: int) -> Task:  # noqa: ARG002 - all rounds are alike
-        """Server: ask for weights, each as heavy as the rows that it was trained on."""
-        return Task(Space.PARAMETERS, Kind.PARAMETERS, weighted=True, models=ground.models)
-
-    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
-        """Client: train, and send the weights with n_k."""
-        party.fit()
-        return parameters(party.parameters(), weight=party.private_rows)
-
-    def teach(self, gathered: Gathered) -> Teaching:
-        """Server: average the weights by n_k."""
-        return Teaching.to_all(parameters(gathered.models[""].means()))
 
     def refine(self, party: Party, uplinks: Callable[[], Iterator[Block]], teaching: Teaching) -> Teaching:
         """Server: distill the average from the ensemble, on made inputs."""
@@ -78,10 +60,6 @@ class DataFree(Method):
                 labels = mean_logits(models, inputs).softmax(dim=1)
                 student.distill_on(inputs.numpy(), labels.numpy())
         return Teaching.to_all(parameters(student.parameters()))
-
-    def learn(self, party: Party, teaching: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
-        """Client and server: take the weights."""
-        party.load_parameters(teaching.parameters)
 
 
 def drawn(uplinks: Callable[[], Iterator[Block]], most: int, seed: int) -> Iterator[Block]:

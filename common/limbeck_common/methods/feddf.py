@@ -19,30 +19,21 @@ from pydantic import Field
 
 from limbeck_common.exact import LIMIT, Tally
 from limbeck_common.learning.party import Party
-from limbeck_common.messages import Block, Kind, Rows, Space, Task, Teaching, parameters
-from limbeck_common.methods.method import Gathered, Ground, Method
+from limbeck_common.messages import Block, Kind, Rows, Space, Teaching, parameters
+from limbeck_common.methods.fedavg import FedAvg
+from limbeck_common.methods.method import Gathered
 from limbeck_common.methods.softmax import softmax
 
 
-class FedDF(Method):
-    """Averaged weights, distilled on the server from the clients' models. Several architectures may take part."""
+class FedDF(FedAvg):
+    """FedAvg's averages, one an architecture, distilled on the server from the clients' models."""
 
-    one_start: ClassVar[bool] = True
     refines: ClassVar[bool] = True
     models: Annotated[tuple[str, ...], Field(description="clients' models beside the server's own")] = ()
 
     def architectures(self, server_model: str) -> dict[str, str]:
         """Server: its own model, and those named."""
         return {"": server_model} | {model: model for model in self.models if model != server_model}
-
-    def plan(self, ground: Ground, number: int) -> Task:  # noqa: ARG002 - all rounds are alike
-        """Server: ask for weights, each as heavy as the rows that it was trained on."""
-        return Task(Space.PARAMETERS, Kind.PARAMETERS, weighted=True, models=ground.models)
-
-    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
-        """Client: train, and send the weights x_k with n_k."""
-        party.fit()
-        return parameters(party.parameters(), weight=party.private_rows)
 
     def teach(self, gathered: Gathered) -> Teaching:
         """Server: average the weights of each architecture by n_k."""
