@@ -38,10 +38,10 @@ class SelectiveFD(Method):
     open_per_round: Annotated[PositiveInt, Field(description="open rows a round")] = 1000
     quantile: Annotated[float, Field(ge=0, lt=1, description="part of its own rows that a client would not know")] = 0.1
     ambiguity: Annotated[PositiveFloat, Field(le=2, description="tau_server: largest distance from a one-hot")] = 0.5
-    width: Annotated[PositiveFloat, Field(description="of the kernel, in standard deviations a pixel")] = 0.28
+    width: Annotated[PositiveFloat, Field(description="of the kernel, in standard deviations a pixel")] = 0.4
     strength: Annotated[PositiveFloat, Field(description="lambda, the estimate's regularisation")] = 1e-4
-    known_rows: Annotated[PositiveInt, Field(description="private rows for the estimate, half of them at most")] = 500
-    auxiliary_rows: Annotated[PositiveInt, Field(description="open rows for the estimate")] = 1000
+    known_rows: Annotated[PositiveInt, Field(description="private rows for the estimate, half of them at most")] = 2000
+    auxiliary_rows: Annotated[PositiveInt, Field(description="open rows for the estimate")] = 2000
 
     def plan(self, ground: Ground, number: int) -> Task:
         """Server: sample the round's open rows. A client may leave out any of them."""
