@@ -1,6 +1,7 @@
 """Gatherings without a coordinator, over any method or one that asks whatever a test wants asked."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,18 @@ def together(parts: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
 def ground(spec: Spec, models: Mapping[str, Shapes] | None = None, **taught: Block) -> gathering.Ground:
     """Stand on what rounds taught all clients: `round_1=block` and so on."""
     return gathering.Ground(spec, models or {}, lambda number, group: None if group else taught.get(f"round_{number}"))
+
+
+@dataclass
+class Past:
+    """Stand on what the rounds so far have taught, and let more be added."""
+
+    spec: Spec
+    taught: dict[int, Block] = field(default_factory=dict)
+    models: dict[str, Shapes] = field(default_factory=dict)
+
+    def teaching(self, number: int, group: str = "") -> Block | None:  # noqa: ARG002 - one group
+        return self.taught.get(number)
 
 
 def gathered(

@@ -1,18 +1,18 @@
 """CFD's codes, against numbers worked out by hand, and both sides' chain of changes."""
 
-from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
+from asked import Past
 from numpy.typing import NDArray
 
 from limbeck_common.config import Spec
 from limbeck_common.errors import ValuesError
 from limbeck_common.learning.datasets import Examples, PartyData
 from limbeck_common.learning.party import Party
-from limbeck_common.messages import SERVER, Block, Kind, Rows, Shapes, Space, Teaching, soft_labels
+from limbeck_common.messages import SERVER, Block, Kind, Rows, Space, Teaching, soft_labels
 from limbeck_common.methods.cfd import CFD, applied, changes, code_bytes, decode, encode, quantised
 
 SPEC = Spec(seed=5, classes=3, sample_shape=(1,), sample_dtype="|u1", open_rows=4)
@@ -31,18 +31,6 @@ def content(block: Block | None) -> list[list[int]]:
     assert block is not None
     listed: list[list[int]] = block.predictions[:].tolist()
     return listed
-
-
-@dataclass
-class Past:
-    """What the rounds so far have taught."""
-
-    taught: dict[int, Block] = field(default_factory=dict)
-    spec: Spec = SPEC
-    models: dict[str, Shapes] = field(default_factory=dict)
-
-    def teaching(self, number: int, group: str = "") -> Block | None:  # noqa: ARG002 - one group
-        return self.taught.get(number)
 
 
 class Parrot:
@@ -132,7 +120,7 @@ def test_an_uplink_says_where_it_differs_from_what_was_taught() -> None:
     client.notes["codes"] = np.array([[1], [2], [1], [1]], np.uint8)
     sent = method.contribute(client, ROWS, 2)
     assert content(sent) == [[0], [0], [3], [2]]
-    past = Past({1: codes([1], [2], [1], [1])})
+    past = Past(SPEC, {1: codes([1], [2], [1], [1])})
     received = method.receive(past, 2, sent)
     assert received.kind is Kind.PROBABILITIES
     assert np.array_equal(received.predictions[:], says)
@@ -140,7 +128,7 @@ def test_an_uplink_says_where_it_differs_from_what_was_taught() -> None:
 
 def test_a_first_uplink_cannot_refer_to_anything() -> None:
     with pytest.raises(ValuesError):
-        CFD(open_per_round=4).receive(Past(), 1, codes([0], [1], [1], [1]))
+        CFD(open_per_round=4).receive(Past(SPEC), 1, codes([0], [1], [1], [1]))
 
 
 def test_with_more_bits_down_than_up_the_reference_is_what_a_client_would_have_sent() -> None:
@@ -151,16 +139,16 @@ def test_with_more_bits_down_than_up_the_reference_is_what_a_client_would_have_s
     client.learner.says = chances([1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1])  # type: ignore[attr-defined]
     sent = method.contribute(client, ROWS, 2)
     assert content(sent) == [[0], [0], [3], [0]]
-    assert method.receive(Past({1: taught}), 2, sent).predictions[:].argmax(axis=1).tolist() == [0, 1, 2, 2]
+    assert method.receive(Past(SPEC, {1: taught}), 2, sent).predictions[:].argmax(axis=1).tolist() == [0, 1, 2, 2]
 
 
 def test_a_client_that_knows_the_codes_before_gets_what_has_changed() -> None:
     method = CFD(open_per_round=4)
-    past = Past({1: codes([1], [2], [3], [1]), 2: codes([1], [2], [1], [1])})
+    past = Past(SPEC, {1: codes([1], [2], [3], [1]), 2: codes([1], [2], [1], [1])})
     assert content(method.brief(past, 3, "", 2)) == [[0], [0], [1], [0]]
     assert method.brief(past, 3, "", 1) is past.taught[2]
     assert method.brief(past, 2, "", 1) is past.taught[1]
-    assert method.brief(Past(), 1, "", 0) is None
+    assert method.brief(Past(SPEC), 1, "", 0) is None
     client, learner = party(chances(*[[1, 0, 0]] * 4))
     for number, learned in ((2, 1), (3, 2)):
         block = method.brief(past, number, "", learned)

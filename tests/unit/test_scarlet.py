@@ -1,16 +1,16 @@
 """SCARLET's cache: which labels a round asks for, which a client is sent, and what it is trained on."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
+from asked import Past
 from numpy.typing import NDArray
 
 from limbeck_common.config import MethodSpec, Spec
 from limbeck_common.learning.datasets import Examples, PartyData
 from limbeck_common.learning.party import Party
-from limbeck_common.messages import Block, Rows, Shapes, soft_labels
+from limbeck_common.messages import Block, Rows, soft_labels
 from limbeck_common.methods.dsfl import open_rows
 from limbeck_common.methods.scarlet import Scarlet, lifetime, newest, replaced
 
@@ -31,18 +31,6 @@ def labelled(rows: list[int], mark: float) -> Block:
     """Soft labels that say by their value where they came from."""
     values = np.full((len(rows), 2), mark, np.float32)
     return soft_labels(Rows(np.array(rows, np.int64)), values)
-
-
-@dataclass
-class Past:
-    """What the rounds so far have taught."""
-
-    taught: dict[int, Block] = field(default_factory=dict)
-    spec: Spec = SPEC
-    models: dict[str, Shapes] = field(default_factory=dict)
-
-    def teaching(self, number: int, group: str = "") -> Block | None:  # noqa: ARG002 - one group
-        return self.taught.get(number)
 
 
 class Copyist:
@@ -88,7 +76,7 @@ def test_a_label_lives_d_rounds_and_in_the_beginning_as_many_as_came_before() ->
 
 
 def test_where_all_rows_are_sampled_they_are_asked_for_in_the_rounds_worked_out_by_hand() -> None:
-    past = Past()
+    past = Past(SPEC)
     teach_rounds(ALL, past, 13)
     # 1 lives 0 rounds, 2 lives one (round 3), 4 lives three (5, 6, 7), 8 lives three (9, 10, 11), 12 as well.
     asked = [number for number, block in past.taught.items() if len(block.rows)]
@@ -96,24 +84,24 @@ def test_where_all_rows_are_sampled_they_are_asked_for_in_the_rounds_worked_out_
 
 
 def test_a_sample_of_which_nothing_is_known_travels_as_a_sample() -> None:
-    assert METHOD.plan(Past(), 1).wanted.sample is not None
+    assert METHOD.plan(Past(SPEC), 1).wanted.sample is not None
 
 
 def test_only_rows_without_a_living_label_are_asked_for() -> None:
-    drawn = open_rows(Past(), 6, 4).indices.tolist()
+    drawn = open_rows(Past(SPEC), 6, 4).indices.tolist()
     # In round 6 labels of round 3 (lives 2) are dead, those of round 4 (lives 3) are not.
-    past = Past({3: labelled(drawn[:2], 3), 4: labelled(drawn[1:2], 4)})
+    past = Past(SPEC, {3: labelled(drawn[:2], 3), 4: labelled(drawn[1:2], 4)})
     assert METHOD.plan(past, 6).wanted.indices.tolist() == [drawn[0], drawn[2], drawn[3]]
 
 
 def test_a_client_that_took_part_gets_the_fresh_labels_alone() -> None:
-    past = Past({4: labelled([0, 1], 4), 5: labelled([2], 5)})
+    past = Past(SPEC, {4: labelled([0, 1], 4), 5: labelled([2], 5)})
     assert METHOD.brief(past, 6, "", 5) is past.taught[5]
-    assert METHOD.brief(Past(), 1, "", 0) is None
+    assert METHOD.brief(Past(SPEC), 1, "", 0) is None
 
 
 def test_a_client_that_missed_rounds_gets_the_living_labels_too() -> None:
-    past = Past({2: labelled([9], 2), 3: labelled([0, 7], 3), 4: labelled([0, 1], 4), 5: labelled([2], 5)})
+    past = Past(SPEC, {2: labelled([9], 2), 3: labelled([0, 7], 3), 4: labelled([0, 1], 4), 5: labelled([2], 5)})
     # Round 5's lesson uses labels of 3 (lives 2) and 4; that of round 2 (lives 1) was last used in round 3.
     late = METHOD.brief(past, 6, "", 0)
     assert late is not None
@@ -133,7 +121,7 @@ def test_the_newest_label_of_a_row_counts() -> None:
 
 @pytest.mark.parametrize("missed", [set(), {3, 4}, {1, 2, 3, 4, 5, 6}])
 def test_every_client_is_trained_on_all_of_a_rounds_rows_with_the_newest_labels(missed: set[int]) -> None:
-    past = Past()
+    past = Past(SPEC)
     teach_rounds(METHOD, past, 8)
     pupil, learner = party()
     learned, expected = 0, []
@@ -158,7 +146,7 @@ def test_where_nothing_is_asked_for_a_client_trains_and_predicts_nothing() -> No
 
 
 def test_the_cache_survives_a_restart() -> None:
-    past = Past()
+    past = Past(SPEC)
     teach_rounds(METHOD, past, 8)
     (first, _), (second, learner) = party(), party()
     for number in range(2, 8):
