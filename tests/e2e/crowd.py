@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 
 from limbeck_client.bench import LocalBench, data_loader
-from limbeck_client.keeping import Keeper
-from limbeck_client.ledger import Ledger
 from limbeck_client.owner import Owner
 from limbeck_client.policy import Policy
 from limbeck_client.runner import Runner
@@ -20,7 +18,7 @@ from limbeck_common.wire import calls
 
 async def take_part(address: str, number: int, folder: Path) -> None:
     name = f"client-{number:03}"
-    owner = Owner(Policy(), Keeper(folder / name), Ledger(folder / name))
+    owner = Owner.of(folder / name, Policy())
     bench = LocalBench(name, "tiny:learner", "cpu", data_loader("tiny:data", number, None), owner)
     transport = GrpcTransport(address)
     await Runner(name, transport, bench).run()

@@ -34,6 +34,7 @@ SETTINGS = TINY | {
     "round.count.max": str(9 * SHARE),  # a tenth more are asked than are needed
     "round.time.max": "120",
     "round.grace": "20",
+    "limits.calls_per_client": str(4 * SHARE),  # a process's clients share a connection: in plain text one client
 }
 
 
@@ -128,6 +129,7 @@ def test_a_crowd_with_a_tenth_killed_in_every_round(farm: Farm, capsys: pytest.C
     async def follow() -> None:
         async for event in events_at(address):
             watched.see(event)
+            assert all(each.poll() in {None, 0} for each in crowd.living.values()), farm.logs()[-5000:]
 
     asyncio.run(follow())
     seconds = time.time() - watched.first
