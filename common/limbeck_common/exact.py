@@ -57,7 +57,9 @@ def to_fixed(values: NDArray[Any], kind: Kind) -> NDArray[np.int64]:
     rounds, and the bits below the exponent are the integer. One pass instead of scaling, rounding and converting.
     """
     shift, bits = _SHIFTS[kind]
-    fixed: NDArray[np.int64] = np.add(values, shift, dtype=np.float64).view(np.int64)
+    shifted = values.astype(np.float64)
+    shifted += shift
+    fixed: NDArray[np.int64] = shifted.view(np.int64)
     fixed -= bits
     return fixed
 
