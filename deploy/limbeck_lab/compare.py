@@ -73,8 +73,7 @@ def _plan(rows: list[Variant], options: dict[str, Any], flags: dict[str, str]) -
         label: make_entry(variant, options["config"], defaults, flags, options["clients"], options["models"])
         for label, variant in by_label(rows).items()
     }
-    for settings in {
-        (own.data, own.data_dir, own.open): own for own in (each.settings for each in entries.values())
-    }.values():
+    every = [entry.settings for entry in entries.values()]
+    for settings in {(each.data, each.data_dir, each.open): each for each in every}.values():
         find_open_data(settings)  # what is missing is missing for all runs: said once, before the first
     return Plan(seeds=options["seeds"], clients=options["clients"], target=options["target"], variants=entries)

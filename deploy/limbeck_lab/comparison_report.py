@@ -35,7 +35,7 @@ def write_comparison(folder: Path) -> tuple[Path, Comparison]:
     (folder / scores.FILE).write_text(comparison.model_dump_json(indent=1) + "\n")
     (folder / _TABLE).write_text(score_table.markdown(comparison))
     records = [record for found in runs.values() for record in found.values()]
-    served, meant = (any(figures) for figures in ([each.served for each in records], [each.means for each in records]))
+    served, meant = any(each.served for each in records), any(each.means for each in records)
     title = "Accuracy by round" + (": the server's model" if served else "")
     charts = [
         round_chart(runs, ("rounds", title), scores.accuracies, (WIDE, NARROW)),

@@ -64,7 +64,7 @@ def test_a_federation_that_fails_ends_its_simulation_with_a_line(tmp_path: Path)
     done = run("limbeck_lab.cli", "simulate", *SHORT, *arguments, "--run-dir", str(tmp_path / "run"), seconds=280)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("limbeck-lab: the federation failed: ")
-    assert " at the deadline; missing client-" in done.stderr
+    assert " of at least 2 uplinks at the deadline; missing client-" in done.stderr
     assert "Traceback" not in done.stderr
     summary = read(tmp_path / "run").summary
     assert summary is not None

@@ -68,9 +68,9 @@ def _find_data(source: str | None, spec: Spec, part: int | None, root: Path | No
             raise UserCodeError(f"{source} returned a {type(data).__name__}", expected="a PartyData")
         check_data(data, spec)
         return data
-    if spec.data.dataset == "own" and part is None and not spec.open_rows:
-        return PartyData()
     if spec.data.dataset == "own":
+        if part is None and not spec.open_rows:  # the server, of which no rows are wanted
+            return PartyData()
         raise DataError(
             "the federation has no built-in data set", remedy="name your data: --data package.module:callable"
         )

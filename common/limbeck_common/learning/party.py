@@ -162,7 +162,9 @@ class Party:
         for name, other in self._others.items():
             state |= _under(name, other.models())
         for name, waiting in self._waiting.items():
-            state |= _under(name, {key[4:]: value for key, value in waiting.items() if key.startswith("own.")})
+            state |= _under(
+                name, {key.removeprefix("own."): value for key, value in waiting.items() if key.startswith("own.")}
+            )
         return state
 
     def state(self) -> State:
