@@ -27,16 +27,16 @@ COMPARE := $(BIN)/limbeck-lab compare --config tests/bench/mnist.toml --seeds 3
 
 comparisons: .venv/ready ## the tables of methods on MNIST, which LIMBECK_DATA names: two hours of two cores; goes on where it was stopped
 	for name in methods large cache two_classes one_class attackers; do \
-	  PYTHONPATH="tests/e2e:$$PYTHONPATH" $(COMPARE) --variants tests/bench/$$name.toml --clients 10 --target 0.95 --run-dir runs/$$name || exit 1; done
+	  PYTHONPATH="tests:$$PYTHONPATH" $(COMPARE) --variants tests/bench/$$name.toml --clients 10 --target 0.95 --run-dir runs/$$name || exit 1; done
 	$(COMPARE) --variants tests/bench/fedgen.toml --clients 20 --target 0.93 --run-dir runs/fedgen
 
 fuzz: .venv/ready ## 100,000 damaged messages and files; MESSAGES=N for another number
-	PYTHONPATH="tests/fuzz:tests/integration:$$PYTHONPATH" $(BIN)/python tests/fuzz/fuzz.py --messages $(or $(MESSAGES),100000)
+	PYTHONPATH="tests:$$PYTHONPATH" $(BIN)/python -m fuzz.fuzz --messages $(or $(MESSAGES),100000)
 
 fuzz-atheris: .venv/ready ## the codec under a coverage-guided fuzzer, three minutes; atheris needs Linux and Python 3.11 to 3.13
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,fuzz]'
 	mkdir -p fuzz-finds
-	PYTHONPATH="tests/fuzz:$$PYTHONPATH" $(BIN)/python tests/fuzz/coverage.py -max_total_time=$(or $(FUZZ_SECONDS),180) -artifact_prefix=fuzz-finds/
+	PYTHONPATH="tests:$$PYTHONPATH" $(BIN)/python -m fuzz.atheris_run -max_total_time=$(or $(FUZZ_SECONDS),180) -artifact_prefix=fuzz-finds/
 
 stubs: .venv/ready ## protobuf and gRPC stubs from proto/
 	$(BIN)/python -m limbeck_lab.stubs proto common

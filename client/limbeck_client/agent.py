@@ -11,9 +11,9 @@ round went on without it.
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from limbeck_client.tries import UNTRIED, Tries, may_pass
-from limbeck_common.errors import FederationError, LimbeckError, MembershipError, UnreachableError
-from limbeck_common.messages import Downlink, Ended, Idle, Invitation, Receipt, Uplink
+from limbeck_client.retry import UNTRIED, Tries, may_pass
+from limbeck_common.core.errors import FederationError, LimbeckError, MembershipError, UnreachableError
+from limbeck_common.core.messages import Downlink, Ended, Idle, Invitation, Receipt, Uplink
 
 REVIEW_PAUSE = 0.5  # seconds between two looks whether the owner has said a word
 

@@ -7,12 +7,12 @@ import structlog
 from pydantic import ValidationError
 
 from limbeck_client import agent as machine
-from limbeck_client.bench import Bench
+from limbeck_client.backoff import wait
+from limbeck_client.runtime import Bench
 from limbeck_client.transport import Transport
-from limbeck_client.waiting import wait
-from limbeck_common.config import Spec
-from limbeck_common.errors import EndedError, LimbeckError, OpenSetError, StreamError, UnreachableError
-from limbeck_common.messages import Ended, Invitation, Receipt
+from limbeck_common.core.errors import EndedError, LimbeckError, OpenSetError, StreamError, UnreachableError
+from limbeck_common.core.messages import Ended, Invitation, Receipt
+from limbeck_common.core.spec import Spec
 
 _log = structlog.get_logger()
 

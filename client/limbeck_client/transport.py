@@ -8,9 +8,9 @@ from typing import Protocol
 import grpc
 from pydantic import ValidationError
 
-from limbeck_common.config import PROTOCOL_VERSION, Spec
-from limbeck_common.errors import StreamError
-from limbeck_common.messages import Answer, Ended, Idle, Invitation, Receipt, Uplink
+from limbeck_common.core.errors import StreamError
+from limbeck_common.core.messages import Answer, Ended, Idle, Invitation, Receipt, Uplink
+from limbeck_common.core.spec import PROTOCOL_VERSION, Spec
 from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.calls import translating
 from limbeck_common.wire.codec import decode_downlink, encode_uplink

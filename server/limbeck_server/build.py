@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck_common.config import DataSpec, Spec
-from limbeck_common.errors import MethodError, SettingsError
-from limbeck_common.learning.assemble import BUILT_IN
-from limbeck_common.learning.datasets import PartyData, classes_of, load_party, open_digest
-from limbeck_common.learning.workshop import Workshop
-from limbeck_common.messages import SERVER, Shapes
+from limbeck_common.core.errors import MethodError, SettingsError
+from limbeck_common.core.messages import SERVER, Shapes
+from limbeck_common.core.spec import DataSpec, Spec
+from limbeck_common.datasets.registry import PartyData, classes_of, load_party, open_digest
 from limbeck_common.methods.method import Method
 from limbeck_common.methods.registry import METHODS, make_method
-from limbeck_common.named import call_named, is_named
-from limbeck_server.pupil import WorkshopPupil
-from limbeck_server.round import Bounds, Machine
+from limbeck_common.runtime.assemble import BUILT_IN
+from limbeck_common.runtime.worker_process import Workshop
+from limbeck_common.support.plugins import call_named, is_named
+from limbeck_server.round.machine import Bounds, Machine
+from limbeck_server.round.server_model import WorkshopPupil
 from limbeck_server.settings import Count, Settings, Time
 
 

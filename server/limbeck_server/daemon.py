@@ -13,27 +13,27 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from limbeck_common.errors import LimbeckError, SettingsError
-from limbeck_common.learning.workshop import Workshop
+from limbeck_common.core.errors import LimbeckError, SettingsError
 from limbeck_common.methods.registry import make_method
+from limbeck_common.runtime.worker_process import Workshop
 from limbeck_common.wire.payload import message_bytes
 from limbeck_common.wire.v1 import federation_pb2, operator_pb2
 from limbeck_common.wire.v1.federation_pb2_grpc import add_FederationServicer_to_server
 from limbeck_common.wire.v1.operator_pb2_grpc import add_OperatorServicer_to_server
 from limbeck_server.build import find_open_data, make_machine, make_models, make_pupil, make_spec
-from limbeck_server.coordinator import Coordinator
-from limbeck_server.identity import Guard
-from limbeck_server.listening import bind, choose_tls, new_server, serve_enrolment, warn_of_expiry
-from limbeck_server.operator import OperatorService
-from limbeck_server.presence import Presence
-from limbeck_server.pupil import WorkshopPupil
-from limbeck_server.reception import Reception
-from limbeck_server.registry import Registry
-from limbeck_server.round import Phase
-from limbeck_server.service import FederationService, Traffic
+from limbeck_server.pki.folder import TlsFolder
+from limbeck_server.pki.registry import Registry
+from limbeck_server.round.coordinator import Coordinator
+from limbeck_server.round.machine import Phase
+from limbeck_server.round.membership import Reception
+from limbeck_server.round.presence import Presence
+from limbeck_server.round.server_model import WorkshopPupil
+from limbeck_server.rpc.authentication import Guard
+from limbeck_server.rpc.federation_service import FederationService, Traffic
+from limbeck_server.rpc.operator_service import OperatorService
+from limbeck_server.rpc.server import bind, choose_tls, new_server, serve_enrolment, warn_of_expiry
 from limbeck_server.settings import Settings
-from limbeck_server.store import Store
-from limbeck_server.tls_folder import TlsFolder
+from limbeck_server.storage.sqlite import Store
 
 _DAY = 86_400.0
 _REGISTRY_SECONDS = 1.0  # between two looks at what was revoked

@@ -23,9 +23,9 @@ from pydantic import (
     model_validator,
 )
 
-from limbeck_common.address import read_host, with_port
-from limbeck_common.config import MAX_CLASSES, DataSpec, MethodSpec, Name, Recipe, Section
-from limbeck_common.errors import SettingsError
+from limbeck_common.core.errors import SettingsError
+from limbeck_common.core.spec import MAX_CLASSES, DataSpec, MethodSpec, Name, Recipe, Section
+from limbeck_common.support.address import read_host, with_port
 
 DATA_VARIABLE = "LIMBECK_DATA"  # names the data sets' folder, on every party
 

@@ -1,6 +1,6 @@
 """Facts in a sentence each, for people."""
 
-from limbeck_server import facts as fact
+from limbeck_server import events as fact
 
 
 def tell(what: fact.Fact) -> str:  # noqa: C901, PLR0911, PLR0912 - one case a fact

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck_common.exact import Tally
-from limbeck_common.messages import Block, Kind, Rows, soft_labels
+from limbeck_common.core.exact_sums import Tally
+from limbeck_common.core.messages import Block, Kind, Rows, soft_labels
 from limbeck_common.methods.dsfl import DSFL
 
 Labels = NDArray[np.float32]

@@ -10,8 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from limbeck_lab.demo import MODELS
-from limbeck_lab.results import Summary, read
+from limbeck_lab.run.demo import MODELS
+from limbeck_lab.run.results import Summary, read
 
 
 def simulate(seed: int) -> Summary:

@@ -17,15 +17,15 @@ from pathlib import Path
 import numpy as np
 import structlog
 
-from limbeck_common.config import MethodSpec, Spec
-from limbeck_common.messages import Downlink, Receipt, Uplink, soft_labels
+from limbeck_common.core.messages import Downlink, Receipt, Uplink, soft_labels
+from limbeck_common.core.spec import MethodSpec, Spec
 from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.codec import block_digest
-from limbeck_server.coordinator import Coordinator
-from limbeck_server.facts import Fact
-from limbeck_server.presence import Presence
-from limbeck_server.round import Bounds, Machine
-from limbeck_server.store import Filed, Store
+from limbeck_server.events import Fact
+from limbeck_server.round.coordinator import Coordinator
+from limbeck_server.round.machine import Bounds, Machine
+from limbeck_server.round.presence import Presence
+from limbeck_server.storage.sqlite import Filed, Store
 
 ROWS, CLASSES = 1000, 10  # 40,000 bytes of float32
 METHOD = MethodSpec(name="dsfl", options={"open_per_round": ROWS})

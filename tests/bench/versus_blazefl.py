@@ -18,7 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from limbeck_lab.results import read
+from limbeck_lab.run.results import read
 
 HERE = Path(__file__).parent
 

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from jsonschema.validators import validator_for
 
-from limbeck_client.cli import cli as client_cli
-from limbeck_common.learning.assemble import BUILT_IN
-from limbeck_server.cli import cli as server_cli
+from limbeck_client.cli.main import cli as client_cli
+from limbeck_common.runtime.assemble import BUILT_IN
+from limbeck_server.cli.main import cli as server_cli
 from limbeck_server.settings import load
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from farm import Farm
+from support.processes import Farm
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import sqlite3
 
 import pytest
-from farm import CLIENTS, TINY, Farm, run
+from support.processes import CLIENTS, TINY, Farm, run
 
 pytestmark = pytest.mark.e2e
 
@@ -11,14 +11,14 @@ pytestmark = pytest.mark.e2e
 def test_the_store_of_a_federation_passes_until_a_byte_of_it_changes(farm: Farm) -> None:
     server, address = farm.server(settings=TINY | {"store.keep_rounds": "2"})
     store = farm.folder / "store"
-    meanwhile = run("limbeck_server.cli", "audit", "--store", str(store))
+    meanwhile = run("limbeck_server.cli.main", "audit", "--store", str(store))
     assert meanwhile.returncode == 1
     assert "another daemon works in" in meanwhile.stderr
     for process in [farm.client(name, address) for name in CLIENTS]:
         farm.wait(process)
     farm.wait(server)
 
-    passed = run("limbeck_server.cli", "audit", "--store", str(store))
+    passed = run("limbeck_server.cli.main", "audit", "--store", str(store))
     assert passed.returncode == 0, passed.stdout + passed.stderr
     assert "round 1: uplinks not kept, teaching as the journal names it\n" in passed.stdout
     assert "round 3: 3 uplinks as they came, and the same teaching from them, bit for bit" in passed.stdout
@@ -32,7 +32,7 @@ def test_the_store_of_a_federation_passes_until_a_byte_of_it_changes(farm: Farm)
     content = bytearray(journal.read_bytes())
     content[content.index(values[:64])] ^= 1
     journal.write_bytes(content)
-    failed = run("limbeck_server.cli", "audit", "--store", str(store))
+    failed = run("limbeck_server.cli.main", "audit", "--store", str(store))
     assert failed.returncode == 1
     assert "round 2: DAMAGED\n  uplink of client-1 for round 2: its digest is" in failed.stdout
     assert failed.stdout.endswith("1 damaged\n")

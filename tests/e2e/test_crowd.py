@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 
 import psutil
 import pytest
-from auditing import damage
-from farm import HERE, TINY, Farm, until
+from support.audit_command import damage
+from support.processes import TINY, Farm, until
 
-from limbeck_lab.events import Event, events_at
-from limbeck_server.facts import Ended, Extended, Fact, Kept, Taught
-from limbeck_server.store import Store
+from limbeck_lab.run.federation_events import Event, events_at
+from limbeck_server.events import Ended, Extended, Fact, Kept, Taught
+from limbeck_server.storage.sqlite import Store
 
 pytestmark = [pytest.mark.e2e, pytest.mark.faults, pytest.mark.timeout(1200)]
 CLIENTS, ROUNDS, PROCESSES = int(os.environ.get("CROWD", "500")), int(os.environ.get("ROUNDS", "20")), 10
@@ -48,7 +48,7 @@ class Crowd:
 
     def start(self, number: int) -> None:
         arguments = [self.address, str(number * SHARE), str(SHARE), str(self.farm.folder / "clients")]
-        self.living[number] = self.farm.execute("crowd", [str(HERE / "crowd.py"), *arguments])
+        self.living[number] = self.farm.execute("crowd", ["-m", "support.crowd", *arguments])
 
     def kill(self, number: int) -> None:
         """SIGKILL a process, with all its clients, and start it again."""

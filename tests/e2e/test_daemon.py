@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from farm import CLIENTS, Farm, flags, run, until
+from support.processes import CLIENTS, Farm, flags, run, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 ELSEWHERE = {  # open data that the clients alone have
@@ -51,18 +51,18 @@ def test_status_and_watch_show_the_federation_and_stop_ends_it(farm: Farm) -> No
     server, address = farm.server()
     clients = [farm.client(name, address) for name in ("client-0", "client-1")]
     until(lambda: farm.members(address) == 2)
-    shown = run("limbeck_server.cli", "status", "--server", address)
+    shown = run("limbeck_server.cli.main", "status", "--server", address)
     assert "lobby, round 0 of 3" in shown.stdout
     assert "client-0" in shown.stdout
     assert re.search(r"waits for clients for round 1: 2 of at least 3 present; at .* federation fails", shown.stdout)
-    assert run("limbeck_server.cli", "pause", "--server", address).stdout == "paused\n"
+    assert run("limbeck_server.cli.main", "pause", "--server", address).stdout == "paused\n"
     assert farm.status(address)["paused"]
-    assert run("limbeck_server.cli", "resume", "--server", address).returncode == 0
-    assert run("limbeck_server.cli", "evict", "nobody", "--server", address).returncode == 1
-    watching = farm.start("limbeck_server.cli", "watch", "--json", "--server", address)
+    assert run("limbeck_server.cli.main", "resume", "--server", address).returncode == 0
+    assert run("limbeck_server.cli.main", "evict", "nobody", "--server", address).returncode == 1
+    watching = farm.start("limbeck_server.cli.main", "watch", "--json", "--server", address)
     assert watching.stdout is not None
     first = watching.stdout.readline()
-    assert run("limbeck_server.cli", "stop", "--reason", "enough seen", "--server", address).returncode == 0
+    assert run("limbeck_server.cli.main", "stop", "--reason", "enough seen", "--server", address).returncode == 0
     farm.wait(server, 0, 40)
     told, _ = watching.communicate(timeout=20)
     events = [json.loads(line) for line in (first + told).splitlines()]
@@ -90,7 +90,7 @@ def test_other_settings_on_an_old_journal_are_refused(farm: Farm) -> None:
     server.send_signal(signal.SIGTERM)
     farm.wait(server, 0, 20)
     store = str(farm.folder / "store")
-    other = run("limbeck_server.cli", "run", "--port", "0", "--store", store, "--set", "federation.seed=7")
+    other = run("limbeck_server.cli.main", "run", "--port", "0", "--store", store, "--set", "federation.seed=7")
     assert other.returncode == 1
     assert "holds the journal of a federation with other settings" in other.stderr
     assert "Traceback" not in other.stderr
@@ -103,11 +103,11 @@ def test_other_open_data_on_an_old_journal_are_refused_even_where_the_settings_a
     other = flags(ELSEWHERE | {"open.digest": "b" * 64})
     store = str(farm.folder / "store")
     for program in ("run", "doctor"):
-        refused = run("limbeck_server.cli", program, "--port", "0", "--store", store, *other)
+        refused = run("limbeck_server.cli.main", program, "--port", "0", "--store", store, *other)
         assert refused.returncode == 1
         assert "with other open data" in refused.stdout + refused.stderr
         assert "Traceback" not in refused.stderr
-    again = run("limbeck_server.cli", "doctor", "--port", "0", "--store", store, *flags(ELSEWHERE))
+    again = run("limbeck_server.cli.main", "doctor", "--port", "0", "--store", store, *flags(ELSEWHERE))
     assert "a federation to go on with" in again.stdout
 
 
@@ -127,7 +127,7 @@ def test_ctrl_c_reaches_the_daemon_and_not_its_worker(farm: Farm) -> None:
 @pytest.mark.parametrize("where", ["/dev/null/x", "a-file"])
 def test_a_store_that_cannot_be_used_is_named(tmp_path: Path, where: str) -> None:
     (tmp_path / "a-file").touch()
-    done = run("limbeck_server.cli", "run", "--port", "0", "--store", where, *flags(ELSEWHERE), cwd=tmp_path)
+    done = run("limbeck_server.cli.main", "run", "--port", "0", "--store", where, *flags(ELSEWHERE), cwd=tmp_path)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"limbeck-server: {where} cannot be used: ")

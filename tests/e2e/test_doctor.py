@@ -4,25 +4,25 @@ import os
 import subprocess
 
 import pytest
-from farm import HERE, TINY, Farm, flags, run
+from support.processes import TESTS, TINY, Farm, flags, run
 
 pytestmark = pytest.mark.e2e
-OWN = ("--data", "tiny:data", "--model", "tiny:learner")
+OWN = ("--data", "support.tiny:data", "--model", "support.tiny:learner")
 
 
 @pytest.fixture(autouse=True)
 def tiny_importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]))
 
 
 def server_doctor(farm: Farm, port: str, settings: dict[str, str] = TINY) -> subprocess.CompletedProcess[str]:
     store = str(farm.folder / "store")
-    return run("limbeck_server.cli", "doctor", "--port", port, "--store", store, *flags(settings))
+    return run("limbeck_server.cli.main", "doctor", "--port", port, "--store", store, *flags(settings))
 
 
 def client_doctor(farm: Farm, address: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     state = str(farm.folder / "state")
-    return run("limbeck_client.cli", "doctor", address, "--name", "a", "--state", state, *arguments)
+    return run("limbeck_client.cli.main", "doctor", address, "--name", "a", "--state", state, *arguments)
 
 
 def failures(said: subprocess.CompletedProcess[str]) -> list[str]:
@@ -33,7 +33,7 @@ def failures(said: subprocess.CompletedProcess[str]) -> list[str]:
 
 
 def test_the_servers_doctor_passes_what_would_run_and_leaves_nothing(farm: Farm) -> None:
-    said = server_doctor(farm, "0", TINY | {"model.name": "tiny:learner"})
+    said = server_doctor(farm, "0", TINY | {"model.name": "support.tiny:learner"})
     assert failures(said) == []
     for expected in ("Python 3.", "is free", "method dsfl", "60 rows", "empty, a new federation", "predicts 3 classes"):
         assert expected in said.stdout

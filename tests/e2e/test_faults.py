@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from auditing import damage
-from crashing import Step
-from disturbing import Disturbance, Fault, Schedule, disturb
-from farm import CLIENTS, Farm
+from support.audit_command import damage
+from support.disturbances import Disturbance, Fault, Schedule, disturb
+from support.planted_crashes import Step
+from support.processes import CLIENTS, Farm
 
-from limbeck_server.facts import Ended, Kept, Taught
-from limbeck_server.store import Store
+from limbeck_server.events import Ended, Kept, Taught
+from limbeck_server.storage.sqlite import Store
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 

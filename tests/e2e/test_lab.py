@@ -5,9 +5,9 @@ import signal
 from pathlib import Path
 
 import pytest
-from farm import Farm, run, until
+from support.processes import Farm, run, until
 
-from limbeck_lab.results import read
+from limbeck_lab.run.results import read
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 SHORT = ["--rounds", "2", "--set", "recipe.local_epochs=1", "--set", "recipe.distill_epochs=1"]

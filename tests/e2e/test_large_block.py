@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import wide
-from farm import Farm
+from support import wide
+from support.processes import Farm
 
 from limbeck_client.transport import GrpcTransport
-from limbeck_common.errors import SizeError
-from limbeck_common.learning.datasets import open_digest
-from limbeck_common.messages import Downlink, Receipt, Uplink, nbytes, soft_labels
+from limbeck_common.core.errors import SizeError
+from limbeck_common.core.messages import Downlink, Receipt, Uplink, nbytes, soft_labels
+from limbeck_common.datasets.registry import open_digest
 from limbeck_common.wire.codec import block_digest
 
 pytestmark = pytest.mark.e2e
@@ -20,7 +20,7 @@ SETTINGS = {
     "federation.rounds": "1",
     "method.options.open_per_round": str(wide.ROWS),
     "method.options.aggregation": "sa",
-    "open.source": "wide:data",
+    "open.source": "support.wide:data",
     "open.classes": str(wide.CLASSES),
     "lobby.count.min": "1",
     "lobby.count.max": "1",

@@ -7,11 +7,11 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from farm import CLIENTS, Farm, flags, run, until
+from support.processes import CLIENTS, Farm, flags, run, until
 
 from limbeck_common.methods.registry import METHODS
-from limbeck_server.facts import Taught
-from limbeck_server.store import Store
+from limbeck_server.events import Taught
+from limbeck_server.storage.sqlite import Store
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 SETTINGS = {

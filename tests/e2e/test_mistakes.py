@@ -4,16 +4,16 @@ import re
 from pathlib import Path
 
 import pytest
-from farm import Farm, run
+from support.processes import Farm, run
 
-from limbeck_common.disk import take
+from limbeck_common.support.disk import take
 
 pytestmark = pytest.mark.e2e
 
 OWN = """
 import torch
 from torch import nn
-from limbeck_common.learning.datasets import DataSpec, PartyData, load_party
+from limbeck_common.datasets.registry import DataSpec, PartyData, load_party
 
 def narrow():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 7))
@@ -70,23 +70,23 @@ def one_line(stderr: str) -> str:
     ],
 )
 def test_a_server_with_a_mistake_says_which(tmp_path: Path, arguments: list[str], said: str) -> None:
-    done = run("limbeck_server.cli", "run", "--port", "0", *arguments, cwd=tmp_path)
+    done = run("limbeck_server.cli.main", "run", "--port", "0", *arguments, cwd=tmp_path)
     assert done.returncode == 1
     assert re.search(said, one_line(done.stderr))
 
 
 def test_a_toml_file_with_an_unknown_key_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "f.toml").write_text("[round]\nquorum = 3\n")
-    done = run("limbeck_server.cli", "run", "--config", "f.toml", cwd=tmp_path)
+    done = run("limbeck_server.cli.main", "run", "--config", "f.toml", cwd=tmp_path)
     assert done.returncode == 1
     assert one_line(done.stderr).startswith("limbeck-server: unknown setting round.quorum in f.toml; expected one of")
 
 
 def test_an_address_that_is_none_is_refused_at_once_by_every_program(tmp_path: Path) -> None:
     for command in (
-        ["limbeck_client.cli", "join", "foo", "--name", "a", "--part", "0"],
-        ["limbeck_server.cli", "status", "--server", "foo"],
-        ["limbeck_server.cli", "token", "create", "--name", "a", "--address", "foo"],
+        ["limbeck_client.cli.main", "join", "foo", "--name", "a", "--part", "0"],
+        ["limbeck_server.cli.main", "status", "--server", "foo"],
+        ["limbeck_server.cli.main", "token", "create", "--name", "a", "--address", "foo"],
     ):
         done = run(*command, cwd=tmp_path)
         assert done.returncode == 1
@@ -95,12 +95,12 @@ def test_an_address_that_is_none_is_refused_at_once_by_every_program(tmp_path: P
 
 
 def test_a_folder_that_cannot_be_used_is_named_with_its_flag(tmp_path: Path) -> None:
-    join = ["limbeck_client.cli", "join", "127.0.0.1:9", "--name", "a", "--part", "0", "--patience", "0"]
+    join = ["limbeck_client.cli.main", "join", "127.0.0.1:9", "--name", "a", "--part", "0", "--patience", "0"]
     for command, said in (
         ([*join, "--state"], "cannot write to .*; name another with --state"),
         ([*join, "--out"], "cannot write to .*; name another with --out"),
         ([*join, "--credentials"], "no credentials in .*expected a certificate.*enroll TOKEN"),
-        (["limbeck_server.cli", "init", "--tls"], "cannot write to .*; name another with --tls"),
+        (["limbeck_server.cli.main", "init", "--tls"], "cannot write to .*; name another with --tls"),
         (["limbeck_lab.cli", "simulate", "--run-dir"], "cannot write to .*; name another with --run-dir"),
     ):
         done = run(*command, "/dev/null/x", cwd=tmp_path)
@@ -111,7 +111,7 @@ def test_a_folder_that_cannot_be_used_is_named_with_its_flag(tmp_path: Path) -> 
 def test_two_clients_do_not_share_a_folder(tmp_path: Path) -> None:
     join = ["join", "127.0.0.1:9", "--name", "a", "--part", "0", "--patience", "0", "--state", str(tmp_path)]
     with take(tmp_path / "lock"):
-        done = run("limbeck_client.cli", *join)
+        done = run("limbeck_client.cli.main", *join)
     assert done.returncode == 1
     said = one_line(done.stderr)
     assert said == f"limbeck-client: another client works in {tmp_path}; stop it, or name another folder with --state"
@@ -119,8 +119,8 @@ def test_two_clients_do_not_share_a_folder(tmp_path: Path) -> None:
 
 def test_a_name_that_would_lead_out_of_its_folder_is_refused(tmp_path: Path) -> None:
     for command in (
-        ["limbeck_client.cli", "join", "127.0.0.1:9", "--part", "0", "--patience", "0", "--name", "../a"],
-        ["limbeck_server.cli", "token", "create", "--name", ".."],
+        ["limbeck_client.cli.main", "join", "127.0.0.1:9", "--part", "0", "--patience", "0", "--name", "../a"],
+        ["limbeck_server.cli.main", "token", "create", "--name", ".."],
     ):
         done = run(*command, cwd=tmp_path)
         assert done.returncode == 1
@@ -129,15 +129,15 @@ def test_a_name_that_would_lead_out_of_its_folder_is_refused(tmp_path: Path) -> 
 
 
 def test_a_server_that_is_not_there_is_named() -> None:
-    done = run("limbeck_client.cli", "join", "127.0.0.1:9", "--name", "a", "--part", "0", "--patience", "1")
+    done = run("limbeck_client.cli.main", "join", "127.0.0.1:9", "--name", "a", "--part", "0", "--patience", "1")
     assert done.returncode == 1
     assert "no answer from 127.0.0.1:9" in one_line(done.stderr)
 
 
 @pytest.mark.parametrize("program", ["client", "server"])
 def test_plain_text_does_not_leave_the_machine_unasked(tmp_path: Path, program: str) -> None:
-    join = ["limbeck_client.cli", "join", "203.0.113.1:9", "--name", "a", "--part", "0", "--patience", "0"]
-    ask = ["limbeck_server.cli", "status", "--server", "203.0.113.1:9"]
+    join = ["limbeck_client.cli.main", "join", "203.0.113.1:9", "--name", "a", "--part", "0", "--patience", "0"]
+    ask = ["limbeck_server.cli.main", "status", "--server", "203.0.113.1:9"]
     done = run(*(join if program == "client" else ask), cwd=tmp_path)
     assert done.returncode == 1
     assert re.search("no credentials in .* for 203.0.113.1:9; expected a certificate", one_line(done.stderr))
@@ -151,7 +151,7 @@ def test_plain_text_does_not_leave_the_machine_unasked(tmp_path: Path, program: 
     ],
 )
 def test_a_bad_token_is_named(tmp_path: Path, arguments: list[str], said: str) -> None:
-    done = run("limbeck_client.cli", *arguments, cwd=tmp_path)
+    done = run("limbeck_client.cli.main", *arguments, cwd=tmp_path)
     assert done.returncode == 1
     assert re.search(said, one_line(done.stderr))
 
@@ -174,7 +174,7 @@ def test_a_bad_token_is_named(tmp_path: Path, arguments: list[str], said: str) -
 def test_a_client_with_a_mistake_says_which(farm: Farm, arguments: list[str], said: str) -> None:
     (farm.folder / "own.py").write_text(OWN)
     _, address = farm.server(settings=DIGITS)
-    done = run("limbeck_client.cli", "join", address, "--name", "a", "--model", "mlp", *arguments, cwd=farm.folder)
+    done = run("limbeck_client.cli.main", "join", address, "--name", "a", "--model", "mlp", *arguments, cwd=farm.folder)
     assert done.returncode == 1
     assert re.search(said, one_line(done.stderr))
 
@@ -194,9 +194,18 @@ def test_a_model_that_raises_in_training_ends_its_client_alone(farm: Farm) -> No
         "model.name": "none",
     }
     server, address = farm.server(settings=settings)
-    good = farm.start("limbeck_client.cli", "join", address, "--name", "good", "--part", "0", "--model", "forest")
+    good = farm.start("limbeck_client.cli.main", "join", address, "--name", "good", "--part", "0", "--model", "forest")
     bad = run(
-        "limbeck_client.cli", "join", address, "--name", "bad", "--part", "1", "--model", "own:Broken", cwd=farm.folder
+        "limbeck_client.cli.main",
+        "join",
+        address,
+        "--name",
+        "bad",
+        "--part",
+        "1",
+        "--model",
+        "own:Broken",
+        cwd=farm.folder,
     )
     assert bad.returncode == 1
     assert "the learner raised RuntimeError in training: the weights are cursed" in one_line(bad.stderr)

@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
-from farm import run
+from support.processes import run
 
-from limbeck_lab.results import read
-from limbeck_lab.table import percent, points
+from limbeck_lab.report.table import percent, points
+from limbeck_lab.run.results import read
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 OWNERS_PAGE = Path(__file__).parents[2] / "client" / "README.md"

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from farm import Farm, flags, run
+from support.processes import Farm, flags, run
 
 pytestmark = pytest.mark.e2e
 PAGE = Path(__file__).parents[2] / "client" / "README.md"
@@ -31,7 +31,7 @@ def test_a_federation_without_open_data(farm: Farm, method: dict[str, str]) -> N
     (farm.folder / "limits.toml").write_text('kinds = ["probabilities", "parameters"]\n')
     clients = [
         farm.start(
-            "limbeck_client.cli",
+            "limbeck_client.cli.main",
             *("join", address, "--data", "my_site:data", "--model", "mlp", "--name", name, "--out", f"out-{name}"),
             *("--policy", "limits.toml"),
             cwd=farm.folder,
@@ -45,7 +45,7 @@ def test_a_federation_without_open_data(farm: Farm, method: dict[str, str]) -> N
 
 
 def test_a_method_that_needs_open_rows_says_so(tmp_path: Path) -> None:
-    done = run("limbeck_server.cli", "run", *flags(SHAPE_ALONE | {"method.name": "dsfl"}), cwd=tmp_path)
+    done = run("limbeck_server.cli.main", "run", *flags(SHAPE_ALONE | {"method.name": "dsfl"}), cwd=tmp_path)
     assert done.returncode == 1
     assert "method dsfl needs open rows" in done.stderr
     assert "datafree, fd, fedavg, fedkd_ts, local" in done.stderr

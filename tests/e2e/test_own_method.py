@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from farm import CLIENTS, TINY, Farm, run
+from support.processes import CLIENTS, TINY, Farm, run
 
-from limbeck_server.store import Store
+from limbeck_server.storage.sqlite import Store
 
 pytestmark = pytest.mark.e2e
 PAGE = Path(__file__).parents[2] / "common" / "limbeck_common" / "methods" / "README.md"
@@ -19,7 +19,7 @@ def test_the_pages_own_method_runs_over_the_network(farm: Farm) -> None:
     (farm.folder / "my_vote.py").write_text(code)
     settings = TINY | {"method.name": "my_vote:Vote", "method.options.open_per_round": "30"}
     server, address = farm.server(settings=settings, cwd=farm.folder)
-    own = ["--data", "tiny:data", "--model", "tiny:learner"]
+    own = ["--data", "support.tiny:data", "--model", "support.tiny:learner"]
     for process in [farm.client(name, address, "--part", name[-1], *own, cwd=farm.folder) for name in CLIENTS]:
         farm.wait(process)
     farm.wait(server)
@@ -34,6 +34,6 @@ def test_the_pages_own_method_runs_over_the_network(farm: Farm) -> None:
         votes = [np.eye(3)[chances.argmax(axis=1)] for chances in uplinks]
         assert np.asarray(taught.predictions[:]) == pytest.approx(sum(votes) / 3, abs=1e-6)
     store.close()
-    audited = run("limbeck_server.cli", "audit", "--store", str(farm.folder / "store"), cwd=farm.folder)
+    audited = run("limbeck_server.cli.main", "audit", "--store", str(farm.folder / "store"), cwd=farm.folder)
     assert audited.returncode == 0, audited.stdout
     assert audited.stdout.count("the same teaching from them, bit for bit") == 3

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from farm import Farm
+from support.processes import Farm
 
 pytestmark = pytest.mark.e2e
 PAGE = Path(__file__).parents[2] / "client" / "README.md"
@@ -28,7 +28,7 @@ def test_the_pages_own_model_and_the_pages_scikit_learn_learner_join(farm: Farm)
     join = ["join", address, "--data", "my_site:data"]
     clients = [
         farm.start(
-            "limbeck_client.cli", *join, "--name", name, "--model", model, "--out", f"out-{name}", cwd=farm.folder
+            "limbeck_client.cli.main", *join, "--name", name, "--model", model, "--out", f"out-{name}", cwd=farm.folder
         )
         for name, model in (("torch", "my_site:model"), ("bayes", "my_bayes:model"))
     ]

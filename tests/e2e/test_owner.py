@@ -4,16 +4,16 @@ import re
 import signal
 
 import pytest
-from farm import TINY, Farm, run, until
+from support.processes import TINY, Farm, run, until
 
 pytestmark = pytest.mark.e2e
 
 ALONE = TINY | {"lobby.count.min": "1", "lobby.count.max": "1", "round.count.min": "1"}
-OWN = ("--part", "0", "--data", "tiny:data", "--model", "tiny:learner")
+OWN = ("--part", "0", "--data", "support.tiny:data", "--model", "support.tiny:learner")
 ENDLESS = """
 import threading
 from pathlib import Path
-import tiny
+from support import tiny
 
 class Endless(tiny.Softmax):
     def fit(self, examples, recipe):
@@ -29,7 +29,7 @@ def learner(seed):
 
 
 def tell(farm: Farm, word: str, *arguments: str) -> str:
-    said = run("limbeck_client.cli", word, str(farm.folder / "clients" / "client-0"), *arguments)
+    said = run("limbeck_client.cli.main", word, str(farm.folder / "clients" / "client-0"), *arguments)
     assert said.returncode == 0, said.stderr
     return said.stdout
 
@@ -59,7 +59,7 @@ def test_nothing_leaves_without_its_owners_word_which_outlives_a_kill(farm: Farm
     client = farm.client("client-0", address, *OWN)  # a refusal holds without --review, too
     until(lambda: farm.logs().count('"event": "going on from the kept state"') == 2)
     until(lambda: farm.status(address)["clients"][0]["present"])
-    assert run("limbeck_server.cli", "stop", "--server", address).returncode == 0
+    assert run("limbeck_server.cli.main", "stop", "--server", address).returncode == 0
     farm.wait(client, 1)
     farm.wait(server)
     assert [line.split()[3] for line in tell(farm, "ledger").splitlines()] == ["1"]
@@ -81,7 +81,7 @@ def test_an_interrupt_ends_a_client_in_training_at_once_and_saves_nothing(farm: 
     (farm.folder / "endless.py").write_text(ENDLESS)
     _, address = farm.server(settings=ALONE)
     own = [*OWN[:-1], "endless:learner", "--out", "out", "--state", "mine"]
-    client = farm.start("limbeck_client.cli", "join", address, "--name", "a", *own, cwd=farm.folder)
+    client = farm.start("limbeck_client.cli.main", "join", address, "--name", "a", *own, cwd=farm.folder)
     until((farm.folder / "twice").exists)
     kept = (farm.folder / "mine" / "state").read_bytes()
     client.send_signal(signal.SIGINT)

@@ -5,10 +5,10 @@ import signal
 from pathlib import Path
 
 import pytest
-from farm import Farm, flags, run, until
+from support.processes import Farm, flags, run, until
 
-from limbeck_server.facts import Kept, Taught
-from limbeck_server.store import Store
+from limbeck_server.events import Kept, Taught
+from limbeck_server.storage.sqlite import Store
 
 MODELS = {"client-0": "mlp", "client-1": "cnn", "client-2": "forest"}
 SETTINGS = {

@@ -5,14 +5,14 @@ import re
 import socket
 
 import pytest
-from farm import CLIENTS, TINY, Farm, run, until
+from support.processes import CLIENTS, TINY, Farm, run, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 
 @pytest.fixture
 def secured(farm: Farm) -> Farm:
-    made = run("limbeck_server.cli", "init", "--tls", str(farm.tls))
+    made = run("limbeck_server.cli.main", "init", "--tls", str(farm.tls))
     assert made.returncode == 0, made.stderr
     return farm
 
@@ -37,7 +37,7 @@ def test_enrolled_clients_run_a_federation_to_its_end(secured: Farm) -> None:
     token = secured.folder / "token"
     token.write_text(secured.token(CLIENTS[2]))
     processes = [secured.client(name, address) for name in CLIENTS[:2]]
-    own = ("--part", "2", "--data", "tiny:data", "--model", "tiny:learner", "--token-file", str(token))
+    own = ("--part", "2", "--data", "support.tiny:data", "--model", "support.tiny:learner", "--token-file", str(token))
     processes.append(secured.client(CLIENTS[2], address, *own))
     for process in (*processes, server):
         secured.wait(process)
@@ -49,7 +49,7 @@ def test_a_client_waits_for_a_server_that_is_away_when_it_enrols(secured: Farm) 
     port, enrol_port = free_port(), free_port()
     token = secured.folder / "token"
     token.write_text(secured.token(CLIENTS[0], "--address", f"127.0.0.1:{enrol_port}"))
-    own = ("--part", "0", "--data", "tiny:data", "--model", "tiny:learner", "--token-file", str(token))
+    own = ("--part", "0", "--data", "support.tiny:data", "--model", "support.tiny:learner", "--token-file", str(token))
     client = secured.client(CLIENTS[0], f"127.0.0.1:{port}", *own)
     until(lambda: "trying again" in secured.logs())
     assert f"no answer from 127.0.0.1:{enrol_port}" in secured.logs()
@@ -73,20 +73,20 @@ def test_everybody_else_is_refused_with_a_reason(secured: Farm) -> None:
     assert said(late.stderr).startswith("limbeck-client: the token for edge-2 has expired")
 
     mine = ["--credentials", str(secured.credentials("edge-1"))]
-    posing = run("limbeck_server.cli", "stop", "--server", address, *mine)
+    posing = run("limbeck_server.cli.main", "stop", "--server", address, *mine)
     assert posing.returncode == 1
     assert said(posing.stderr).startswith("limbeck-server: edge-1 is a client; expected an operator for this call")
-    join = ["limbeck_client.cli", "join", address, "--part", "0", "--data", "farm:nothing", *mine]
+    join = ["limbeck_client.cli.main", "join", address, "--part", "0", "--data", "support.processes:nothing", *mine]
     other = run(*join, "--name", "edge-2")
     assert other.returncode == 1
     assert re.search("the credentials in .* are those of edge-1; expected edge-2's", said(other.stderr))
 
-    revoked = run("limbeck_server.cli", "revoke", "edge-1", "--tls", str(secured.tls))
+    revoked = run("limbeck_server.cli.main", "revoke", "edge-1", "--tls", str(secured.tls))
     assert revoked.stdout == "edge-1: revoked 1 certificate(s), cancelled 0 token(s)\n"
     gone = run(*join, "--name", "edge-1")
     assert gone.returncode == 1
     assert said(gone.stderr).startswith("limbeck-client: the certificate of edge-1 was revoked")
-    plain = run("limbeck_server.cli", "status", "--server", address, "--insecure")
+    plain = run("limbeck_server.cli.main", "status", "--server", address, "--insecure")
     assert plain.returncode == 1
     assert '"event": "insecure: plain text' in plain.stderr
     assert secured.status(address)["clients"] == []
@@ -97,7 +97,7 @@ def test_a_revoked_member_ends_and_says_why(secured: Farm) -> None:
     assert secured.enroll(secured.token(CLIENTS[0]), CLIENTS[0]).returncode == 0
     client = secured.client(CLIENTS[0], address)
     until(lambda: secured.members(address) == 1)
-    assert run("limbeck_server.cli", "revoke", CLIENTS[0], "--tls", str(secured.tls)).returncode == 0
+    assert run("limbeck_server.cli.main", "revoke", CLIENTS[0], "--tls", str(secured.tls)).returncode == 0
     secured.wait(client, 1)
     assert f"limbeck-client: the certificate of {CLIENTS[0]} was revoked" in secured.logs()
 
@@ -116,7 +116,7 @@ def test_a_rotated_server_is_trusted_by_those_enrolled_before(secured: Farm) -> 
     server.terminate()
     secured.wait(server)
     before = (secured.tls / "server.pem").read_text()
-    assert run("limbeck_server.cli", "rotate", "--tls", str(secured.tls)).returncode == 0
+    assert run("limbeck_server.cli.main", "rotate", "--tls", str(secured.tls)).returncode == 0
     assert (secured.tls / "server.pem").read_text() != before
     secured.server("--tls", str(secured.tls), "--port", address.rpartition(":")[2])
     assert secured.status(address)["phase"] == "lobby"
@@ -133,7 +133,7 @@ def test_insecure_says_so_at_every_start(secured: Farm) -> None:
 def test_init_on_a_folder_that_has_been_changes_nothing(secured: Farm) -> None:
     before = (secured.tls / "ca.pem").read_text()
     again = run(
-        "limbeck_server.cli", "init", "--tls", str(secured.tls), "--client", "a", "--tokens", str(secured.folder)
+        "limbeck_server.cli.main", "init", "--tls", str(secured.tls), "--client", "a", "--tokens", str(secured.folder)
     )
     assert again.returncode == 0
     assert "is initialised already" in again.stdout

@@ -6,18 +6,18 @@ from random import Random
 from typing import Any, ClassVar
 
 import numpy as np
+from fuzz.house import ID, OPEN, SPEC, WANTED, House, Stream, parse, uplink_messages
+from fuzz.mutation import frames, mutate, unframe
+from fuzz.subject import Subject
+from fuzz.wire_subjects import check_plainly, plain_rows, seal
 from google.protobuf.message import DecodeError
-from house import ID, OPEN, SPEC, WANTED, House, Stream, parse, uplink_messages
-from mutation import frames, mutate, unframe
-from subject import Subject
-from wire_subjects import check_plainly, plain_rows, seal
 
-from limbeck_common.certificates import new_key, read_identity, signing_request
-from limbeck_common.errors import StreamError
-from limbeck_common.learning.datasets import open_digest
+from limbeck_common.core.errors import StreamError
+from limbeck_common.datasets.registry import open_digest
+from limbeck_common.security.certificates import new_key, read_identity, signing_request
 from limbeck_common.wire.v1 import enrolment_pb2, operator_pb2
 from limbeck_common.wire.v1 import federation_pb2 as pb
-from limbeck_server import intake
+from limbeck_server.rpc import upload as intake
 
 
 class Call(Subject):

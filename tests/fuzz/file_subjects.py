@@ -15,22 +15,22 @@ from random import Random
 from typing import Any
 
 import numpy as np
-from mutation import mutate_bytes
+from fuzz.mutation import mutate_bytes
+from fuzz.subject import Subject
+from fuzz.wire_subjects import OPEN_ROWS, UplinkHead
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
-from subject import Subject
-from wire_subjects import OPEN_ROWS, UplinkHead
 
-from limbeck_client.keeping import Keeper, Kept
-from limbeck_client.ledger import Ledger, describe
-from limbeck_client.policy import read_policy
-from limbeck_common.errors import DataError
-from limbeck_common.messages import Rows, Uplink, soft_labels
-from limbeck_common.tokens import Token, read_token
+from limbeck_client.checkpoint import Keeper, Kept
+from limbeck_client.privacy.policy import read_policy
+from limbeck_client.privacy.release_log import Ledger, describe
+from limbeck_common.core.errors import DataError
+from limbeck_common.core.messages import Rows, Uplink, soft_labels
+from limbeck_common.security.tokens import Token, read_token
 from limbeck_common.wire.codec import block_digest
-from limbeck_lab.results import FILE, RoundRecord, ServerRecord, Summary, append, read
+from limbeck_lab.run.results import FILE, RoundRecord, ServerRecord, Summary, append, read
+from limbeck_server.pki.folder import TlsFolder
 from limbeck_server.settings import Settings, load
-from limbeck_server.tls_folder import TlsFolder
 
 BLOCK = soft_labels(Rows(np.array([1, 4, 9])), np.full((3, 4), 0.25, np.float32))
 UPLINK = Uplink("test", "a", 2, BLOCK, {"loss": 0.5}, block_digest(BLOCK))

@@ -18,10 +18,10 @@ from random import Random
 
 import psutil
 import structlog
-from mutation import frames
-from network import WireError, barrage
-from subject import Subject
-from subjects import MAKERS, make
+from fuzz.mutation import frames
+from fuzz.network import WireError, barrage
+from fuzz.subject import Subject
+from fuzz.subjects import MAKERS, make
 
 HANG_SECONDS = 60  # for inputs that take milliseconds
 GROWTH_BYTES = 32 << 20

@@ -14,28 +14,28 @@ from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
-from limbeck_common.certificates import new_key, signing_request
-from limbeck_common.config import MethodSpec, Spec
-from limbeck_common.errors import RefusalError, StreamError, refusals
-from limbeck_common.learning.datasets import open_digest
-from limbeck_common.messages import Uplink, soft_labels
+from limbeck_common.core.errors import RefusalError, StreamError, refusals
+from limbeck_common.core.messages import Uplink, soft_labels
+from limbeck_common.core.spec import MethodSpec, Spec
+from limbeck_common.datasets.registry import open_digest
 from limbeck_common.methods.registry import make_method
+from limbeck_common.security.certificates import new_key, signing_request
 from limbeck_common.wire.codec import block_digest, encode_uplink
 from limbeck_common.wire.payload import chunks
 from limbeck_common.wire.v1 import federation_pb2 as pb
-from limbeck_server.authority import sign_request
-from limbeck_server.coordinator import Coordinator
-from limbeck_server.enrolment import EnrolmentService
-from limbeck_server.gathering import Ground
-from limbeck_server.identity import Guard
-from limbeck_server.operator import OperatorService
-from limbeck_server.presence import Presence
-from limbeck_server.reception import Reception
-from limbeck_server.round import Bounds, Machine
-from limbeck_server.service import FederationService, Traffic
+from limbeck_server.pki.authority import sign_request
+from limbeck_server.pki.folder import TlsFolder
+from limbeck_server.round.aggregator import Ground
+from limbeck_server.round.coordinator import Coordinator
+from limbeck_server.round.machine import Bounds, Machine
+from limbeck_server.round.membership import Reception
+from limbeck_server.round.presence import Presence
+from limbeck_server.rpc.authentication import Guard
+from limbeck_server.rpc.enrolment_service import EnrolmentService
+from limbeck_server.rpc.federation_service import FederationService, Traffic
+from limbeck_server.rpc.operator_service import OperatorService
 from limbeck_server.settings import LimitSettings
-from limbeck_server.store import Store
-from limbeck_server.tls_folder import TlsFolder
+from limbeck_server.storage.sqlite import Store
 
 OPEN = np.arange(80, dtype=np.uint8).reshape(20, 4)
 METHOD = MethodSpec(name="dsfl", options={"open_per_round": 8})

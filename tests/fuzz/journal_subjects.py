@@ -7,25 +7,25 @@ import tempfile
 from pathlib import Path
 from random import Random
 
-from file_subjects import BLOCK, File, check_types, mutate_json
-from house import METHOD
-from mutation import frames, mutate, mutate_bytes, unframe
-from subject import Subject
-from wire_subjects import OPEN_ROWS, check_plainly, plain_values
-from worked import work
+from fuzz.file_subjects import BLOCK, File, check_types, mutate_json
+from fuzz.house import METHOD
+from fuzz.mutation import frames, mutate, mutate_bytes, unframe
+from fuzz.subject import Subject
+from fuzz.wire_subjects import OPEN_ROWS, check_plainly, plain_values
+from support.finished_store import work
 
-from limbeck_common.config import Spec
-from limbeck_common.errors import DataError
+from limbeck_common.core.errors import DataError
+from limbeck_common.core.spec import Spec
 from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.v1 import block_pb2
-from limbeck_server import facts
-from limbeck_server.archive import Archive
-from limbeck_server.audit import audit
-from limbeck_server.coordinator import Coordinator
-from limbeck_server.filing import to_block, to_row
-from limbeck_server.presence import Presence
-from limbeck_server.round import Bounds, Machine, State, evolve
-from limbeck_server.store import Store
+from limbeck_server import events as facts
+from limbeck_server.audit.audit import audit
+from limbeck_server.audit.reader import Archive
+from limbeck_server.round.coordinator import Coordinator
+from limbeck_server.round.machine import Bounds, Machine, State, evolve
+from limbeck_server.round.presence import Presence
+from limbeck_server.storage.block_rows import to_block, to_row
+from limbeck_server.storage.sqlite import Store
 
 
 class Fact(Subject):

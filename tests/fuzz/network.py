@@ -7,16 +7,16 @@ from pathlib import Path
 from random import Random
 
 import grpc
-from call_subjects import Operator, sealed
+from fuzz.call_subjects import Operator, sealed
+from fuzz.house import OPEN, uplink_messages
+from fuzz.mutation import frames, mutate, unframe
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
-from house import OPEN, uplink_messages
-from mutation import frames, mutate, unframe
-from served import Served, served
+from support.live_server import Served, served
 
-from limbeck_common.errors import refusals
-from limbeck_common.learning.datasets import open_digest
+from limbeck_common.core.errors import refusals
+from limbeck_common.datasets.registry import open_digest
 from limbeck_common.wire.calls import OPTIONS
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_server.settings import LimitSettings

@@ -5,10 +5,10 @@ from abc import ABC, abstractmethod
 from random import Random
 from typing import ClassVar
 
+from fuzz.mutation import mutate
 from google.protobuf.message import Message
-from mutation import mutate
 
-from limbeck_common.errors import LimbeckError, RefusalError
+from limbeck_common.core.errors import LimbeckError, RefusalError
 
 
 class Subject(ABC):

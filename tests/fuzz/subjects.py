@@ -1,10 +1,10 @@
 """Every reader of input that others wrote."""
 
-from call_subjects import Enrol, Join, LargePush, OpenData, Operator, Pull, Push
-from file_subjects import ClientState, Metrics, ReleaseLedger, TokenLine, policy_file, settings_file
-from journal_subjects import Fact, Journal, Row
-from subject import Subject
-from wire_subjects import DownlinkHead, Indices, UplinkHead
+from fuzz.call_subjects import Enrol, Join, LargePush, OpenData, Operator, Pull, Push
+from fuzz.file_subjects import ClientState, Metrics, ReleaseLedger, TokenLine, policy_file, settings_file
+from fuzz.journal_subjects import Fact, Journal, Row
+from fuzz.subject import Subject
+from fuzz.wire_subjects import DownlinkHead, Indices, UplinkHead
 
 MAKERS = {
     "indices": Indices,

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from subject import Subject
-from subjects import MAKERS, make
+from fuzz.subject import Subject
+from fuzz.subjects import MAKERS, make
 
 ATTACKS = Path(__file__).parents[1] / "attacks"
 FILES = sorted(path for path in ATTACKS.iterdir() if "--" in path.name)

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
+from fuzz.network import barrage
+from fuzz.subject import Subject
+from fuzz.subjects import MAKERS, make
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from network import barrage
-from subject import Subject
-from subjects import MAKERS, make
 
 
 @pytest.fixture(scope="module", params=list(MAKERS))

@@ -8,13 +8,13 @@ from random import Random
 from typing import Any
 
 import numpy as np
+from fuzz.mutation import frames, mutate, mutate_bytes
+from fuzz.subject import Subject
 from google.protobuf.message import DecodeError
-from mutation import frames, mutate, mutate_bytes
-from subject import Subject
 
-from limbeck_common.errors import StreamError
-from limbeck_common.messages import Block, Downlink, Kind, Rows, Space, Uplink, soft_labels
-from limbeck_common.seeds import Sample
+from limbeck_common.core.errors import StreamError
+from limbeck_common.core.messages import Block, Downlink, Kind, Rows, Space, Uplink, soft_labels
+from limbeck_common.core.seeds import Sample
 from limbeck_common.wire.codec import (
     block_digest,
     decode_downlink,

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from audited import change, damage, database, verdicts
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worked import CLIENTS, ROUNDS, work
+from support.audits import change, damage, database, verdicts
+from support.finished_store import CLIENTS, ROUNDS, work
 
-from limbeck_common.errors import SettingsError
-from limbeck_server.archive import Archive
-from limbeck_server.facts import link
-from limbeck_server.store import INLINE_BYTES, TEACHER, Store
+from limbeck_common.core.errors import SettingsError
+from limbeck_server.audit.reader import Archive
+from limbeck_server.events import link
+from limbeck_server.storage.sqlite import INLINE_BYTES, TEACHER, Store
 
 
 @pytest.fixture(scope="module")

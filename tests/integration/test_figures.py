@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-from worked import ROUNDS, work
+from support.finished_store import ROUNDS, work
 
-from limbeck_common.messages import Block
-from limbeck_server.facts import Evaluated
-from limbeck_server.store import Store
+from limbeck_common.core.messages import Block
+from limbeck_server.events import Evaluated
+from limbeck_server.storage.sqlite import Store
 
 
 class Diverging:

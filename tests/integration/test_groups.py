@@ -5,20 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audited import damage, database, verdicts
 from numpy.typing import NDArray
-from served import SPEC, Served, push_messages, served
-from worked import run, specify
+from support.audits import damage, database, verdicts
+from support.finished_store import run, specify
+from support.live_server import SPEC, Served, push_messages, served
 
-from limbeck_common.config import MethodSpec
-from limbeck_common.messages import Block
+from limbeck_common.core.messages import Block
+from limbeck_common.core.spec import MethodSpec
 from limbeck_common.wire.codec import block_digest, decode_downlink
 from limbeck_common.wire.payload import Payload
-from limbeck_server.facts import Taught
-from limbeck_server.gathering import teaching_digest
-from limbeck_server.store import TEACHER
+from limbeck_server.events import Taught
+from limbeck_server.round.aggregator import teaching_digest
+from limbeck_server.storage.sqlite import TEACHER
 
-GROUPED = MethodSpec(name="grouped:Grouped", options={"open_per_round": 8})
+GROUPED = MethodSpec(name="support.grouped_method:Grouped", options={"open_per_round": 8})
 LABELS = np.tile(np.float32([0.5, 0.25, 0.25]), (8, 1))
 
 
@@ -67,7 +67,7 @@ def test_each_client_is_taught_by_its_group_and_briefed_by_what_it_has_begun(tmp
 
 
 def test_the_audit_makes_each_groups_teaching_again_and_names_the_one_that_was_changed(tmp_path: Path) -> None:
-    run(tmp_path, specify("grouped:Grouped", open_per_round=8))
+    run(tmp_path, specify("support.grouped_method:Grouped", open_per_round=8))
     assert damage(tmp_path) == []
     with database(tmp_path) as connection:
         where = (2, TEACHER + "reverse")
@@ -80,7 +80,7 @@ def test_the_audit_makes_each_groups_teaching_again_and_names_the_one_that_was_c
 
 @pytest.mark.parametrize("group", ["", "reverse"])
 def test_a_groups_teaching_that_is_gone_is_missed(tmp_path: Path, group: str) -> None:
-    run(tmp_path, specify("grouped:Grouped", open_per_round=8))
+    run(tmp_path, specify("support.grouped_method:Grouped", open_per_round=8))
     with database(tmp_path) as connection:
         connection.execute("DELETE FROM blocks WHERE round = 1 AND client = ?", (TEACHER + group,))
     assert damage(tmp_path) == [f"teaching of round 1{' for group reverse' if group else ''} is missing"]

@@ -10,21 +10,21 @@ from typing import Any
 
 import grpc
 import pytest
-from served import Served, push_messages, reason, served
+from support.live_server import Served, push_messages, reason, served
 
-from limbeck_client.enrolling import enroll
-from limbeck_common.certificates import new_key, signing_request
-from limbeck_common.errors import TokenError, UnreachableError
+from limbeck_client.enrolment import enroll
+from limbeck_common.core.errors import TokenError, UnreachableError
+from limbeck_common.security.certificates import new_key, signing_request
 from limbeck_common.wire.credentials import Credentials, find_credentials, open_channel
 from limbeck_common.wire.v1 import enrolment_pb2, operator_pb2
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.enrolment_pb2_grpc import EnrolmentStub
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationStub
 from limbeck_common.wire.v1.operator_pb2_grpc import OperatorStub
-from limbeck_server.authority import sign_request
-from limbeck_server.listening import serve_enrolment
+from limbeck_server.pki.authority import sign_request
+from limbeck_server.pki.folder import TlsFolder
+from limbeck_server.rpc.server import serve_enrolment
 from limbeck_server.settings import Settings
-from limbeck_server.tls_folder import TlsFolder
 
 REVOKED = ("UNAUTHENTICATED", "CERTIFICATE_REFUSED")
 WRONG_ROLE = ("PERMISSION_DENIED", "WRONG_ROLE")

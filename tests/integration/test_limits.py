@@ -10,9 +10,9 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from served import SPEC, Served, push_messages, reason, served
+from support.live_server import SPEC, Served, push_messages, reason, served
 
-from limbeck_common.config import MethodSpec
+from limbeck_common.core.spec import MethodSpec
 from limbeck_common.wire.calls import OPTIONS
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_server.settings import LimitSettings

@@ -8,14 +8,14 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from limbeck_common.config import Spec
-from limbeck_common.errors import UserCodeError
-from limbeck_common.messages import Block, Downlink, Ended, Teaching, Uplink, soft_labels
+from limbeck_common.core.errors import UserCodeError
+from limbeck_common.core.messages import Block, Downlink, Ended, Teaching, Uplink, soft_labels
+from limbeck_common.core.spec import Spec
 from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.wire.codec import block_digest
-from limbeck_server.coordinator import Coordinator, Presence
-from limbeck_server.round import Bounds, Machine
-from limbeck_server.store import Store
+from limbeck_server.round.coordinator import Coordinator, Presence
+from limbeck_server.round.machine import Bounds, Machine
+from limbeck_server.storage.sqlite import Store
 
 SPEC = Spec(rounds=3, classes=3, sample_shape=(4,), sample_dtype="|u1", open_rows=8)
 TURNS = 100  # of the loop: what a lesson takes here, so that a server that does not wait for it would be seen

@@ -9,10 +9,10 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from served import OPEN, Served, push_messages, reason, served
+from support.live_server import OPEN, Served, push_messages, reason, served
 
-from limbeck_common.learning.datasets import open_digest
-from limbeck_common.messages import Kind, Uplink
+from limbeck_common.core.messages import Kind, Uplink
+from limbeck_common.datasets.registry import open_digest
 from limbeck_common.wire.codec import block_digest
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_server.settings import LimitSettings

@@ -11,15 +11,15 @@ from types import SimpleNamespace
 import grpc
 import numpy as np
 import pytest
-from full_disk import full_disk
-from served import SPEC, Served, push_messages, reason, served
+from support.full_disk import full_disk
+from support.live_server import SPEC, Served, push_messages, reason, served
 
 from limbeck_client.transport import GrpcTransport
-from limbeck_common.errors import StoreFullError, UnreachableError
-from limbeck_common.messages import Receipt
+from limbeck_common.core.errors import StoreFullError, UnreachableError
+from limbeck_common.core.messages import Receipt
 from limbeck_common.wire.v1 import federation_pb2 as pb
-from limbeck_server import facts as fact
-from limbeck_server.store import Filed
+from limbeck_server import events as fact
+from limbeck_server.storage.sqlite import Filed
 
 CLASSES = 50_000  # eight rows of them are more than a megabyte
 LARGE = SPEC.model_copy(update={"classes": CLASSES})

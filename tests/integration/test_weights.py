@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audited import damage, database, verdicts
-from worked import CLIENTS, ROUNDS, SHAPES, run, specify
+from support.audits import damage, database, verdicts
+from support.finished_store import CLIENTS, ROUNDS, SHAPES, run, specify
 
-from limbeck_common.messages import parameters
+from limbeck_common.core.messages import parameters
 from limbeck_common.wire.codec import block_digest
-from limbeck_server.facts import Kept, Taught, link
-from limbeck_server.filing import to_row
-from limbeck_server.store import TEACHER, Store
+from limbeck_server.events import Kept, Taught, link
+from limbeck_server.storage.block_rows import to_row
+from limbeck_server.storage.sqlite import TEACHER, Store
 
 SPEC = specify("fedavg")
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from limbeck_common.errors import RefusalError, ShapeError, StreamError
-from limbeck_common.messages import Block, Kind, Rows, Space, Uplink
+from limbeck_common.core.errors import RefusalError, ShapeError, StreamError
+from limbeck_common.core.messages import Block, Kind, Rows, Space, Uplink
 from limbeck_common.wire.codec import block_digest, decode_uplink, encode_uplink, read_message, write_message
 from limbeck_common.wire.payload import Payload
 from limbeck_common.wire.v1 import federation_pb2

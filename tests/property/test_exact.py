@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from limbeck_common.errors import ValuesError
-from limbeck_common.exact import (
+from limbeck_common.core.errors import ValuesError
+from limbeck_common.core.exact_sums import (
     FRACTION_BITS,
     LIMIT,
     MOST_WEIGHT,
@@ -21,7 +21,7 @@ from limbeck_common.exact import (
     check_values,
     to_fixed,
 )
-from limbeck_common.messages import SLICE_BYTES, Block, Kind, Rows, Space, parameters, soft_labels
+from limbeck_common.core.messages import SLICE_BYTES, Block, Kind, Rows, Space, parameters, soft_labels
 
 CLASSES = 3
 seeds = st.integers(0, 2**32 - 1)

@@ -8,10 +8,10 @@ from functools import reduce
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limbeck_common.errors import MembershipError, RefusalError
-from limbeck_common.messages import Receipt
-from limbeck_server import facts as fact
-from limbeck_server.round import Bounds, Machine, Phase, State, evolve
+from limbeck_common.core.errors import MembershipError, RefusalError
+from limbeck_common.core.messages import Receipt
+from limbeck_server import events as fact
+from limbeck_server.round.machine import Bounds, Machine, Phase, State, evolve
 
 Story = Sequence[tuple[float, tuple[object, ...]]]
 

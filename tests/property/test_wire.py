@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limbeck_common.errors import (
+from limbeck_common.core.errors import (
     DataError,
     KeysError,
     LimbeckError,
@@ -24,8 +24,8 @@ from limbeck_common.errors import (
     StreamError,
     ValuesError,
 )
-from limbeck_common.messages import Block, Downlink, FileArray, Kind, Rows, Space, Uplink, soft_labels
-from limbeck_common.seeds import Sample
+from limbeck_common.core.messages import Block, Downlink, FileArray, Kind, Rows, Space, Uplink, soft_labels
+from limbeck_common.core.seeds import Sample
 from limbeck_common.wire.codec import (
     block_digest,
     decode_downlink,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from limbeck_common.config import Recipe, Spec
+from limbeck_common.core.spec import Recipe, Spec
 from limbeck_common.learning.optimizers import Optimizer
 
 _LATENT = 64

@@ -6,9 +6,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck_common.config import Recipe
-from limbeck_common.errors import ClassesError
-from limbeck_common.learning.datasets import Examples
+from limbeck_common.core.errors import ClassesError
+from limbeck_common.core.spec import Recipe
+from limbeck_common.datasets.registry import Examples
 
 State = dict[str, NDArray[Any]]
 Penalty = Callable[[Any, Any, Any, Any], Any]

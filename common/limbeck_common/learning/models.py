@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from limbeck_common.learning.pooling import max_pool2
+from limbeck_common.learning.max_pooling import max_pool2
 
 MODELS = ("cnn", "cnn-dsfl", "mlp", "resnet8", "resnet18")
 _SMALL_SIDE = 16  # pixels: below it two unpadded 5 x 5 convolutions leave nothing

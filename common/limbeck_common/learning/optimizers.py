@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from limbeck_common.config import Recipe
+from limbeck_common.core.spec import Recipe
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 

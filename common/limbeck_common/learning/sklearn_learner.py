@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck_common.config import Recipe
-from limbeck_common.learning.datasets import Examples
+from limbeck_common.core.spec import Recipe
+from limbeck_common.datasets.registry import Examples
 from limbeck_common.learning.learner import State
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from limbeck_common.config import Recipe, Spec
-from limbeck_common.learning.datasets import Examples
+from limbeck_common.core.spec import Recipe, Spec
+from limbeck_common.datasets.registry import Examples
 from limbeck_common.learning.learner import Penalty, State
 from limbeck_common.learning.optimizers import Optimizer
 

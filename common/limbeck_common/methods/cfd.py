@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
-from limbeck_common.errors import ValuesError
-from limbeck_common.learning.party import Party
-from limbeck_common.messages import SERVER, Block, Kind, Rows, Space, Task, Teaching, soft_labels
+from limbeck_common.core.errors import ValuesError
+from limbeck_common.core.messages import SERVER, Block, Kind, Rows, Space, Task, Teaching, soft_labels
+from limbeck_common.learning.participant import Party
 from limbeck_common.methods.dsfl import open_rows
 from limbeck_common.methods.method import Gathered, Ground, Method, Uplinks
 

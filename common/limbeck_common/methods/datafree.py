@@ -21,12 +21,12 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from limbeck_common.exact import LIMIT
-from limbeck_common.learning.party import Party
-from limbeck_common.messages import Block, Kind, Teaching, parameters
+from limbeck_common.core.exact_sums import LIMIT
+from limbeck_common.core.messages import Block, Kind, Teaching, parameters
+from limbeck_common.core.seeds import Sample, derive
+from limbeck_common.learning.participant import Party
 from limbeck_common.methods.fedavg import FedAvg
 from limbeck_common.methods.method import Uplinks
-from limbeck_common.seeds import Sample, derive
 
 Model = Callable[[Any], Any]  # from inputs to logits, [rows, classes]
 

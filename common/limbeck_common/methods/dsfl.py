@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from limbeck_common.learning.party import Party
-from limbeck_common.messages import Block, Kind, Rows, Space, Task, Teaching, soft_labels
+from limbeck_common.core.messages import Block, Kind, Rows, Space, Task, Teaching, soft_labels
+from limbeck_common.core.seeds import Sample, derive
+from limbeck_common.learning.participant import Party
+from limbeck_common.methods.math.softmax import softmax
 from limbeck_common.methods.method import Gathered, Ground
-from limbeck_common.methods.robust import RobustMethod
-from limbeck_common.methods.softmax import softmax
-from limbeck_common.seeds import Sample, derive
+from limbeck_common.methods.robust_method import RobustMethod
 
 
 class DSFL(RobustMethod):

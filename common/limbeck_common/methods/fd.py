@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 
+from limbeck_common.core.messages import Block, Kind, Rows, Space, Task, Teaching, Tensor
 from limbeck_common.learning.learner import Penalty, WeightLearner
-from limbeck_common.learning.party import Party
-from limbeck_common.messages import Block, Kind, Rows, Space, Task, Teaching, Tensor
+from limbeck_common.learning.participant import Party
 from limbeck_common.methods.method import Gathered, Ground, Method
 
 _AVERAGES = "averages"

@@ -14,9 +14,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import NonNegativeFloat
 from pydantic.fields import Field
 
+from limbeck_common.core.messages import Block, Kind, Rows, Space, Task, Teaching, parameters
 from limbeck_common.learning.learner import Penalty
-from limbeck_common.learning.party import Party
-from limbeck_common.messages import Block, Kind, Rows, Space, Task, Teaching, parameters
+from limbeck_common.learning.participant import Party
 from limbeck_common.methods.method import Gathered, Ground, Method
 
 

@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from limbeck_common.exact import LIMIT, Tally
-from limbeck_common.learning.party import Party
-from limbeck_common.messages import Block, Kind, Rows, Space, Teaching, parameters
+from limbeck_common.core.exact_sums import LIMIT, Tally
+from limbeck_common.core.messages import Block, Kind, Rows, Space, Teaching, parameters
+from limbeck_common.learning.participant import Party
 from limbeck_common.methods.fedavg import FedAvg
+from limbeck_common.methods.math.softmax import softmax
 from limbeck_common.methods.method import Gathered, Uplinks
-from limbeck_common.methods.softmax import softmax
 
 _IN_STEP = "in step"
 

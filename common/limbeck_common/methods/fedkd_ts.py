@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeInt, PositiveFloat
 
-from limbeck_common.config import Spec
+from limbeck_common.core.messages import Block, Kind, Rows, Space, Task, Teaching, parameters
+from limbeck_common.core.spec import Spec
 from limbeck_common.learning.learner import Penalty
-from limbeck_common.learning.party import Party
-from limbeck_common.messages import Block, Kind, Rows, Space, Task, Teaching, parameters
+from limbeck_common.learning.participant import Party
 from limbeck_common.methods.method import Gathered, Ground, Method
 
 TEACHER, STUDENT = "teacher", "student"

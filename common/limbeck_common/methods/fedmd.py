@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from limbeck_common.learning.datasets import Examples
-from limbeck_common.learning.party import Party
-from limbeck_common.messages import Block, Kind, Rows, Space, Task, Teaching, class_scores
+from limbeck_common.core.messages import Block, Kind, Rows, Space, Task, Teaching, class_scores
+from limbeck_common.datasets.registry import Examples
+from limbeck_common.learning.participant import Party
 from limbeck_common.methods.dsfl import open_rows
+from limbeck_common.methods.math.softmax import softmax
 from limbeck_common.methods.method import Gathered, Ground
-from limbeck_common.methods.robust import RobustMethod
-from limbeck_common.methods.softmax import softmax
+from limbeck_common.methods.robust_method import RobustMethod
 
 _TRANSFERRED = "transferred"
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from limbeck_common.learning.party import Party
-from limbeck_common.messages import NO_ROWS, Block, Kind, Rows, Space, Task, Teaching, soft_labels
+from limbeck_common.core.messages import NO_ROWS, Block, Kind, Rows, Space, Task, Teaching, soft_labels
+from limbeck_common.learning.participant import Party
 from limbeck_common.methods.method import Gathered, Ground, Method
 
 

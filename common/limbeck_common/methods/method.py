@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Protocol
 
 from numpy.typing import NDArray
 
-from limbeck_common.config import Section, Spec
-from limbeck_common.exact import ParameterTally, Tally
-from limbeck_common.learning.party import Party
-from limbeck_common.messages import Block, Kind, Rows, Shapes, Task, Teaching, Tensor
+from limbeck_common.core.exact_sums import ParameterTally, Tally
+from limbeck_common.core.messages import Block, Kind, Rows, Shapes, Task, Teaching, Tensor
+from limbeck_common.core.spec import Section, Spec
+from limbeck_common.learning.participant import Party
 
 Uplinks = Callable[[], Iterator[Block]]
 

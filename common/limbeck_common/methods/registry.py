@@ -4,8 +4,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from limbeck_common.config import MethodSpec, Spec
-from limbeck_common.errors import MethodError
+from limbeck_common.core.errors import MethodError
+from limbeck_common.core.seeds import derive
+from limbeck_common.core.spec import MethodSpec, Spec
 from limbeck_common.methods.cfd import CFD
 from limbeck_common.methods.comet import COMET
 from limbeck_common.methods.datafree import DataFree
@@ -19,8 +20,7 @@ from limbeck_common.methods.local import Local
 from limbeck_common.methods.method import Method
 from limbeck_common.methods.scarlet import Scarlet
 from limbeck_common.methods.selective_fd import SelectiveFD
-from limbeck_common.named import is_named, load_named
-from limbeck_common.seeds import derive
+from limbeck_common.support.plugins import is_named, load_named
 
 METHODS: dict[str, type[Method]] = {
     "cfd": CFD,

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
-from limbeck_common.config import Spec
-from limbeck_common.learning.party import Party
-from limbeck_common.messages import NO_ROWS, Block, Rows, Task, Teaching, soft_labels
+from limbeck_common.core.messages import NO_ROWS, Block, Rows, Task, Teaching, soft_labels
+from limbeck_common.core.spec import Spec
+from limbeck_common.learning.participant import Party
 from limbeck_common.methods.dsfl import DSFL, open_rows
 from limbeck_common.methods.method import Gathered, Ground
 

@@ -22,13 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from limbeck_common.exact import Tally
-from limbeck_common.learning.party import Party
-from limbeck_common.messages import Block, Kind, Rows, Space, Task, Teaching, soft_labels
+from limbeck_common.core.exact_sums import Tally
+from limbeck_common.core.messages import Block, Kind, Rows, Space, Task, Teaching, soft_labels
+from limbeck_common.core.seeds import Sample, derive
+from limbeck_common.learning.participant import Party
 from limbeck_common.methods.dsfl import open_rows
-from limbeck_common.methods.kulsif import Floats, density_ratio
+from limbeck_common.methods.math.kulsif import Floats, density_ratio
 from limbeck_common.methods.method import Gathered, Ground, Method
-from limbeck_common.seeds import Sample, derive
 
 _ALIKE = "alike"
 

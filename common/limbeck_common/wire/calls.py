@@ -7,7 +7,7 @@ import grpc
 from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status.rpc_status import from_call
 
-from limbeck_common.errors import RefusalError, UnreachableError, refusals
+from limbeck_common.core.errors import RefusalError, UnreachableError, refusals
 
 OPTIONS = [
     ("grpc.compression_enabled_algorithms_bitset", 1),  # none: a small compressed message can be a huge one

@@ -14,9 +14,9 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
-from limbeck_common.config import MAX_CLASSES
-from limbeck_common.errors import KeysError, ShapeError, StreamError, ValuesError
-from limbeck_common.messages import Block, Downlink, Kind, Outline, Rows, Space, Tensor, Uplink, nbytes
+from limbeck_common.core.errors import KeysError, ShapeError, StreamError, ValuesError
+from limbeck_common.core.messages import Block, Downlink, Kind, Outline, Rows, Space, Tensor, Uplink, nbytes
+from limbeck_common.core.spec import MAX_CLASSES
 from limbeck_common.wire.payload import Payload, chunks, digest_tensors
 from limbeck_common.wire.rows import decode_rows, encode_rows
 from limbeck_common.wire.v1 import block_pb2, federation_pb2

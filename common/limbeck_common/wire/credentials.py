@@ -7,8 +7,8 @@ from pathlib import Path
 import grpc
 import structlog
 
-from limbeck_common.certificates import days_left, read_identity
-from limbeck_common.errors import SettingsError
+from limbeck_common.core.errors import SettingsError
+from limbeck_common.security.certificates import days_left, read_identity
 from limbeck_common.wire.calls import OPTIONS
 
 _FILES = ("ca.pem", "certificate.pem", "key.pem")

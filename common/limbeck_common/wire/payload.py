@@ -13,8 +13,8 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck_common.errors import SizeError, StreamError
-from limbeck_common.messages import FileArray, Tensor, slices
+from limbeck_common.core.errors import SizeError, StreamError
+from limbeck_common.core.messages import FileArray, Tensor, slices
 
 CHUNK_BYTES = 1 << 18
 HEAD_BYTES = 1 << 16  # that a head may have beside its row numbers

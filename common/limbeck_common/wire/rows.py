@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck_common.errors import KeysError
-from limbeck_common.messages import Rows
-from limbeck_common.seeds import Sample
+from limbeck_common.core.errors import KeysError
+from limbeck_common.core.messages import Rows
+from limbeck_common.core.seeds import Sample
 from limbeck_common.wire.v1 import block_pb2 as pb
 
 

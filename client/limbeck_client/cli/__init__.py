@@ -1,0 +1,1 @@
+"""The `limbeck-client` program."""

@@ -1,0 +1,1 @@
+"""What may leave this machine: policy, review, release log."""

@@ -1,0 +1,30 @@
+"""How a call that failed is tried again: at growing intervals, until patience ends. Pure."""
+
+from dataclasses import dataclass
+
+from limbeck_common.core.errors import LimbeckError, RefusalError, UnreachableError
+
+FIRST_PAUSE = 0.2  # seconds; doubled at each failure in a row
+LONGEST_PAUSE = 30.0
+
+
+@dataclass(frozen=True)
+class Tries:
+    """The failures in a row of one call: the last one's error, the pause to make now, and the seconds that all took."""
+
+    error: LimbeckError | None = None
+    pause: float = 0.0
+    seconds: float = 0.0
+
+    def after(self, error: LimbeckError, seconds: float) -> "Tries":
+        """Return the tries after one more, which took `seconds`, its pause included."""
+        pause = min(max(2 * self.pause, FIRST_PAUSE), LONGEST_PAUSE)
+        return Tries(error, pause, self.seconds + seconds)
+
+
+UNTRIED = Tries()
+
+
+def may_pass(error: LimbeckError) -> bool:
+    """Say whether what failed may succeed later, unchanged."""
+    return isinstance(error, UnreachableError) or (isinstance(error, RefusalError) and error.again)

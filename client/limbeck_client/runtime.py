@@ -1,0 +1,175 @@
+"""Where a client's work is done: the seam, and the client's own process behind it."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limbeck_client.privacy.release_guard import Owner
+from limbeck_common.core.errors import DataError
+from limbeck_common.core.messages import Downlink, Uplink
+from limbeck_common.core.spec import Spec
+from limbeck_common.datasets.registry import PartyData, open_digest
+from limbeck_common.learning.learner import Learner
+from limbeck_common.learning.participant import Party
+from limbeck_common.methods.registry import learner_seed, make_method
+from limbeck_common.runtime.assemble import make_data, make_learner
+from limbeck_common.runtime.local_round import visit
+from limbeck_common.support.disk import writing
+
+_Result = TypeVar("_Result")
+
+
+class Bench(Protocol):
+    """Holds a client's data and learner, and does its work."""
+
+    async def open_digest(self, spec: Spec) -> bytes:
+        """Load the data and return its open set's digest; empty where it has none."""
+
+    async def take_open_data(self, spec: Spec, content: bytes) -> bytes:
+        """Take the open set as the server sent it, and return its digest."""
+
+    async def classes(self, spec: Spec) -> int:
+        """Return how many classes the learner predicts; 0 where it cannot tell before it has trained."""
+
+    async def resume(self, spec: Spec, federation_id: str) -> Uplink | None:
+        """Go on from what was kept of this federation, and return the uplink of the last round worked on."""
+
+    async def visit(self, spec: Spec, downlink: Downlink) -> Uplink:
+        """Do one round's work. What comes of it is kept before this returns."""
+
+    async def release(self, uplink: Uplink) -> bool | None:
+        """Return whether an uplink may leave, which is entered first; None while its owner has not said."""
+
+
+class LocalBench:
+    """The client's own process: work runs on a thread, so that the network stays alive beside it.
+
+    The thread is not asyncio's, which waits for its own at the end: a client that ends does not wait for the training.
+    """
+
+    def __init__(
+        self, name: str, model: str, device: str, load_data: Callable[[Spec], PartyData], owner: Owner
+    ) -> None:
+        self.name = name
+        self._owner = owner
+        self._model = model
+        self._device = device
+        self._load_data = load_data
+        self._data: PartyData | None = None
+        self._party: Party | None = None
+        self._thread = ThreadPoolExecutor(1)
+
+    async def open_digest(self, spec: Spec) -> bytes:
+        """See `Bench`."""
+        self._party = None
+        data = self._data = await self._beside(self._load_data, spec)
+        return b"" if data.open is None else await self._beside(open_digest, data.open)
+
+    async def take_open_data(self, spec: Spec, content: bytes) -> bytes:
+        """See `Bench`."""
+        rows = open_array(spec, content)
+        self._data = replace(self._data or PartyData(), open=rows)
+        return open_digest(rows)
+
+    async def classes(self, spec: Spec) -> int:
+        """See `Bench`."""
+        return await self._beside(self._classes, spec)
+
+    async def visit(self, spec: Spec, downlink: Downlink) -> Uplink:
+        """See `Bench`."""
+        return await self._beside(self._visit, spec, downlink)
+
+    async def release(self, uplink: Uplink) -> bool | None:
+        """See `Bench`."""
+        return await self._beside(self._owner.release, uplink)
+
+    async def resume(self, spec: Spec, federation_id: str) -> Uplink | None:
+        """See `Bench`."""
+        return await self._beside(self._resume, spec, federation_id)
+
+    def save(self, folder: Path) -> Path | None:
+        """Write the learner's state as it is now to `folder`; nothing where it never worked."""
+        from safetensors.numpy import save_file  # noqa: PLC0415 - at the end only
+
+        if self._party is None:
+            return None
+        path = folder / "model.safetensors"
+        with writing(folder, "--out"):
+            save_file(self._party.models(), path)
+        return path
+
+    async def _beside(self, work: Callable[..., _Result], *arguments: Any) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    def _classes(self, spec: Spec) -> int:
+        party = self._open_party(spec)
+        try:
+            return int(party.learner.predict(party.open_rows[:2]).shape[1])
+        except Exception:  # noqa: BLE001 - some learners cannot predict before they have trained
+            return 0
+
+    def _resume(self, spec: Spec, federation_id: str) -> Uplink | None:
+        kept = self._owner.kept(federation_id, spec.open_rows)
+        if kept is None:
+            return None
+        self._open_party(spec).load_state(kept.party)
+        return kept.uplink
+
+    def _visit(self, spec: Spec, downlink: Downlink) -> Uplink:
+        party = self._open_party(spec)
+        self._owner.check_work(spec, downlink)
+        uplink = visit(make_method(spec.method), party, downlink, self.name)
+        self._owner.keep(party.state(), uplink)
+        return uplink
+
+    def _open_party(self, spec: Spec) -> Party:
+        if self._party is None:
+            if self._data is None:
+                raise DataError("no data was loaded", remedy="join first")
+
+            def build(model: str) -> Learner:
+                return make_learner(model or self._model, spec, learner_seed(spec, self.name), self._device)
+
+            self._party = Party(spec, build(""), self._data, build)
+        return self._party
+
+
+def data_loader(source: str | None, part: int | None, root: Path | None) -> Callable[[Spec], PartyData]:
+    """Return a function that loads this client's data once the federation's specification is known."""
+
+    def load(spec: Spec) -> PartyData:
+        if source is None and part is None and spec.data.dataset != "own":
+            raise DataError(
+                f"whose part of {spec.data.dataset} is this client's?",
+                expected=f"--part 0 to --part {spec.data.parts - 1}, or data of your own",
+                remedy="add --part K, or --data package.module:callable",
+            )
+        data = make_data(source, spec, part, root)
+        if data.private is None:
+            raise DataError(
+                "the data has no private rows",
+                expected="a PartyData with private examples",
+                remedy="name your data: --data package.module:callable",
+            )
+        return data
+
+    return load
+
+
+def open_array(spec: Spec, content: bytes) -> NDArray[Any]:
+    """Return the open set, shape [open_rows, *sample_shape], from the bytes that OpenData sends.
+
+    Raises:
+        DataError: there are too few or too many.
+    """
+    dtype, shape = np.dtype(spec.sample_dtype), (spec.open_rows, *spec.sample_shape)
+    wanted = dtype.itemsize * int(np.prod(shape))
+    if len(content) != wanted:
+        raise DataError(f"the server sent {len(content)} bytes of open data", expected=f"{wanted}")
+    return np.frombuffer(content, dtype).reshape(shape)

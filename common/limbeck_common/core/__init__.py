@@ -1,0 +1,1 @@
+"""What server and clients must agree on: messages, the specification, errors, seeds, exact sums."""

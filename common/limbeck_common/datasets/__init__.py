@@ -1,0 +1,1 @@
+"""Data sets: what a participant holds, the built-in sets, and how their rows are shared out."""

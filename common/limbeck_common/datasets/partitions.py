@@ -1,0 +1,118 @@
+"""How the private rows are shared out to the clients: pure functions of the labels and a seed.
+
+iid        every part is a random sample of the rows; the sizes differ by one row at most
+dirichlet  for each class, the parts' shares are drawn from Dir(alpha): a small alpha gives a class to few parts.
+           Yurochkin et al. 2019 (arXiv 1905.12022). Drawn again until no part is too small, as NIID-Bench does
+           (Li et al. 2022, arXiv 2102.02079).
+dirichlet_equal  every part has as many rows as the others, its classes' shares drawn from Dir(alpha): Hsu et al. 2019
+           (arXiv 1909.06335). Where a class runs out, its share goes to those that are left.
+shards     every part holds few classes: the pathological split of McMahan et al. 2017 (arXiv 1602.05629), with
+           shards that never straddle two classes
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limbeck_common.core.errors import DataError
+from limbeck_common.core.seeds import derive
+from limbeck_common.core.spec import DataSpec
+
+Rows = NDArray[np.int64]
+
+TRIES = 1000
+"""Draws of a Dirichlet partition before it is given up: under a second for a hundred parts."""
+
+
+def partition(labels: Rows, parts: int, seed: int, scheme: DataSpec) -> list[Rows]:
+    """Share the rows 0 .. len(labels)-1 out to `parts` parts, none of them empty.
+
+    `labels` are the rows' classes, any integers, shape [rows]. Of `scheme`, the fields partition, alpha and
+    classes_per_part are read. Returns each part's rows, ascending: together every row, once. The same arguments
+    give the same parts, and no generator but its own is touched. Raises DataError where the rows do not suffice.
+    """
+    if not 1 <= parts <= len(labels):
+        raise DataError(
+            f"{len(labels)} private rows cannot be shared out to {parts} parts",
+            expected="at least one part, and a row for each",
+            remedy="ask for fewer parts or more private rows",
+        )
+    rng = np.random.Generator(np.random.PCG64(derive(seed, "partition", scheme.partition)))
+    order = rng.permutation(len(labels))
+    classes = [order[labels[order] == label] for label in np.unique(labels)]  # each class's rows, shuffled
+    if scheme.partition == "iid":
+        shares = np.array_split(order, parts)
+    elif scheme.partition == "dirichlet":
+        shares = _dirichlet(classes, parts, scheme.alpha, rng)
+    elif scheme.partition == "dirichlet_equal":
+        shares = _dirichlet_equal(classes, parts, scheme.alpha, rng)
+    else:
+        shares = _shards(classes, parts, scheme.classes_per_part, rng)
+    return [np.sort(share).astype(np.int64) for share in shares]
+
+
+def smallest(rows: int, parts: int) -> int:
+    """Return the fewest rows that a Dirichlet partition leaves to a part."""
+    return max(1, min(10, rows // (2 * parts)))
+
+
+def _dirichlet(classes: list[Rows], parts: int, alpha: float, rng: np.random.Generator) -> list[Rows]:
+    """Return the parts' rows, unsorted, or raise DataError when no draw in TRIES gives each enough of them."""
+    sizes = np.array([len(rows) for rows in classes])
+    least = smallest(int(sizes.sum()), parts)
+    for _ in range(TRIES):
+        shares = rng.dirichlet(np.full(parts, alpha), size=len(classes))  # [classes, parts], rows sum to 1
+        # Where each class is cut, [classes, parts - 1]; kept within the class whatever the rounding.
+        cuts = np.minimum(np.cumsum(shares[:, :-1], axis=1) * sizes[:, None], sizes[:, None]).astype(np.int64)
+        counts = np.diff(cuts, axis=1, prepend=0, append=sizes[:, None])  # [classes, parts]
+        if counts.sum(axis=0).min() >= least:
+            cut = [np.split(rows, places) for rows, places in zip(classes, cuts, strict=True)]
+            return [np.concatenate(pieces) for pieces in zip(*cut, strict=True)]
+    raise DataError(
+        f"in {TRIES} draws of Dir({alpha:g}), one of {parts} parts always got fewer than {least} rows",
+        expected=f"at least {least} of the {sizes.sum()} rows in every part",
+        remedy="raise alpha, or ask for fewer parts or more private rows",
+    )
+
+
+def _dirichlet_equal(classes: list[Rows], parts: int, alpha: float, rng: np.random.Generator) -> list[Rows]:
+    """Return the parts' rows, unsorted; the sizes differ by one row at most."""
+    left = np.array([len(rows) for rows in classes])
+    sizes = [len(chunk) for chunk in np.array_split(np.arange(left.sum()), parts)]
+    shares = []
+    for size in sizes:
+        mix = rng.dirichlet(np.full(len(classes), alpha)) + 1e-9  # so that classes that are left can be drawn at all
+        taken = np.zeros_like(left)
+        while (lacking := size - taken.sum()) > 0:
+            open_classes = np.where(left > taken, mix, 0.0)
+            drawn = rng.multinomial(lacking, open_classes / open_classes.sum())
+            taken = np.minimum(taken + drawn, left)
+        shares.append(np.concatenate([rows[n - k : n] for rows, n, k in zip(classes, left, taken, strict=True)]))
+        left -= taken
+    return shares
+
+
+def _shards(classes: list[Rows], parts: int, per_part: int, rng: np.random.Generator) -> list[Rows]:
+    """Return the parts' rows, unsorted; every part holds `per_part` classes.
+
+    They are more where the classes would not all find a holder, fewer where a class has fewer rows than holders.
+    """
+    held = min(len(classes), max(per_part, -(-len(classes) // parts)))
+    sizes = np.array([len(rows) for rows in classes])
+    holders: list[list[int]] = [[] for _ in classes]
+    for part in range(parts):
+        taken = np.array([len(names) for names in holders])
+        # First the classes that still have a row for one more holder, of these the least held; chance decides ties.
+        for label in np.lexsort((rng.random(len(classes)), taken, taken >= sizes))[:held]:
+            holders[label].append(part)
+    shares: list[list[Rows]] = [[] for _ in range(parts)]
+    for rows, names in zip(classes, holders, strict=True):
+        for part, piece in zip(names, np.array_split(rows, len(names)), strict=True):
+            shares[part].append(piece)
+    found = [np.concatenate(pieces) for pieces in shares]
+    if empty := sum(len(share) == 0 for share in found):
+        raise DataError(
+            f"{sizes.sum()} private rows in shards leave {empty} of {parts} parts empty",
+            expected=f"enough rows of each class for parts of {held} classes",
+            remedy="ask for fewer parts, fewer classes_per_part or more private rows",
+        )
+    return found

@@ -1,0 +1,210 @@
+"""One party: a learner, the data it may see, and what a method may ask of the two."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limbeck_common.core.errors import DataError, LimbeckError, UserCodeError
+from limbeck_common.core.messages import Block, Rows
+from limbeck_common.core.spec import Spec
+from limbeck_common.datasets.registry import Examples, PartyData
+from limbeck_common.learning.learner import Learner, Penalty, Refitter, State, WeightLearner, check_shape, evaluate
+
+_SURE = 1e-7  # the smallest probability whose logarithm stands for a score
+
+
+@dataclass
+class Party:
+    """A client, or the server's own model: a party without private data, which only learns from others.
+
+    `notes` are what a method wants remembered of a party, arrays by name; they are kept with the learner. `build` makes
+    another learner of the named model, or of the party's own for "", for a method that needs more than one.
+    """
+
+    spec: Spec
+    learner: Learner
+    data: PartyData
+    build: Callable[[str], Learner] | None = None
+    notes: State = field(default_factory=dict)
+    _others: dict[str, "Party"] = field(default_factory=dict)
+    _waiting: dict[str, State] = field(default_factory=dict)  # states of others that are not built yet
+
+    @property
+    def open_rows(self) -> NDArray[np.generic]:
+        """The open set, shape [open_rows, *sample_shape]."""
+        if self.data.open is None:
+            raise DataError("this party has no open data", remedy="fetch it from the server first")
+        return self.data.open
+
+    @property
+    def private(self) -> Examples:
+        """The private rows, labelled."""
+        if self.data.private is None:
+            raise DataError("this party has no private data to train on")
+        return self.data.private
+
+    @property
+    def private_rows(self) -> int:
+        """How many private rows there are."""
+        return len(self.private.y)
+
+    def fit(self, penalty: Penalty | None = None) -> None:
+        """Train on the private rows; a penalty adds to each batch's loss, and needs a torch model."""
+        self.fit_on(self.private, penalty)
+
+    def fit_on(self, examples: Examples, penalty: Penalty | None = None) -> None:
+        """Train on labelled rows of any origin."""
+        with _blame("training"):
+            if penalty is None:
+                self.learner.fit(examples, self.spec.recipe)
+            else:
+                self.weights.fit(examples, self.spec.recipe, penalty)
+
+    def distill(self, teaching: Block) -> None:
+        """Train on the teaching's open rows towards its labels."""
+        self.distill_on(self.open_rows[teaching.rows], np.asarray(teaching.predictions[:], np.float32))
+
+    def distill_on(self, x: NDArray[np.generic], labels: NDArray[np.float32]) -> None:
+        """Train on rows of any origin, [rows, *sample_shape], towards soft labels, [rows, classes]."""
+        with _blame("distillation"):
+            self.learner.distill(x, labels, self.spec.recipe)
+
+    def predict(self, wanted: Rows) -> NDArray[np.float32]:
+        """Return the class probabilities of open rows, shape [rows, classes]."""
+        return self.predict_on(self.open_rows[wanted.indices])
+
+    def predict_on(self, x: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Return the class probabilities of rows of any origin, shape [rows, classes]."""
+        if not len(x):  # which some learners cannot take
+            return np.zeros((0, self.spec.classes), np.float32)
+        with _blame("prediction"):
+            chances = np.asarray(self.learner.predict(x), np.float32)
+        check_shape(chances, len(x), self.spec.classes)
+        return chances
+
+    def scores(self, wanted: Rows) -> NDArray[np.float32]:
+        """Return class scores of open rows, shape [rows, classes]: logits, or logarithms where a learner has none."""
+        if not isinstance(self.learner, WeightLearner):
+            return np.log(np.maximum(self.predict(wanted), np.float32(_SURE)))
+        with _blame("prediction"):
+            scores = np.asarray(self.learner.scores(self.open_rows[wanted.indices]), np.float32)
+        check_shape(scores, len(wanted), self.spec.classes)
+        return scores
+
+    @property
+    def weights(self) -> WeightLearner:
+        """The learner, if its weights can be had.
+
+        Raises:
+            UserCodeError: they cannot.
+        """
+        if not isinstance(self.learner, WeightLearner):
+            raise UserCodeError(
+                f"method {self.spec.method.name} exchanges weights, and this learner has none to show",
+                expected="a torch model",
+                remedy="join with one, or take a method that exchanges predictions",
+            )
+        return self.learner
+
+    def parameters(self) -> State:
+        """Return the model's parameters by name."""
+        return self.weights.parameters()
+
+    def load_parameters(self, parameters: Mapping[str, NDArray[np.generic]]) -> None:
+        """Set the model's parameters.
+
+        Raises:
+            UserCodeError: they are another model's.
+        """
+        own = {name: value.size for name, value in self.parameters().items()}
+        if own != {name: value.size for name, value in parameters.items()}:
+            raise UserCodeError(
+                f"the federation's model has {len(parameters)} parameter arrays of "
+                f"{sum(value.size for value in parameters.values())} values, this one has {len(own)} of "
+                f"{sum(own.values())}, or calls them otherwise",
+                expected=f"the model that method {self.spec.method.name} exchanges",
+                remedy="join with that model",
+            )
+        self.weights.load_parameters(parameters)
+
+    def other(self, name: str, model: str) -> "Party":
+        """Return this party with another learner, of the given model; the same one at each call with the name."""
+        if name not in self._others:
+            other = self.fresh(model)
+            if name in self._waiting:
+                other.load_state(self._waiting.pop(name))
+            self._others[name] = other
+        return self._others[name]
+
+    def fresh(self, model: str = "") -> "Party":
+        """Return this party with an untrained learner of the given model, "" for its own; each time the same bits."""
+        if self.build is None:
+            raise UserCodeError(f"this party cannot build a {model or 'second learner'}")
+        return Party(self.spec, self.build(model), self.data)
+
+    def measure(self, prefix: str = "") -> dict[str, float]:
+        """Return accuracy and loss of each learner on the party's test rows; nothing where it has none."""
+        if self.data.test is None:
+            return {}
+        with _blame("evaluation"):
+            figures = evaluate(self.learner, self.data.test)
+        figures = {prefix + name: value for name, value in figures.items()}
+        for name, other in sorted(self._others.items()):
+            figures |= other.measure(f"{prefix}{name}_")
+        return figures
+
+    def models(self) -> State:
+        """Return what each learner's restart needs: the first one's under its own names, others under theirs."""
+        state = dict(self.learner.state())
+        for name, other in self._others.items():
+            state |= _under(name, other.models())
+        for name, waiting in self._waiting.items():
+            state |= _under(
+                name, {key.removeprefix("own."): value for key, value in waiting.items() if key.startswith("own.")}
+            )
+        return state
+
+    def state(self) -> State:
+        """Return all that a restart needs."""
+        state = _under("own", self.learner.state()) | _under("notes", self.notes)
+        for name, other in self._others.items():
+            state |= _under(f"other.{name}", other.state())
+        for name, waiting in self._waiting.items():
+            state |= _under(f"other.{name}", waiting)
+        return state
+
+    def load_state(self, state: State) -> None:
+        """Go on from what `state` returned."""
+        parts: dict[str, State] = {"own": {}, "notes": {}, "other": {}}
+        for name, value in state.items():
+            part, _, rest = name.partition(".")
+            parts[part][rest] = value
+        if isinstance(self.learner, Refitter) and self.data.private is not None:
+            self.learner.remember(self.data.private)
+        self.learner.load_state(parts["own"])
+        self.notes = parts["notes"]
+        for name, value in parts["other"].items():
+            other, _, rest = name.partition(".")
+            self._waiting.setdefault(other, {})[rest] = value
+
+
+def _under(prefix: str, state: State) -> State:
+    return {f"{prefix}.{name}": value for name, value in state.items()}
+
+
+@contextmanager
+def _blame(step: str) -> Iterator[None]:
+    """Turn what a learner raises into one line that names the step."""
+    try:
+        yield
+    except LimbeckError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())
+        raise UserCodeError(
+            f"the learner raised {type(error).__name__} in {step}: {said}",
+            remedy="mend the model or the data and join again",
+        ) from error

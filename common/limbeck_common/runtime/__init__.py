@@ -1,0 +1,1 @@
+"""A participant's part of a round, and the worker process that may do it."""

@@ -1,0 +1,52 @@
+"""Whether a model can run on this machine: the part of both doctors that needs a learner."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limbeck_common.core.errors import LimbeckError
+from limbeck_common.core.spec import Spec
+from limbeck_common.runtime.assemble import make_learner
+from limbeck_common.support.diagnostics import Finding, Level, failure
+from limbeck_common.support.plugins import is_named
+
+
+def check_device(model: str, wanted: str) -> Finding:
+    """Say where a model's training would run."""
+    if model in {"none", "forest"}:
+        return Finding(Level.OK, f"device: model {model} needs no torch")
+    try:
+        import torch  # noqa: PLC0415 - a look whether it is there
+
+        from limbeck_common.learning.models import pick_device  # noqa: PLC0415 - imports torch
+    except ImportError as error:
+        level = Level.WARN if is_named(model) else Level.FAIL
+        return Finding(
+            level, f"device: torch is not here: {error}", f"pip install 'limbeck[torch]' if {model} needs it"
+        )
+    try:
+        device = pick_device(wanted)
+        torch.zeros(1, device=device).add(1).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        said = " ".join(str(error).split())[:200]
+        return Finding(Level.FAIL, f"device {wanted!r} cannot be used: {said}", "name auto or cpu")
+    return Finding(Level.OK, f"device: {device}, torch {torch.__version__}")
+
+
+def check_model(model: str, spec: Spec, rows: NDArray[Any], device: str) -> Finding:
+    """Build the model and let it predict a few rows, shape [rows, *sample_shape]."""
+    try:
+        learner = make_learner(model, spec, 0, device)
+    except LimbeckError as error:
+        return failure(f"model {model}", error)
+    try:
+        shape = np.asarray(learner.predict(rows)).shape
+    except Exception as error:  # noqa: BLE001 - the user's own code may raise anything
+        said = " ".join(str(error).split())[:200]
+        finding = f"model {model} is built, but cannot predict before training: {type(error).__name__}: {said}"
+        return Finding(Level.WARN, finding, "right for some learners; if it is a mistake, mend the model")
+    if shape != (len(rows), spec.classes):
+        wrong = f"model {model} predicts {list(shape)} for {len(rows)} rows"
+        return Finding(Level.FAIL, wrong, f"let it predict the federation's {spec.classes} classes")
+    return Finding(Level.OK, f"model {model} is built and predicts {spec.classes} classes")

@@ -1,0 +1,1 @@
+"""Certificates and enrolment tokens: the part that both sides need."""

@@ -1,0 +1,52 @@
+"""A user's own objects, named as `package.module:callable`."""
+
+import importlib
+import inspect
+import sys
+from typing import Any
+
+from limbeck_common.core.errors import UserCodeError
+
+
+def is_named(text: str) -> bool:
+    """Say whether `text` has the form `package.module:callable`."""
+    module, _, attribute = text.partition(":")
+    return bool(module) and bool(attribute)
+
+
+def load_named(text: str) -> Any:
+    """Return the object that `text` names. The working folder is searched too.
+
+    Raises:
+        UserCodeError: it cannot be imported, or is not there.
+    """
+    module_name, _, attribute = text.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        found = getattr(importlib.import_module(module_name), attribute)
+    except Exception as error:  # the user's module may raise anything
+        raise UserCodeError(
+            f"cannot load {text!r}: {type(error).__name__}: {error}",
+            expected="package.module:callable, importable from here",
+            remedy="check the spelling and PYTHONPATH",
+        ) from error
+    if not callable(found):
+        raise UserCodeError(f"{text!r} is a {type(found).__name__}", expected="something that can be called")
+    return found
+
+
+def call_named(text: str, **offered: Any) -> Any:
+    """Call the object that `text` names with those of the offered arguments that it names in its signature.
+
+    Raises:
+        UserCodeError: it cannot be loaded, or it raises.
+    """
+    target = load_named(text)
+    try:
+        wanted = inspect.signature(target).parameters
+        return target(**{name: value for name, value in offered.items() if name in wanted})
+    except Exception as error:  # the user's code may raise anything
+        raise UserCodeError(
+            f"{text} raised {type(error).__name__}: {error}", remedy="mend it and join again"
+        ) from error

@@ -1,0 +1,95 @@
+"""What is compared: methods with their options, and tables of settings that differ from the common ones."""
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from limbeck_common.core.errors import SettingsError
+from limbeck_lab.run.processes import as_pairs
+
+_METHOD = re.compile(r"(?P<name>[^:=]+(:[^:=]+)?)(:(?P<options>[^:=]+=.+))?")
+SEED = "federation.seed"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of a comparison. `overrides` are settings by dotted key, as text that is read as TOML."""
+
+    label: str  # also its folder's name
+    method: str
+    options: dict[str, str] = field(default_factory=dict)
+    overrides: dict[str, str] = field(default_factory=dict)
+    models: tuple[str, ...] = ()  # of its clients; none: those of the command
+
+
+def read_methods(text: str) -> list[Variant]:
+    """Return a variant for each method of a list such as `dsfl,cfd:bits=1,beta=0.5`.
+
+    A part that is `KEY=VALUE` alone is one more option of the method before it.
+
+    Raises:
+        SettingsError: a part is neither.
+    """
+    methods: list[str] = []
+    for part in text.split(","):
+        if methods and "=" in part and ":" not in part.partition("=")[0]:
+            methods[-1] += f",{part}"
+        else:
+            methods.append(part.strip())
+    return [_read_method(method) for method in methods]
+
+
+def _read_method(text: str) -> Variant:
+    match = _METHOD.fullmatch(text)
+    if match is None:
+        raise SettingsError(
+            f"--methods: cannot read {text!r}", expected="METHOD or METHOD:KEY=VALUE,..., e.g. dsfl:aggregation=sa"
+        )
+    pairs = (pair.partition("=") for pair in (match["options"] or "").split(",") if pair)
+    options = {key.strip(): value.strip() for key, _, value in pairs}
+    return Variant(label=safe(text), method=match["name"], options=options)
+
+
+def read_tables(file: Path) -> list[Variant]:
+    """Return a variant for each table `[variants.NAME]` of a TOML file.
+
+    A table holds `method`, its `options`, `model` (of the clients: one, or a list that they take in turn), and any
+    other settings in the place of the common ones, e.g. `recipe.local_epochs = 1` or `model.name = "none"`.
+
+    Raises:
+        SettingsError: the file cannot be read, or is not of that form.
+    """
+    try:
+        tables = tomllib.loads(file.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{file}: {error}", expected="a TOML file that can be read") from error
+    variants = tables.pop("variants", None)
+    if tables or not isinstance(variants, dict) or not all(isinstance(each, dict) for each in variants.values()):
+        raise SettingsError(f"{file} holds no variants alone", expected="a table [variants.NAME] for each")
+    return [_read_table(file, name, table) for name, table in variants.items()]
+
+
+def _read_table(file: Path, name: str, table: dict[str, Any]) -> Variant:
+    where = f"{file}, [variants.{name}]"
+    method, options, models = table.pop("method", None), table.pop("options", {}), table.get("model", [])
+    if not isinstance(method, str) or not isinstance(options, dict):
+        raise SettingsError(f"{where}: no method", expected='method = "dsfl", and options = { KEY = VALUE }')
+    if isinstance(models, str):
+        models = [models]
+    if isinstance(models, list):
+        table.pop("model", None)
+    else:
+        models = []
+    overrides = as_pairs(table)
+    if SEED in overrides:
+        raise SettingsError(f"{where}: {SEED} is set", expected="--seeds N: every variant runs with seeds 0 to N-1")
+    return Variant(
+        label=safe(name), method=method, options=as_pairs(options), overrides=overrides, models=tuple(map(str, models))
+    )
+
+
+def safe(text: str) -> str:
+    """Return `text` as a folder may be named."""
+    return re.sub(r"[^A-Za-z0-9._=+-]+", "-", text).strip(".-") or "variant"

@@ -1,0 +1,1 @@
+"""What runs and comparisons look like: pages, charts and tables."""

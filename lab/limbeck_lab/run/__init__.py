@@ -1,0 +1,1 @@
+"""One run of a federation: simulated, or with real processes."""

@@ -1,0 +1,48 @@
+"""The lab's clients: their names, models and shares."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from limbeck_common.core.spec import Spec
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """Bytes that a client, or all of them, sent and took."""
+
+    up: int = 0
+    down: int = 0
+
+    def __add__(self, other: "Bytes") -> "Bytes":
+        return Bytes(self.up + other.up, self.down + other.down)
+
+    def __sub__(self, other: "Bytes") -> "Bytes":
+        return Bytes(self.up - other.up, self.down - other.down)
+
+
+@dataclass(frozen=True)
+class Client:
+    """One client of a lab run: its private rows are part `part` of the data set."""
+
+    name: str
+    model: str
+    part: int
+
+    def order(self, spec: Spec, device: str, data_dir: Path | None) -> dict[str, Any]:
+        """Return the fields that tell a worker who this client is."""
+        return {
+            "party": self.name,
+            "spec": spec.model_dump_json(),
+            "model": self.model,
+            "data": None,
+            "data_dir": str(data_dir) if data_dir else None,
+            "part": self.part,
+            "device": device,
+        }
+
+
+def make_clients(models: tuple[str, ...], count: int) -> list[Client]:
+    """Return `count` clients that take the models in turn."""
+    width = len(str(count - 1))
+    return [Client(f"client-{part:0{width}}", models[part % len(models)], part) for part in range(count)]

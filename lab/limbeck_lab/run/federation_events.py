@@ -1,0 +1,54 @@
+"""A federation's events, whether they come over the network or from a coordinator in this process."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+
+from limbeck_common.wire.calls import translating
+from limbeck_common.wire.credentials import Credentials, open_channel
+from limbeck_common.wire.v1 import operator_pb2 as pb
+from limbeck_common.wire.v1.operator_pb2_grpc import OperatorStub
+from limbeck_server.round.coordinator import Coordinator
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event: see WatchResponse in operator.proto. `at` is in seconds since the Unix epoch."""
+
+    kind: str
+    at: float
+    round: int = 0
+    client: str = ""
+    figures: Mapping[str, float] = field(default_factory=dict)
+    participants: tuple[str, ...] = ()
+    state: str = ""
+    reason: str = ""
+
+
+async def events_of(coordinator: Coordinator) -> AsyncIterator[Event]:
+    """Yield the events of a coordinator in this process, until the federation has ended."""
+    async for _, fact in coordinator.watch(0):
+        fields = {name: value for name, value in vars(fact).items() if name in Event.__dataclass_fields__}
+        yield Event(kind=fact.kind, **fields)
+
+
+async def events_at(address: str, credentials: Credentials | None = None) -> AsyncIterator[Event]:
+    """Yield the events of the daemon at `address`, until the federation has ended.
+
+    Raises:
+        UnreachableError: the daemon went away.
+    """
+    with translating(address):
+        async with open_channel(address, credentials) as channel:
+            # A server that has just started on a busy machine may not shake hands in time at once.
+            async for event in OperatorStub(channel).Watch(pb.WatchRequest(), wait_for_ready=True):
+                state, _, reason = event.text.partition(": ")
+                yield Event(
+                    kind=event.kind,
+                    at=event.unix_seconds,
+                    round=event.round,
+                    client=event.client_name,
+                    figures=dict(event.figures),
+                    participants=tuple(event.participants),
+                    state=state if event.kind == "ended" else "",
+                    reason=reason if event.kind == "ended" else "",
+                )

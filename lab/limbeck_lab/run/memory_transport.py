@@ -1,0 +1,57 @@
+"""The transport of a simulation: the same messages, encoded and decoded, without a network between."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator
+
+from limbeck_common.core.messages import Answer, Downlink, Invitation, Receipt, Uplink
+from limbeck_common.core.spec import PROTOCOL_VERSION
+from limbeck_common.wire.codec import decode_downlink, decode_uplink, encode_downlink, encode_uplink
+from limbeck_common.wire.payload import Payload, chunks
+from limbeck_lab.run.clients import Bytes
+from limbeck_server.round.membership import Reception
+
+_WAIT_SECONDS = 20.0
+
+
+class MemoryTransport:
+    """One client's way to a reception in this process. `rounds` counts its messages as encoded, by their round."""
+
+    def __init__(self, reception: Reception) -> None:
+        self.rounds: defaultdict[int, Bytes] = defaultdict(Bytes)
+        self._reception = reception
+        self._coordinator = reception.coordinator
+
+    @property
+    def carried(self) -> Bytes:
+        """All of its messages."""
+        return sum(self.rounds.values(), Bytes())
+
+    async def join(self, client: str, digest: bytes, classes: int) -> Invitation:
+        """See `Transport`."""
+        return await self._reception.join(client, PROTOCOL_VERSION, digest, classes)
+
+    async def pull(self, federation_id: str, client: str, after: int, learned: int, open_rows: int) -> Answer:
+        """See `Transport`."""
+        self._reception.check(federation_id)
+        answer = await self._coordinator.pull(client, after, _WAIT_SECONDS, learned)
+        if not isinstance(answer, Downlink):
+            return answer
+        head, tensors = encode_downlink(answer)
+        payload = Payload.of(b"".join(chunks(tensors)))
+        self.rounds[answer.round] += Bytes(down=head.ByteSize() + payload.size)
+        return decode_downlink(head, payload, open_rows)
+
+    async def push(self, uplink: Uplink) -> Receipt:
+        """See `Transport`."""
+        self._reception.check(uplink.federation_id)
+        head, tensors = encode_uplink(uplink)
+        payload = Payload.of(b"".join(chunks(tensors)))
+        self.rounds[uplink.round] += Bytes(up=head.ByteSize() + payload.size)
+        return await self._coordinator.push(
+            uplink.client, decode_uplink(head, payload, self._coordinator.spec.open_rows)
+        )
+
+    async def open_data(self, federation_id: str, offset: int) -> AsyncIterator[bytes]:
+        """See `Transport`."""
+        for chunk in self._reception.stream(federation_id, offset):
+            yield chunk

@@ -1,0 +1,1 @@
+"""Whether a store is what the daemon wrote there."""

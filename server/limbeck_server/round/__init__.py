@@ -1,0 +1,1 @@
+"""One federation's rounds: the pure machine, and what drives it."""

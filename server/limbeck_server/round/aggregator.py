@@ -1,0 +1,174 @@
+"""One round's uplinks on their way to a teaching. The coordinator and the audit both go through here."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limbeck_common.core.errors import MethodError, ValuesError
+from limbeck_common.core.exact_sums import MOST_WEIGHT, ParameterTally, Tally, check_values
+from limbeck_common.core.messages import Block, Kind, Rows, Shapes, Space, Teaching, Tensor, slices, soft_labels
+from limbeck_common.core.spec import Spec
+from limbeck_common.methods.math.softmax import softmax
+from limbeck_common.methods.method import Method
+from limbeck_server.round.validation import check_form
+
+Find = Callable[[int, str], Block | None]
+
+
+def teaching_digest(digests: Mapping[str, str]) -> str:
+    """Return the name (hexadecimal) of a round's whole teaching: its only block's digest, or one over all of them."""
+    if len(digests) == 1:
+        return next(iter(digests.values()))
+    return hashlib.sha256(
+        "".join(f"{group} {digest}\n" for group, digest in sorted(digests.items())).encode()
+    ).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What a method's server half stands on: see `limbeck_common.methods.method.Ground`."""
+
+    spec: Spec
+    models: Mapping[str, Shapes]
+    find: Find  # a round's teaching, by round and group
+
+    def teaching(self, number: int, group: str = "") -> Block | None:
+        """Return what round `number` taught a group."""
+        return self.find(number, group) if number >= 1 else None
+
+
+@dataclass(eq=False)
+class Gathering:
+    """What a round brings: exact sums, and the uplinks themselves for a method that needs them again.
+
+    See `limbeck_common.methods.method.Gathered`. `stored` yields clients and their accepted blocks, by name.
+    """
+
+    method: Method
+    ground: Ground
+    number: int
+    stored: Callable[[], Iterator[tuple[str, Block]]]
+    collect: Callable[[Iterable[NDArray[Any]]], Tensor]
+    models: dict[str, ParameterTally] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        task = self.task = self.method.plan(self.ground, self.number)
+        keys = task.wanted.indices if task.space is Space.OPEN else np.arange(self.ground.spec.classes)
+        kind = Kind.PROBABILITIES if task.kind is Kind.CODES else task.kind
+        self.tally = Tally(keys, self.ground.spec.classes, kind)
+        self.clients = 0
+        self._admitted: Counter[str] = Counter()  # weight by group
+
+    def check(self, block: Block | None) -> tuple[Block | None, str]:
+        """Return a block as it is added up, and the group of its architecture.
+
+        Raises:
+            RefusalError: it is not what was asked for.
+        """
+        group = check_form(block, self.task, self.ground.spec)
+        if block is None:
+            return None, group
+        received = self.method.receive(self.ground, self.number, block)
+        for values in received.values:
+            check_values(values, received.kind)
+        return received, group
+
+    def admit(self, block: Block, group: str) -> None:
+        """Make room for a checked block in the sums, before anyone is told that it is accepted.
+
+        Raises:
+            ValuesError: they could overflow.
+        """
+        weight, most = self._admitted[group] + block.weight, MOST_WEIGHT[block.kind]
+        if weight > most:
+            raise ValuesError(f"a block that brings the round's weight to {weight}", expected=f"at most {most}")
+        self._admitted[group] = weight
+
+    def add(self, block: Block, group: str) -> None:
+        """Count an admitted block in."""
+        self.clients += 1
+        if isinstance(block.keys, Rows):
+            self.tally.add(block)
+            return
+        if group not in self.models:
+            self.models[group] = ParameterTally(self.task.models[group])
+        self.models[group].add(block)
+
+    def refill(self) -> None:
+        """Count in, after a restart, what is stored of the round; it was checked as it came, and is again.
+
+        Raises:
+            RefusalError: it is not what was asked for: the settings or the store have changed.
+        """
+        for _, stored in self.stored():
+            block, group = self.check(stored)
+            if block is not None:
+                self.admit(block, group)
+                self.add(block, group)
+
+    def uplinks(self) -> Iterator[tuple[str, Block]]:
+        """Yield each client's name and block as it was added up, by name, one in memory at a time."""
+        for client, block in self.stored():
+            yield client, self.method.receive(self.ground, self.number, block)
+
+    def stacks(self) -> Iterator[NDArray[Any]]:
+        """Yield slices of all the predictions, shape [clients, rows, classes], clients by name."""
+        step = max(1, (1 << 20) // (4 * self.tally.sums.shape[1] * max(1, self.clients)))
+        for start in range(0, len(self.tally.keys), step):
+            yield np.stack([block.predictions[start : start + step] for _, block in self.uplinks()])
+
+    def teach(self) -> Teaching:
+        """Return the round's teaching, before a model has refined it."""
+        return self.method.teach(self)
+
+    def check_teaching(self, teaching: Teaching) -> None:
+        """Check that what is to be taught is numbers: a model may diverge, and what it teaches would spread.
+
+        Raises:
+            MethodError: they are not.
+        """
+        for values in (each for block in teaching.blocks.values() for each in block.values):
+            if not all(np.isfinite(part).all() for _, part in slices(values)):
+                name = self.ground.spec.method.name
+                raise MethodError(
+                    f"round {self.number}: method {name} would teach numbers that are not finite",
+                    remedy="lower the learning rates, or look for a client that disagrees with all in `watch`",
+                )
+
+    def disagreement(self) -> dict[str, float]:
+        """Return each client's mean total variation distance, 0 to 1, from the average of all; for predictions only.
+
+        Scores are compared as their softmax, so that no client's large ones make it the average.
+        """
+        if self.task.space is Space.PARAMETERS or not self.clients:
+            return {}
+        tally = self.tally
+        if tally.kind is Kind.LOGITS:
+            tally = Tally(self.tally.keys, self.tally.sums.shape[1], Kind.PROBABILITIES)
+            for _, block in self.uplinks():
+                for start, part in slices(block.predictions):
+                    keyed = Rows(block.rows[start : start + len(part)])
+                    tally.add(soft_labels(keyed, _chances(part, block.kind)))
+        answered, done = tally.answered.indices, 0
+        apart: dict[str, float] = defaultdict(float)
+        rows = Counter[str]()
+        for mean in tally.means():  # a slice at a time, whatever the number of rows
+            keys = answered[done : done + len(mean)]
+            done += len(mean)
+            for client, block in self.uplinks():
+                low, high = np.searchsorted(block.rows, [keys[0], keys[-1] + 1])
+                part = _chances(block.predictions[low:high], block.kind)
+                places = np.searchsorted(keys, block.rows[low:high])
+                apart[client] += float(np.abs(part - mean[places]).sum()) / 2
+                rows[client] += len(part)
+        return {client: round(apart[client] / max(1, rows[client]), 6) for client in apart}
+
+
+def _chances(values: NDArray[Any], kind: Kind) -> NDArray[Any]:
+    """Return predictions, shape [rows, classes], as probabilities."""
+    return softmax(values) if kind is Kind.LOGITS else values

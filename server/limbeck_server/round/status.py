@@ -1,0 +1,84 @@
+"""What an operator asks first: what the federation waits for, until when, and how each client stands."""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from enum import StrEnum
+
+from limbeck_server.round.machine import Machine, Phase, State
+
+
+class Standing(StrEnum):
+    """How a client stands in the current round, or in the last one while none is open."""
+
+    EVICTED = "evicted"  # by an operator, for good
+    REVOKED = "revoked"  # its certificate was: it may join again with a new one
+    DELIVERED = "delivered"  # its uplink is counted
+    LATE = "late"  # its uplink came after the round had closed
+    AWAY = "away"  # asked or not, it has not been heard of within the grace
+    WORKING = "working"  # asked, and the round is open
+    OVERDUE = "overdue"  # asked, and the round closed without it
+    WAITING = "waiting"  # not asked
+
+
+def standing(state: State, client: str, *, present: bool) -> Standing:
+    """Return how a member stands."""
+    asked = client in state.participants and not state.phase.ended
+    stands = (
+        (Standing.EVICTED, client in state.evicted),
+        (Standing.REVOKED, client in state.revoked),
+        (Standing.DELIVERED, client in state.delivered),
+        (Standing.LATE, state.late.get(client) == state.round),
+        (Standing.AWAY, not present),
+        (Standing.WORKING, asked and state.phase is Phase.COLLECTING),
+        (Standing.OVERDUE, asked),
+        (Standing.WAITING, True),
+    )
+    return next(name for name, true in stands if true)
+
+
+@dataclass(frozen=True)
+class Wait:
+    """What is waited for, until when (seconds since the Unix epoch), and what happens then; 0 and "" for no limit."""
+
+    what: str
+    until: float = 0.0
+    then: str = ""
+
+
+def wait_of(machine: Machine, state: State, present: AbstractSet[str]) -> Wait:
+    """Return what keeps the federation from going on. `present` are the clients heard of within the grace."""
+    if state.phase.ended:
+        return Wait("")
+    if state.paused_at is not None:
+        return Wait("an operator to resume")
+    if state.phase is Phase.AGGREGATING:
+        return Wait(f"the teaching of round {state.round}")
+    if state.phase is Phase.COLLECTING:
+        return _wait_for_uplinks(machine, state, present)
+    return _wait_for_clients(machine, state, present)
+
+
+def _wait_for_clients(machine: Machine, state: State, present: AbstractSet[str]) -> Wait:
+    count, needed = len(present & state.active), machine.needed(state)
+    which = "the closing round" if state.round == machine.rounds else f"round {state.round + 1}"
+    if count >= needed:
+        return Wait(f"more clients than the {count} present", state.since + machine.lobby.time_min, f"{which} opens")
+    then = "the federation finishes without it" if state.round == machine.rounds else "the federation fails"
+    what = f"clients for {which}: {count} of at least {needed} present"
+    return Wait(what, state.since + machine.lobby.time_max, then)
+
+
+def _wait_for_uplinks(machine: Machine, state: State, present: AbstractSet[str]) -> Wait:
+    count, quorum, missing = len(state.delivered), machine.quorum(state), state.missing
+    away = len(missing - present)
+    which = "the closing round" if state.closing else f"round {state.round}"
+    what = f"uplinks of {which}: {count} have come, {quorum} are needed, {len(missing)} may come"
+    if away:
+        what += f" ({away} from clients that are away)"
+    if count >= quorum:
+        then = "the round closes"
+    elif state.extensions < machine.extensions:
+        then = "the deadline is put off"
+    else:
+        then = "the federation fails"
+    return Wait(what, state.deadline, then)

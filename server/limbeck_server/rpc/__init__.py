@@ -1,0 +1,1 @@
+"""gRPC in, calls to the round out."""

@@ -1,0 +1,95 @@
+"""Who is calling: the certificate's word, never a message's."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import grpc
+
+from limbeck_common.core.errors import BusyError, CertificateError, IdentityError, RoleError
+from limbeck_common.security.certificates import Identity, read_identity
+from limbeck_server.pki.registry import Registry
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Asked on every call, so that a revocation works at once.
+
+    Without a registry the port is in plain text, on loopback or by explicit choice: callers are who they say.
+    `calls` is how many a client may have open at a time.
+    """
+
+    registry: Registry | None = None
+    calls: int = 16
+    _open: Counter[str] = field(default_factory=Counter)
+
+    @contextmanager
+    def admit(self, context: Context) -> Iterator[None]:
+        """Count a client's call while it lasts: by its certificate's name, or by its connection in plain text.
+
+        Raises:
+            CertificateError, RoleError: it may not make this call.
+            BusyError: it has too many open.
+        """
+        caller = context.peer() if self.registry is None else self._known(context, "client").name
+        if self._open[caller] >= self.calls:
+            raise BusyError(
+                f"{caller} has {self._open[caller]} calls open",
+                expected=f"at most {self.calls} at a time",
+                remedy="run one client under a name",
+            )
+        self._open[caller] += 1
+        try:
+            yield
+        finally:
+            self._open[caller] -= 1
+            if not self._open[caller]:
+                del self._open[caller]
+
+    def caller(self, context: Context, claimed: str | None = None) -> str:
+        """Return the calling client's name. `claimed` is the name in its message, where there is one.
+
+        Raises:
+            CertificateError, RoleError: it may not make this call.
+            IdentityError: its certificate has another name than its message.
+        """
+        if self.registry is None:
+            return claimed or ""
+        known = self._known(context, "client")
+        if claimed is not None and claimed != known.name:
+            raise IdentityError(
+                f"a message of {claimed[:80]!r}",
+                expected=f"{known.name!r}, the certificate's name",
+                remedy="use the name that the token was made for",
+            )
+        return known.name
+
+    def operator(self, context: Context) -> None:
+        """Let operators pass. Raises CertificateError, RoleError for any other caller."""
+        if self.registry is not None:
+            self._known(context, "operator")
+
+    def _known(self, context: Context, role: str) -> Identity:
+        shown = list(context.auth_context().get("x509_pem_cert", ()))
+        known = read_identity(shown[0]) if shown else None
+        remedy = "enrol again: limbeck-client enroll TOKEN"
+        if known is None or self.registry is None:
+            raise CertificateError("no certificate with a limbeck name", expected="a party's", remedy=remedy)
+        if not self.registry.holds(known.serial):
+            raise CertificateError(
+                f"the certificate of {known.name} was revoked", expected="one that holds", remedy=remedy
+            )
+        if known.expires < datetime.now(UTC):  # TLS checks it too, but only when the connection begins
+            raise CertificateError(f"the certificate of {known.name} has expired", remedy=remedy)
+        if known.role != role:
+            raise RoleError(
+                f"{known.name} is {'an' if known.role == 'operator' else 'a'} {known.role}",
+                expected=f"{'an' if role == 'operator' else 'a'} {role} for this call",
+                remedy="use credentials of that role: limbeck-server token create --role",
+            )
+        return known

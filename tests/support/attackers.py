@@ -1,0 +1,69 @@
+"""Hostile clients, as `--model support.attackers:NAME`: a small network whose training or predictions are bent."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limbeck_common.core.spec import Recipe, Spec
+from limbeck_common.datasets.registry import Examples
+from limbeck_common.learning.learner import Learner, State
+from limbeck_common.runtime.assemble import make_learner
+
+
+class Honest:
+    """What the others do; it takes bytes as MNIST has them."""
+
+    def __init__(self, classes: int, sample_shape: tuple[int, ...], seed: int) -> None:
+        spec = Spec(
+            classes=classes,
+            sample_shape=sample_shape,
+            sample_dtype="|u1",
+            open_rows=1,
+            input_mean=(0.13,),
+            input_std=(0.31,),
+        )
+        self.classes = classes
+        self.learner: Learner = make_learner("cnn", spec, seed, "cpu")
+
+    def fit(self, examples: Examples, recipe: Recipe) -> None:
+        self.learner.fit(examples, recipe)
+
+    def distill(self, x: NDArray[Any], labels: NDArray[np.float32], recipe: Recipe) -> None:
+        self.learner.distill(x, labels, recipe)
+
+    def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        return self.learner.predict(x)
+
+    def state(self) -> State:
+        return self.learner.state()
+
+    def load_state(self, state: State) -> None:
+        self.learner.load_state(state)
+
+
+class LabelFlip(Honest):
+    """Trains on class c as if it were classes - 1 - c, and learns nothing from the others."""
+
+    def fit(self, examples: Examples, recipe: Recipe) -> None:
+        super().fit(Examples(examples.x, self.classes - 1 - examples.y), recipe)
+
+    def distill(self, x: NDArray[Any], labels: NDArray[np.float32], recipe: Recipe) -> None:
+        """Stay as it is."""
+
+
+class LeastLikely(Honest):
+    """Is sure of the class that it holds for the least likely."""
+
+    def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        return np.eye(self.classes, dtype=np.float32)[super().predict(x).argmin(axis=1)]
+
+
+class Permutation(Honest):
+    """Says of each class what it thinks of the one before."""
+
+    def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        return np.roll(super().predict(x), 1, axis=1)
+
+
+label_flip, least_likely, permutation = LabelFlip, LeastLikely, Permutation

@@ -1,0 +1,113 @@
+"""A store as a small federation leaves it: three clients, three rounds, a closing round; no network, no learner."""
+
+import asyncio
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limbeck_common.core.messages import (
+    Block,
+    Downlink,
+    Ended,
+    FileArray,
+    Shapes,
+    Tensor,
+    Uplink,
+    parameters,
+    soft_labels,
+)
+from limbeck_common.core.spec import MethodSpec, Spec
+from limbeck_common.methods.registry import make_method
+from limbeck_common.wire.codec import block_digest
+from limbeck_server.round.coordinator import Coordinator, Pupil
+from limbeck_server.round.machine import Bounds, Machine
+from limbeck_server.round.presence import Presence
+from limbeck_server.storage.sqlite import INLINE_BYTES, Store
+
+CLIENTS = ("a", "b", "c")
+ROUNDS = 3
+SHAPES: Shapes = {"w": (8, 3), "b": (3,)}
+
+
+def specify(method: str, rows: int = 8, classes: int = 3, **options: object) -> Spec:
+    return Spec(
+        rounds=ROUNDS,
+        classes=classes,
+        sample_shape=(4,),
+        sample_dtype="|u1",
+        open_rows=2 * rows,
+        method=MethodSpec(name=method, options=options),
+    )
+
+
+def work(folder: Path, keep_rounds: int = 0, classes: int = 3, rows: int = 8, pupil: Pupil | None = None) -> None:
+    """Run a federation of random predictions, which lie in files where they are large, and close its store."""
+    run(folder, specify("dsfl", rows, classes, open_per_round=rows), keep_rounds=keep_rounds, pupil=pupil)
+
+
+def run(
+    folder: Path,
+    spec: Spec,
+    clients: Collection[str] = CLIENTS,
+    keep_rounds: int = 0,
+    pupil: Pupil | None = None,
+) -> None:
+    """Run or go on with a federation; to its end, or until all of `clients` have delivered where some are missing."""
+    store = Store(folder, keep_rounds)
+    try:
+        asyncio.run(_run(spec, store, clients, pupil))
+    finally:
+        store.close()
+
+
+async def _run(spec: Spec, store: Store, clients: Collection[str], pupil: Pupil | None) -> None:
+    bounds = Bounds(len(CLIENTS), len(CLIENTS), 0, 60)
+    machine, method = Machine(spec.rounds, spec.seed, bounds, bounds), make_method(spec.method)
+    models = dict.fromkeys(method.architectures("cnn"), SHAPES)
+    coordinator = Coordinator(spec, machine, method, store, Presence(30), pupil, models)
+    coordinator.recover("test")
+    running = asyncio.create_task(coordinator.run())
+    parts = [asyncio.create_task(_take_part(coordinator, client, works=client in clients)) for client in CLIENTS]
+    async with asyncio.timeout(60):
+        async for _ in coordinator.watch(0):
+            if coordinator.state.delivered == set(clients) != set(CLIENTS):
+                break
+        else:
+            await asyncio.gather(running, *parts)
+    for task in (running, *parts):
+        task.cancel()
+    await asyncio.gather(running, *parts, return_exceptions=True)
+
+
+def _received(store: Store, values: NDArray[np.float32]) -> Tensor:
+    """Return an uplink's values as they lie once they have come over the network."""
+    if values.nbytes <= INLINE_BYTES:
+        return values
+    path = store.new_file(values.nbytes)
+    values.tofile(path)
+    return FileArray(path, 0, values.dtype, values.shape)
+
+
+async def _take_part(coordinator: Coordinator, client: str, *, works: bool) -> None:
+    await coordinator.join(client)
+    number = 0
+    while not isinstance(answer := await coordinator.pull(client, number, 10), Ended):
+        if not isinstance(answer, Downlink):
+            continue
+        number = answer.round
+        if works:
+            block = contribution(coordinator, client, answer)
+            await coordinator.push(client, Uplink("test", client, number, block, {"loss": 0.5}, block_digest(block)))
+
+
+def contribution(coordinator: Coordinator, client: str, downlink: Downlink) -> Block | None:
+    """Return random values of the form that is asked for, the same for a client and a round whenever they are asked."""
+    if downlink.wanted is None:
+        return None
+    random = np.random.default_rng([*client.encode(), downlink.round])
+    if len(downlink.wanted):
+        values = random.dirichlet(np.ones(coordinator.spec.classes), len(downlink.wanted)).astype(np.float32)
+        return soft_labels(downlink.wanted, _received(coordinator.store, values))
+    return parameters({name: random.normal(size=shape) for name, shape in SHAPES.items()}, 10 * ord(client))

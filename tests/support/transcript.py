@@ -1,0 +1,75 @@
+"""The round machine's stories: `at SECONDS EVENT -> what follows`, nothing where nothing follows.
+
+`tick a b` means that time has passed and that a and b are present. Members a, b and c have joined at 0.
+"""
+
+from functools import reduce
+from typing import Any
+
+from limbeck_common.core.errors import RefusalError
+from limbeck_server import events as fact
+from limbeck_server.round.machine import Bounds, Machine, State, evolve
+
+Rules = dict[str, Any]
+
+
+def shows(transcript: str, **rules: Any) -> None:
+    """Play a transcript's events and require that just what it says follows; and that a replay ends alike.
+
+    The rules, unless it says otherwise: two rounds of ten seconds, with a quorum of two.
+    """
+    usual: Rules = {"rounds": 2, "seed": 7, "lobby": Bounds(2, 9, 0, 100), "round": Bounds(2, 9, 0, 10)}
+    machine = Machine(**usual | rules)
+    written = [" ".join(line.split()) for line in transcript.splitlines() if line.strip()]
+    played = []
+    journal: list[fact.Fact] = [fact.Founded(at=0, federation_id="f")]
+    journal += [fact.Joined(at=0, client=name) for name in "abc"]
+    state = reduce(evolve, journal, State())
+    for line in written:
+        event = line.partition(" -> ")[0]
+        _, at, *words = event.split()
+        try:
+            told, facts = _happen(machine, state, words, float(at))
+        except RefusalError as error:
+            told, facts = f"{type(error).__name__}: {error.wrong}", []
+        state = reduce(evolve, facts, state)
+        journal += facts
+        played.append(f"{event} -> {told}" if told else event)
+    assert played == written
+    assert reduce(evolve, (fact.from_json(fact.to_json(each)) for each in journal), State()) == state
+
+
+def _happen(machine: Machine, state: State, words: list[str], at: float) -> tuple[str, list[fact.Fact]]:
+    match words:
+        case ["tick", *present]:
+            facts: list[fact.Fact] = []
+            while more := machine.tick(reduce(evolve, facts, state), frozenset(present), at):
+                facts += more
+            return "; ".join(map(_tell, facts)), facts
+        case ["deliver", client, number, digest]:
+            kept = fact.Kept(at=at, round=int(number), client=client, digest=digest, figures={"loss": 0.5})
+            return machine.deliver(state, kept)
+        case ["taught", digest]:
+            lesson = fact.Taught(at=at, round=state.round, digest=digest)
+            facts = machine.taught(state, lesson)
+            return "; ".join(map(_tell, facts)), facts
+        case [deed, *arguments]:
+            facts = getattr(machine, deed)(state, *arguments, at)
+            return "; ".join(map(_tell, facts)), facts
+    raise AssertionError(words)
+
+
+def _tell(each: fact.Fact) -> str:
+    match each:
+        case fact.Opened():
+            what = "closing round" if each.closing else "round"
+            return f"opened {what} {each.round} for {' '.join(each.participants)} until {each.deadline:g}"
+        case fact.Ended():
+            return f"{each.state}: {each.reason}"
+        case fact.Extended():
+            return f"extended until {each.deadline:g}"
+        case fact.Closed() | fact.Taught():
+            return f"{each.kind} {each.round}"
+        case fact.Joined() | fact.Evicted() | fact.Revoked():
+            return f"{each.kind} {each.client}"
+    return each.kind

@@ -1,0 +1,163 @@
+"""DS-FL's arithmetic, against numbers worked out by hand."""
+
+from collections.abc import Iterable
+from math import exp
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from support.aggregators import gathered, ground
+
+from limbeck_common.core.errors import MethodError
+from limbeck_common.core.messages import SLICE_BYTES, Kind, Rows, Space, soft_labels
+from limbeck_common.core.spec import MethodSpec, Spec
+from limbeck_common.methods.dsfl import DSFL, eera, era
+from limbeck_common.methods.registry import make_method
+
+SPEC = Spec(seed=5, classes=3, sample_shape=(1, 2, 2), sample_dtype="|u1", open_rows=100)
+UPLINKS = [[[0.5, 0.25, 0.25], [1, 0, 0]], [[0, 0.75, 0.25], [0.5, 0.5, 0]]]
+
+
+def taught(method: DSFL, uplinks: list[list[list[float]]]) -> list[list[float]]:
+    """Teach from each client's soft labels for an open set of two rows."""
+    blocks = {f"c{n}": soft_labels(Rows(np.arange(2)), np.array(v, np.float32)) for n, v in enumerate(uplinks)}
+    brought = gathered(method, ground(SPEC.model_copy(update={"open_rows": 2})), blocks)
+    teaching = method.teach(brought)
+    assert list(teaching.blocks) == [""]
+    assert teaching.blocks[""].rows.tolist() == [0, 1]
+    together: list[list[float]] = teaching.blocks[""].predictions[:].tolist()
+    return together
+
+
+def entropy(rows: NDArray[Any]) -> NDArray[Any]:
+    """In nats, a row; 0 ln 0 is 0."""
+    summed: NDArray[Any] = -np.sum(rows * np.log(np.maximum(rows, 1e-300)), axis=1)
+    return summed
+
+
+def test_simple_averaging_is_the_mean() -> None:
+    # Row 0: (0.5 + 0) / 2, (0.25 + 0.75) / 2, (0.25 + 0.25) / 2. Row 1: (1 + 0.5) / 2, (0 + 0.5) / 2, 0.
+    assert taught(DSFL(aggregation="sa"), UPLINKS) == [[0.25, 0.5, 0.25], [0.75, 0.25, 0]]
+
+
+def test_entropy_reduction_is_the_softmax_of_the_mean_over_t() -> None:
+    # The means are those above; T = 0.5 doubles them.
+    # Row 0: exp(0.5), exp(1), exp(0.5) over their sum. Row 1: exp(1.5), exp(0.5), exp(0) over their sum.
+    first, second = 2 * exp(0.5) + exp(1), exp(1.5) + exp(0.5) + 1
+    expected = [
+        [exp(0.5) / first, exp(1) / first, exp(0.5) / first],
+        [exp(1.5) / second, exp(0.5) / second, 1 / second],
+    ]
+    assert taught(DSFL(aggregation="era", temperature=0.5), UPLINKS) == [
+        pytest.approx(row, rel=1e-6) for row in expected
+    ]
+
+
+def test_at_the_papers_temperature_a_mean_of_six_to_four_becomes_nearly_nine_to_one() -> None:
+    # softmax(0.6 / 0.1, 0.4 / 0.1) = 1 / (1 + exp(-2)) = 0.8808
+    assert era(np.array([[0.6, 0.4]]), 0.1)[0].tolist() == pytest.approx([0.8808, 0.1192], abs=1e-4)
+
+
+def test_between_two_classes_entropy_falls_whatever_the_mean() -> None:
+    chances = np.linspace(0.501, 0.999, 50)
+    means = np.column_stack([chances, 1 - chances])
+    assert np.all(entropy(era(means, 0.1)) < entropy(means))
+
+
+def test_entropy_falls_where_clients_lean_to_one_of_ten_classes() -> None:
+    lean = np.ones(10)
+    lean[3] = 8
+    clients = np.random.default_rng(0).dirichlet(lean, (5, 200))  # five clients, 200 rows
+    means = clients.mean(axis=0)
+    sharpened = era(means, 0.1)
+    assert np.all(entropy(sharpened) < 0.9 * entropy(means))
+    assert np.all(sharpened.argmax(axis=1) == 3)
+
+
+def test_a_uniform_mean_stays_uniform_and_a_high_temperature_flattens() -> None:
+    assert era(np.full((1, 4), 0.25), 0.1).tolist() == [[0.25] * 4]
+    sure = np.array([[0.9, 0.1]])
+    assert entropy(era(sure, 10.0)) > entropy(sure)
+
+
+def test_a_tiny_temperature_does_not_overflow() -> None:
+    assert era(np.array([[0.9, 0.1]]), 1e-6).tolist() == [[1.0, 0.0]]
+
+
+def test_a_large_teaching_comes_in_slices() -> None:
+    rows = SLICE_BYTES // (8 * 10) + 1
+    wide = SPEC.model_copy(update={"classes": 10, "open_rows": rows})
+    labels = soft_labels(Rows(np.arange(rows)), np.full((rows, 10), 0.1, np.float32))
+    brought = gathered(DSFL(open_per_round=rows), ground(wide), {"a": labels})
+    parts: list[NDArray[np.float32]] = []
+
+    def collect(given: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+        parts.extend(given)
+        return np.concatenate(parts)
+
+    brought.collect = collect
+    brought.teach()
+    assert [len(part) for part in parts] == [rows - 1, 1]
+    assert {part.dtype for part in parts} == {np.dtype(np.float32)}
+
+
+def planned(number: int, spec: Spec = SPEC, **options: Any) -> Rows:
+    task = DSFL(**options).plan(ground(spec), number)
+    assert (task.space, task.kind, task.partial, task.weighted) == (Space.OPEN, Kind.PROBABILITIES, False, False)
+    return task.wanted
+
+
+def test_a_plan_is_the_same_for_all_and_another_each_round() -> None:
+    plans = [planned(number, open_per_round=20).indices.tolist() for number in (1, 2, 3)]
+    assert plans == [planned(number, open_per_round=20, temperature=0.5).indices.tolist() for number in (1, 2, 3)]
+    assert len({tuple(plan) for plan in plans}) == 3
+    assert all(len(set(plan)) == 20 and plan == sorted(plan) and plan[0] >= 0 and plan[-1] < 100 for plan in plans)
+    other = planned(1, SPEC.model_copy(update={"seed": 6}), open_per_round=20)
+    assert other.indices.tolist() not in plans
+
+
+def test_a_plan_asks_for_no_more_rows_than_there_are() -> None:
+    rows = planned(1, open_per_round=1000)
+    assert rows.indices.tolist() == list(range(100))
+    assert rows.sample is not None
+    assert rows.sample.count == 100  # what the client would refuse if it were more
+
+
+def test_enhanced_entropy_reduction_is_the_mean_to_the_power_of_beta() -> None:
+    # The means are those of simple averaging; beta = 2 squares them, and each row is brought to a sum of 1.
+    # Row 0: 0.0625, 0.25, 0.0625 over 0.375. Row 1: 0.5625, 0.0625, 0 over 0.625.
+    squared = [[1 / 6, 2 / 3, 1 / 6], [0.9, 0.1, 0]]
+    assert taught(DSFL(aggregation="eera", beta=2), UPLINKS) == [pytest.approx(row, rel=1e-6) for row in squared]
+    means = np.array([[0.25, 0.5, 0.25], [0.75, 0.25, 0]])
+    assert eera(means, 1.0) == pytest.approx(means)
+    assert eera(np.array([[1e-300, 1 - 1e-300]]), 50.0).tolist() == [[0.0, 1.0]]
+    assert eera(np.array([[1.0, -3e-7]]), 1.5).tolist() == [[1.0, 0.0]]  # as rounding leaves them
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"temperature": 0}, "'temperature'"),
+        ({"temprature": 1}, "'temprature'"),
+        ({"aggregation": "x"}, "'aggregation'"),
+    ],
+)
+def test_wrong_options_are_named_beside_the_right_ones(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(
+        MethodError, match=f"option {said}.*among robust, attackers, aggregation, temperature, beta, open_per_round"
+    ):
+        make_method(MethodSpec(name="dsfl", options=options))
+
+
+def test_an_unknown_method_is_told_those_there_are() -> None:
+    with pytest.raises(MethodError, match=r"unknown method 'dsgl'; expected one of .*dsfl, .*fedavg"):
+        make_method(MethodSpec(name="dsgl"))
+
+
+def test_half_precision_halves_the_numbers_and_keeps_them_within_its_steps() -> None:
+    method = DSFL(open_per_round=20, half=True)
+    assert np.dtype(method.asking(Rows(np.array([4, 9]))).dtype).itemsize == 2
+    sharp = era(np.array([[0.6, 0.3, 0.1]]), 0.1)
+    # Between 1/2 and 1 float16 has steps of 2^-11, below that finer ones: at most half a step is lost.
+    assert np.abs(sharp.astype(method.element) - sharp).max() <= 2.0**-12

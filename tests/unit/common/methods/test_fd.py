@@ -1,0 +1,73 @@
+"""FD's arithmetic, against numbers worked out by hand."""
+
+from math import log
+
+import numpy as np
+import pytest
+import torch
+from support.aggregators import gathered, ground
+from support.recording_learner import recording
+
+from limbeck_common.core.messages import Rows, Space
+from limbeck_common.core.spec import Recipe, Spec
+from limbeck_common.datasets.registry import Examples, PartyData
+from limbeck_common.learning.participant import Party
+from limbeck_common.methods.fd import FD, by_class, class_averages, regulariser
+from limbeck_common.runtime.assemble import make_learner
+
+SPEC = Spec(classes=3, sample_shape=(1,), sample_dtype="|u1", open_rows=2)
+PRIVATE = Examples(np.array([[0], [1], [0], [1]], np.uint8), np.array([2, 0, 0, 2]))
+CHANCES = np.array([[1, 0, 0], [0, 0.5, 0.5]])
+
+
+def test_a_client_averages_its_outputs_by_label() -> None:
+    outputs = np.array([[1, 0, 0], [0, 0.5, 0.5], [0.5, 0.5, 0]], np.float32)
+    labels, averages = class_averages(outputs, np.array([2, 0, 2]))
+    assert labels.indices.tolist() == [0, 2]
+    assert averages.tolist() == [[0, 0.5, 0.5], [0.75, 0.25, 0]]
+
+
+def test_a_label_is_averaged_over_those_that_have_it() -> None:
+    uplinks = {
+        "a": by_class(Rows(np.array([0, 2])), np.array([[1, 0, 0], [0, 0, 1]], np.float32)),
+        "b": by_class(Rows(np.array([2])), np.array([[0.5, 0, 0.5]], np.float32)),
+    }
+    (block,) = FD().teach(gathered(FD(), ground(SPEC), uplinks)).blocks.values()
+    assert block.space is Space.CLASSES
+    assert block.rows.tolist() == [0, 2]  # nobody has class 1
+    assert block.predictions[:].tolist() == [[1, 0, 0], [0.25, 0, 0.75]]
+
+
+def test_the_loss_gets_the_cross_entropy_with_the_labels_average() -> None:
+    averages = np.array([[0.5, 0.5, 0], [0, 0, 0], [0, 0, 1]], np.float32)
+    logits = torch.log(torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8], [0.2, 0.2, 0.6]]))
+    # Row 0, of label 0: -(ln 0.5 + ln 0.25) / 2. Row 1, of label 2: -ln 0.8. Row 2, of label 1: nothing is taught.
+    expected = 10 * ((log(2) + log(4)) / 2 + log(1 / 0.8)) / 3
+    found = regulariser(averages, 10)(None, None, torch.tensor([0, 2, 1]), logits)
+    assert float(found) == pytest.approx(expected, rel=1e-6)
+
+
+def test_what_was_taught_enters_the_next_training_of_a_torch_model() -> None:
+    taught = by_class(Rows(np.arange(3)), np.full((3, 3), 1 / 3, np.float32))
+    spec = SPEC.model_copy(update={"sample_shape": (1, 1, 1), "recipe": Recipe(local_epochs=50, learning_rate=0.01)})
+    rows = Examples(PRIVATE.x.reshape(-1, 1, 1, 1), PRIVATE.y)
+    sent = {}
+    for gamma in (None, 0.1, 10.0):
+        party = Party(spec, make_learner("mlp", spec, 1, "cpu"), PartyData(rows))
+        method = FD(gamma=gamma or 1.0)
+        if gamma is not None:
+            method.learn(party, taught, 1)
+        values = method.contribute(party, Rows(np.zeros(0, np.int64)), 2).predictions[:]
+        sent[gamma] = float(np.abs(values - 1 / 3).max())
+    assert sent[10.0] < sent[0.1] < sent[None]  # the more gamma, the nearer to the uniform averages
+
+
+def test_any_other_learner_takes_it_as_labels_of_its_rows() -> None:
+    party, learner = recording(SPEC, CHANCES, private=PRIVATE)
+    averages = np.array([[0.9, 0.1, 0], [0, 0.2, 0.8]], np.float32)
+    FD().learn(party, by_class(Rows(np.array([0, 2])), averages), 1)
+    block = FD().contribute(party, Rows(np.zeros(0, np.int64)), 2)
+    assert [step for step, _, _ in learner.asked] == ["distill", "fit"]
+    assert learner.asked[0][2].tolist() == averages[[1, 0, 0, 1]].tolist()
+    assert block.rows.tolist() == [0, 2]
+    assert block.predictions[:].tolist() == [[0.5, 0.25, 0.25], [0.5, 0.25, 0.25]]

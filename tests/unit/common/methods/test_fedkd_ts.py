@@ -1,0 +1,106 @@
+"""Teacher and student: the loss against numbers worked out by hand, and who has what when."""
+
+from math import log
+
+import numpy as np
+import pytest
+import torch
+from support.small_models import LINEAR, SPEC, WIDE, gathering, linear, party, values
+
+from limbeck_common.core.messages import NO_ROWS, Block, parameters
+from limbeck_common.methods.fedkd_ts import STUDENT, TEACHER, FedKDTS, distillation, named
+from limbeck_server.round.aggregator import Find, Ground
+
+METHOD = FedKDTS(student="linear")  # of four rounds, two are the teacher's
+MODELS = {TEACHER: WIDE, STUDENT: LINEAR}
+
+
+def ground(find: Find = lambda _number, _group: None) -> Ground:
+    return Ground(SPEC, MODELS, find)
+
+
+def trained() -> tuple[Block, Block]:
+    """Return the averages of both phases, each of one client."""
+    client = party("wide")
+    teacher = gathering(METHOD, {"a": METHOD.contribute(client, NO_ROWS, 1)}, MODELS, 1).teach().blocks[""]
+    student = gathering(METHOD, {"a": METHOD.contribute(client, NO_ROWS, 3)}, MODELS, 3).teach().blocks[""]
+    return teacher, student
+
+
+def test_the_students_loss_is_alpha_t_squared_kl_and_the_rest_cross_entropy() -> None:
+    logits, labels = torch.zeros(1, 2), torch.tensor([0])
+    term = distillation(lambda _: torch.tensor([[2 * log(3), 0.0]]), 0.25, 2.0)
+    # At T = 2 the teacher says 3/4 and 1/4, the student 1/2 and 1/2: KL = 3/4 ln(3/2) + 1/4 ln(1/2); CE = ln 2.
+    divergence = 0.75 * log(1.5) + 0.25 * log(0.5)
+    found = log(2) + term(None, torch.zeros(1, 2), labels, logits).item()
+    assert found == pytest.approx(0.25 * 4 * divergence + 0.75 * log(2), rel=1e-6)
+
+
+def test_without_a_teachers_share_the_student_learns_from_labels_alone() -> None:
+    client, alone = party("wide"), party().fresh()
+    sent = FedKDTS(student="linear", alpha=0.0).contribute(client, NO_ROWS, 3)
+    alone.fit()
+    assert sent.parameters["weight"] == pytest.approx(alone.parameters()["weight"], abs=1e-6)
+    with_teacher = FedKDTS(student="linear", alpha=1.0).contribute(party("wide"), NO_ROWS, 3)
+    assert not np.allclose(with_teacher.parameters["weight"], alone.parameters()["weight"], atol=1e-3)
+
+
+def test_half_of_the_rounds_are_the_teachers_or_as_many_as_are_wanted() -> None:
+    asked = [METHOD.plan(ground(), number).models[""] for number in (1, 2, 3, 4)]
+    assert asked == [WIDE, WIDE, LINEAR, LINEAR]
+    asked = [FedKDTS(teacher_rounds=3).plan(ground(), number).models[""] for number in (3, 4)]
+    assert asked == [WIDE, LINEAR]
+    asked = [FedKDTS(teacher_rounds=9).plan(ground(), number).models[""] for number in (3, 4)]
+    assert asked == [WIDE, LINEAR]  # the last one is the student's
+
+
+def test_averages_travel_under_the_names_of_their_phase() -> None:
+    sent = {"a": linear([[1, 1], [1, 1]], rows=3), "b": linear([[5, 5], [5, 5]], rows=1)}
+    taught = gathering(METHOD, sent, MODELS, 3).teach().blocks[""]
+    # Three ones and a five, over four.
+    assert values(taught) == {"student.weight": [[2, 2], [2, 2]], "student.bias": [0, 0]}
+
+
+def test_the_teacher_does_not_change_in_the_second_phase() -> None:
+    teacher, student = trained()
+    client = party("wide", seed=3)
+    METHOD.learn(client, teacher, 2)
+    METHOD.contribute(client, NO_ROWS, 3)
+    METHOD.learn(client, student, 3)
+    METHOD.contribute(client, NO_ROWS, 4)
+    assert values(parameters(named(TEACHER, client.parameters()))) == values(teacher)
+    assert set(client.models()) >= {"model.0.weight", "student.model.weight"}
+
+
+def test_who_comes_in_the_second_phase_gets_the_teacher_too() -> None:
+    teacher, student = trained()
+    known = {2: teacher, 3: student}
+    stands = ground(lambda number, _group: known.get(number))
+    assert METHOD.brief(stands, 1, "", 0) is None
+    assert METHOD.brief(stands, 3, "", 2) is not None
+    assert values(METHOD.brief(stands, 3, "", 2) or student) == values(teacher)
+    assert METHOD.brief(stands, 4, "", 3) is student
+    both = METHOD.brief(stands, 4, "", 0)
+    assert both is not None
+    assert values(both) == values(teacher) | values(student)
+    newcomer = party("wide", seed=3)
+    METHOD.learn(newcomer, both, 3)
+    assert values(parameters(named(TEACHER, newcomer.parameters()))) == values(teacher)
+
+
+def test_a_client_goes_on_from_its_state_with_the_same_bits() -> None:
+    client, restored = party("wide"), party("wide")
+    METHOD.contribute(client, NO_ROWS, 3)
+    restored.load_state(client.state())
+    one, other = (METHOD.contribute(each, NO_ROWS, 4) for each in (client, restored))
+    assert values(one) == values(other)
+
+
+def test_figures_are_of_the_teacher_until_there_is_a_student() -> None:
+    client = party("wide")
+    assert set(METHOD.figures(client)) == {"accuracy", "loss"}
+    METHOD.contribute(client, NO_ROWS, 3)
+    figures = METHOD.figures(client)
+    assert figures["accuracy"] == figures["student_accuracy"]
+    assert figures["teacher_accuracy"] == client.measure()["accuracy"]
+    assert figures["compression_ratio"] == (6 + 3 + 6 + 2) / (4 + 2)

@@ -1,0 +1,158 @@
+"""The daemon's settings: a file, then variables, then flags; mistakes are named by their key."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from limbeck_common.core.errors import SettingsError
+from limbeck_server.build import find_open_data
+from limbeck_server.settings import Settings, load
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "federation.toml"
+
+
+def refusal(file: Path | None, **flags: Any) -> SettingsError:
+    with pytest.raises(SettingsError) as caught:
+        load(file, {name.replace("__", "."): value for name, value in flags.items()})
+    return caught.value
+
+
+def test_without_anything_the_defaults_hold() -> None:
+    assert load(None, {}) == Settings()
+
+
+def test_a_flag_overrides_a_variable_and_a_variable_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text("[round.time]\nmin = 1\nmax = 10\n[round.count]\nmin = 3\n[federation]\nname = 'of-the-file'\n")
+    monkeypatch.setenv("LIMBECK_ROUND__TIME__MAX", "20")
+    monkeypatch.setenv("LIMBECK_ROUND__COUNT__MIN", "4")
+    settings = load(file, {"round.count.min": "5"})
+    assert settings.federation.name == "of-the-file"
+    assert (settings.round.time.min, settings.round.time.max) == (1, 20)
+    assert settings.round.count.min == 5
+
+
+def test_variables_and_flags_are_read_as_toml_where_they_are_toml(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIMBECK_METHOD__OPTIONS__TEMPERATURE", "0.5")
+    monkeypatch.setenv("LIMBECK_DATA__DATASET", "mnist")
+    monkeypatch.setenv("LIMBECK_STORE__PATH", "/var/lib/limbeck")
+    settings = load(None, {"open.sample_shape": "[3, 32, 32]", "open.served": "false", "model.name": '"mlp"'})
+    assert settings.method.options == {"temperature": 0.5}
+    assert settings.data.dataset == "mnist"
+    assert settings.store.path == Path("/var/lib/limbeck")
+    assert settings.open.sample_shape == (3, 32, 32)
+    assert settings.open.served is False
+    assert settings.model.name == "mlp"
+
+
+@pytest.mark.parametrize("text", ["2024", "2024-01-02", "1e3", "true", "nan"])
+def test_a_path_or_a_text_may_look_like_another_toml_value(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIMBECK_TLS__FOLDER", text)
+    settings = load(None, {"store.path": text, "data_dir": text, "federation.name": text, "open.source": text})
+    assert settings.store.path == settings.tls.folder == settings.data_dir == Path(text)
+    assert settings.federation.name == settings.open.source == text
+    assert load(None, {"method.options.name": "5"}).method.options == {"name": 5}
+
+
+def test_a_host_to_listen_on_may_have_brackets_or_not() -> None:
+    for text in ("::1", "[::1]"):
+        assert load(None, {"listen.host": text, "listen.port": "5"}).listen.at() == "[::1]:5"
+    assert load(None, {}).listen.at(7) == "127.0.0.1:7"
+
+
+DIGEST = {"open.digest": "a" * 64, "open.rows": "5", "open.sample_shape": "[4]"}
+
+
+def test_open_data_that_is_known_by_its_digest_needs_its_shape() -> None:
+    assert load(None, DIGEST).open.rows == 5
+    for missing in ("open.rows", "open.sample_shape"):
+        with pytest.raises(SettingsError, match="digest needs rows and sample_shape beside it"):
+            load(None, {key: value for key, value in DIGEST.items() if key != missing})
+    with pytest.raises(SettingsError, match="setting open: source and digest are both set"):
+        load(None, DIGEST | {"open.source": "a:b"})
+
+
+def test_a_model_of_the_servers_own_needs_open_rows() -> None:
+    with pytest.raises(SettingsError, match=r'model, cnn, has no open rows: .*; expected .*"none"'):
+        find_open_data(load(None, DIGEST))
+    assert find_open_data(load(None, DIGEST | {"model.name": "none"})).rows == 5
+
+
+def test_the_folder_of_the_data_sets_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIMBECK_DATA", "/data")
+    assert load(None, {}).data == Settings().data
+
+
+def test_an_unknown_key_is_named_beside_those_there_are_with_a_suggestion(file: Path) -> None:
+    file.write_text("[round.time]\nmaxx = 60\n")
+    error = refusal(file)
+    assert error.wrong == f"unknown setting round.time.maxx in {file}"
+    assert error.expected == "one of max, min"
+    assert error.remedy == "did you mean 'max'?"
+
+
+def test_an_unknown_key_like_no_other_is_to_be_taken_out() -> None:
+    error = refusal(None, recipe__zzz="1")
+    assert error.wrong == "unknown setting recipe.zzz"
+    assert "batch_size" in error.expected
+    assert error.remedy == "take it out"
+
+
+def test_an_unknown_section_and_an_unknown_variable_are_named_too(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text("[rouned]\n")
+    assert refusal(file).remedy == "did you mean 'round'?"
+    monkeypatch.setenv("LIMBECK_LISTEN__PROT", "1")
+    assert "listen.prot" in refusal(None).wrong
+    assert refusal(None).remedy == "did you mean 'port'?"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("round.time.max", '"soon"', "valid number"),
+        ("round.time.max", "-1", "greater than 0"),
+        ("round.sample_ratio", "1.5", "less than or equal to 1"),
+        ("federation.rounds", "2.5", "valid integer"),
+        ("federation.name", '"two words"', "letters, digits"),
+        ("federation.name", '".."', "not dots alone"),
+        ("federation.seed", str(2**63), "less than"),
+        ("listen.port", "70000", "less than or equal to 65535"),
+        ("recipe.optimizer", '"lbfgs"', "'sgd' or 'adam'"),
+        ("round", "5", "valid dictionary"),
+        ("open.digest", '"abc"', "match pattern"),
+        ("open.classes", "1", "greater than or equal to 2"),
+        ("open.sample_dtype", '"blob"', "no NumPy type"),
+        ("open.sample_dtype", '"O"', "no type of numbers"),
+        ("listen.host", '"host:5"', "without a port"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_named_with_its_key(key: str, value: str, said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(None, {key: value})
+    assert caught.value.wrong.startswith(f"setting {key}: ")
+    assert said in caught.value.wrong
+    assert f"got {tomllib.loads('value = ' + value)['value']!r}" in caught.value.wrong
+
+
+def test_a_file_that_is_not_toml_is_named_with_the_line(file: Path) -> None:
+    file.write_text("[round\n")
+    assert str(file) in refusal(file).wrong
+    assert "line 1" in refusal(file).wrong
+    assert refusal(file).expected == "a TOML file that can be read"
+
+
+def test_a_file_that_cannot_be_read_is_named(file: Path) -> None:
+    assert str(file) in refusal(file).wrong
+    file.write_bytes(b"name = '\xff'")
+    assert str(file) in refusal(file).wrong
+    assert str(file.parent) in refusal(file.parent).wrong
+
+
+def test_settings_do_not_change_once_read() -> None:
+    settings = load(None, {})
+    with pytest.raises(ValueError, match="frozen"):
+        settings.listen.port = 1  # type: ignore[misc]
