@@ -11,14 +11,14 @@ round went on without it.
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from limbeck_client.retry import UNTRIED, Tries, may_pass
+from limbeck_client.retry import NO_ATTEMPTS, Attempts, is_transient
 from limbeck_common.core.errors import FederationError, LimbeckError, MembershipError, UnreachableError
 from limbeck_common.core.messages import Downlink, Ended, Idle, Invitation, Receipt, Uplink
 
 REVIEW_PAUSE = 0.5  # seconds between two looks whether the owner has said a word
 
 
-class Phase(Enum):
+class ClientPhase(Enum):
     """Where the client stands."""
 
     JOINING = auto()
@@ -33,7 +33,7 @@ class Phase(Enum):
 class Agent:
     """All that the client must remember. `next` is a downlink that came while an earlier one was worked on."""
 
-    phase: Phase = Phase.JOINING
+    phase: ClientPhase = ClientPhase.JOINING
     federation_id: str = ""
     round: int = 0
     learned: int = 0  # the last round taken up: what the rounds before it taught is known
@@ -103,7 +103,7 @@ class Failed:
 class Join:
     """Join the federation."""
 
-    tries: Tries = UNTRIED
+    attempts: Attempts = NO_ATTEMPTS
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Pull:
     federation_id: str
     after: int
     learned: int = 0
-    tries: Tries = UNTRIED
+    attempts: Attempts = NO_ATTEMPTS
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Release:
+class AwaitRelease:
     """See, after `pause` seconds, whether the owner lets an uplink go."""
 
     uplink: Uplink
@@ -136,7 +136,7 @@ class Push:
     """Push an uplink."""
 
     uplink: Uplink
-    tries: Tries = UNTRIED
+    attempts: Attempts = NO_ATTEMPTS
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class Stop:
 
 
 Event = Started | Joined | Pulled | Worked | Decided | Pushed | Failed
-Effect = Join | Pull | Work | Release | Push | Stop
+Effect = Join | Pull | Work | AwaitRelease | Push | Stop
 Step = tuple[Agent, list[Effect]]
 
 
@@ -162,13 +162,13 @@ def step(agent: Agent, event: Event) -> Step:  # noqa: PLR0911 - one case an eve
         case Pulled(answer):
             return _pulled(agent, answer)
         case Worked(uplink) if uplink.federation_id == agent.federation_id and agent.ended is None:
-            return replace(agent, phase=Phase.RELEASING), [Release(uplink)]
+            return replace(agent, phase=ClientPhase.RELEASING), [AwaitRelease(uplink)]
         case Decided(uplink, leaves) if uplink.federation_id == agent.federation_id and agent.ended is None:
             return _decided(agent, uplink, leaves=leaves)
         case Worked() | Decided():  # of a federation that has ended or is no more
-            return _go_on(replace(agent, phase=Phase.WAITING))
+            return _go_on(replace(agent, phase=ClientPhase.WAITING))
         case Pushed(_):
-            return _go_on(replace(agent, phase=Phase.WAITING))
+            return _go_on(replace(agent, phase=ClientPhase.WAITING))
         case Failed(what, error, seconds):
             return _failed(agent, what, error, seconds)
 
@@ -176,16 +176,16 @@ def step(agent: Agent, event: Event) -> Step:  # noqa: PLR0911 - one case an eve
 def _joined(agent: Agent, federation_id: str, kept: Uplink | None) -> Step:
     if agent.federation_id != federation_id:  # another federation: nothing of the old one is of use
         agent = replace(agent, federation_id=federation_id, round=0, learned=0, next=None, ended=None)
-    if agent.phase is not Phase.JOINING:
+    if agent.phase is not ClientPhase.JOINING:
         return agent, [_pull(agent)]
     if kept is not None:  # pushed or not before the restart: the server knows, and counts it once
-        agent = replace(agent, phase=Phase.RELEASING, round=kept.round, learned=kept.round)
-        return agent, [_pull(agent), Release(kept)]
-    return replace(agent, phase=Phase.WAITING), [_pull(agent)]
+        agent = replace(agent, phase=ClientPhase.RELEASING, round=kept.round, learned=kept.round)
+        return agent, [_pull(agent), AwaitRelease(kept)]
+    return replace(agent, phase=ClientPhase.WAITING), [_pull(agent)]
 
 
 def _pulled(agent: Agent, answer: Downlink | Idle | Ended) -> Step:
-    busy = agent.phase in {Phase.WORKING, Phase.RELEASING, Phase.PUSHING}
+    busy = agent.phase in {ClientPhase.WORKING, ClientPhase.RELEASING, ClientPhase.PUSHING}
     if isinstance(answer, Ended):
         agent = replace(agent, ended=answer)
         return (agent, []) if busy else _go_on(agent)
@@ -200,33 +200,33 @@ def _pulled(agent: Agent, answer: Downlink | Idle | Ended) -> Step:
 
 def _decided(agent: Agent, uplink: Uplink, *, leaves: bool | None) -> Step:
     if leaves:
-        return replace(agent, phase=Phase.PUSHING), [Push(uplink)]
+        return replace(agent, phase=ClientPhase.PUSHING), [Push(uplink)]
     if leaves is None and agent.next is None:
-        return agent, [Release(uplink, REVIEW_PAUSE)]
-    return _go_on(replace(agent, phase=Phase.WAITING))  # kept back, or its round is over
+        return agent, [AwaitRelease(uplink, REVIEW_PAUSE)]
+    return _go_on(replace(agent, phase=ClientPhase.WAITING))  # kept back, or its round is over
 
 
 def _go_on(agent: Agent) -> Step:
     """Take up what waits: the federation's end, else the newest downlink; else wait for the pull that is open."""
     if agent.ended is not None:
-        return replace(agent, phase=Phase.DONE), [Stop(ended=agent.ended)]
+        return replace(agent, phase=ClientPhase.DONE), [Stop(ended=agent.ended)]
     if agent.next is not None:
-        return replace(agent, phase=Phase.WORKING, next=None, learned=agent.next.round), [Work(agent.next)]
+        return replace(agent, phase=ClientPhase.WORKING, next=None, learned=agent.next.round), [Work(agent.next)]
     return agent, []
 
 
 def _failed(agent: Agent, what: Effect, error: LimbeckError, seconds: float) -> Step:
     if isinstance(error, UnreachableError) and agent.ended is not None:  # the server has gone home, as we may
         return _go_on(agent)
-    if may_pass(error) and isinstance(what, Join | Pull | Push):
-        tries = what.tries.after(error, seconds)
-        if tries.seconds < agent.patience:
-            return agent, [replace(what, tries=tries)]
+    if is_transient(error) and isinstance(what, Join | Pull | Push):
+        attempts = what.attempts.after(error, seconds)
+        if attempts.seconds < agent.patience:
+            return agent, [replace(what, attempts=attempts)]
     if isinstance(error, FederationError | MembershipError) and isinstance(what, Pull):
         return agent, [Join()]  # the server was set up anew, or does not know us: introduce ourselves once more
     if isinstance(error, FederationError) and isinstance(what, Push):
-        return _go_on(replace(agent, phase=Phase.WAITING))
-    return replace(agent, phase=Phase.DONE), [Stop(error=error)]
+        return _go_on(replace(agent, phase=ClientPhase.WAITING))
+    return replace(agent, phase=ClientPhase.DONE), [Stop(error=error)]
 
 
 def _pull(agent: Agent) -> Pull:

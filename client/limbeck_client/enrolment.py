@@ -6,7 +6,7 @@ from pathlib import Path
 import grpc
 
 from limbeck_client.backoff import wait
-from limbeck_client.retry import UNTRIED, may_pass
+from limbeck_client.retry import NO_ATTEMPTS, is_transient
 from limbeck_common.core.errors import LimbeckError, SettingsError
 from limbeck_common.security.certificates import new_key, signing_request
 from limbeck_common.security.tokens import Token
@@ -40,15 +40,15 @@ async def enroll(token: Token, folder: Path) -> None:
 
 async def enroll_patiently(token: Token, folder: Path, patience: float) -> None:
     """Enrol as `enroll` does, and try again while nobody answers, for `patience` seconds."""
-    tries = UNTRIED
+    attempts = NO_ATTEMPTS
     while True:
         began = time.monotonic()
         try:
-            await wait(tries, token.name)
+            await wait(attempts, token.name)
             return await enroll(token, folder)
         except LimbeckError as error:
-            tries = tries.after(error, time.monotonic() - began)
-            if not may_pass(error) or tries.seconds >= patience:
+            attempts = attempts.after(error, time.monotonic() - began)
+            if not is_transient(error) or attempts.seconds >= patience:
                 raise
 
 

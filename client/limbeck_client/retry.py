@@ -9,22 +9,22 @@ LONGEST_PAUSE = 30.0
 
 
 @dataclass(frozen=True)
-class Tries:
+class Attempts:
     """The failures in a row of one call: the last one's error, the pause to make now, and the seconds that all took."""
 
     error: LimbeckError | None = None
     pause: float = 0.0
     seconds: float = 0.0
 
-    def after(self, error: LimbeckError, seconds: float) -> "Tries":
-        """Return the tries after one more, which took `seconds`, its pause included."""
+    def after(self, error: LimbeckError, seconds: float) -> "Attempts":
+        """Return the attempts after one more, which took `seconds`, its pause included."""
         pause = min(max(2 * self.pause, FIRST_PAUSE), LONGEST_PAUSE)
-        return Tries(error, pause, self.seconds + seconds)
+        return Attempts(error, pause, self.seconds + seconds)
 
 
-UNTRIED = Tries()
+NO_ATTEMPTS = Attempts()
 
 
-def may_pass(error: LimbeckError) -> bool:
+def is_transient(error: LimbeckError) -> bool:
     """Say whether what failed may succeed later, unchanged."""
     return isinstance(error, UnreachableError) or (isinstance(error, RefusalError) and error.again)

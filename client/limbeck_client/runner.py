@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from limbeck_client import agent as machine
 from limbeck_client.backoff import wait
-from limbeck_client.runtime import Bench
+from limbeck_client.runtime import ClientRuntime
 from limbeck_client.transport import Transport
 from limbeck_common.core.errors import EndedError, LimbeckError, OpenSetError, StreamError, UnreachableError
 from limbeck_common.core.messages import Ended, Invitation, Receipt
@@ -20,10 +20,10 @@ _log = structlog.get_logger()
 class Runner:
     """One client, from its first Join to the federation's end."""
 
-    def __init__(self, name: str, transport: Transport, bench: Bench, patience: float = 3600.0) -> None:
+    def __init__(self, name: str, transport: Transport, runtime: ClientRuntime, patience: float = 3600.0) -> None:
         self.name = name
         self._transport = transport
-        self._bench = bench
+        self._runtime = runtime
         self._agent = machine.Agent(patience=patience)
         self._events: asyncio.Queue[machine.Event | Exception] = asyncio.Queue()
         self._spec: Spec | None = None
@@ -67,27 +67,27 @@ class Runner:
 
     async def _do(self, effect: machine.Effect) -> machine.Event:
         match effect:
-            case machine.Join(tries):
-                await wait(tries, self.name)
+            case machine.Join(attempts):
+                await wait(attempts, self.name)
                 return await self._join()
-            case machine.Pull(federation_id, after, learned, tries):
-                await wait(tries, self.name)
+            case machine.Pull(federation_id, after, learned, attempts):
+                await wait(attempts, self.name)
                 rows = self._spec.open_rows if self._spec else 0
                 return machine.Pulled(await self._transport.pull(federation_id, self.name, after, learned, rows))
             case machine.Work(downlink):
                 if self._spec is None:
                     raise RuntimeError("work before joining")
                 _log.info("working", client=self.name, round=downlink.round, closing=downlink.closing)
-                return machine.Worked(await self._bench.visit(self._spec, downlink))
-            case machine.Release(uplink, pause):
+                return machine.Worked(await self._runtime.local_round(self._spec, downlink))
+            case machine.AwaitRelease(uplink, pause):
                 await asyncio.sleep(pause)
-                return machine.Decided(uplink, await self._bench.release(uplink))
-            case machine.Push(uplink, tries):
-                await wait(tries, self.name)
+                return machine.Decided(uplink, await self._runtime.release(uplink))
+            case machine.Push(uplink, attempts):
+                await wait(attempts, self.name)
                 receipt = await self._transport.push(uplink)
-                figures = {name: round(value, 4) for name, value in uplink.metrics.items()}
+                metrics = {name: round(value, 4) for name, value in uplink.metrics.items()}
                 level = "info" if receipt is not Receipt.LATE else "warning"
-                getattr(_log, level)("pushed", client=self.name, round=uplink.round, receipt=receipt, **figures)
+                getattr(_log, level)("pushed", client=self.name, round=uplink.round, receipt=receipt, **metrics)
                 return machine.Pushed(receipt)
             case _:
                 raise TypeError(f"no such effect: {effect}")
@@ -96,13 +96,13 @@ class Runner:
         """Learn the specification, get the data ready, and become a member with the open set's digest."""
         invitation = await self._transport.join(self.name, b"", 0)
         spec = _read_spec(invitation.spec_json)
-        digest = await self._bench.open_digest(spec)
+        digest = await self._runtime.open_digest(spec)
         if not digest:
             digest = await self._fetch(spec, invitation)
         self._spec = spec
-        joined = await self._transport.join(self.name, digest, await self._bench.classes(spec))
+        joined = await self._transport.join(self.name, digest, await self._runtime.classes(spec))
         _log.info("joined", client=self.name, federation=spec.name, method=spec.method.name, rounds=spec.rounds)
-        kept = await self._bench.resume(spec, joined.federation_id)
+        kept = await self._runtime.resume(spec, joined.federation_id)
         if kept is not None:
             _log.info("going on from the kept state", client=self.name, round=kept.round)
         return machine.Joined(joined, kept)
@@ -120,7 +120,7 @@ class Runner:
             except UnreachableError:
                 if len(content) == before:  # no progress: the agent's backoff decides
                     raise
-        found = await self._bench.take_open_data(spec, bytes(content))
+        found = await self._runtime.take_open_data(spec, bytes(content))
         if found != invitation.open_digest:
             raise OpenSetError("the open data was damaged on its way", remedy="join again")
         return found

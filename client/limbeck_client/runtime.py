@@ -10,22 +10,22 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck_client.privacy.release_guard import Owner
+from limbeck_client.privacy.release_guard import ReleaseGuard
 from limbeck_common.core.errors import DataError
 from limbeck_common.core.messages import Downlink, Uplink
 from limbeck_common.core.spec import Spec
-from limbeck_common.datasets.registry import PartyData, open_digest
+from limbeck_common.datasets.registry import ParticipantData, open_digest
 from limbeck_common.learning.learner import Learner
-from limbeck_common.learning.participant import Party
+from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.registry import learner_seed, make_method
 from limbeck_common.runtime.assemble import make_data, make_learner
-from limbeck_common.runtime.local_round import visit
+from limbeck_common.runtime.local_round import local_round
 from limbeck_common.support.disk import writing
 
 _Result = TypeVar("_Result")
 
 
-class Bench(Protocol):
+class ClientRuntime(Protocol):
     """Holds a client's data and learner, and does its work."""
 
     async def open_digest(self, spec: Spec) -> bytes:
@@ -40,110 +40,110 @@ class Bench(Protocol):
     async def resume(self, spec: Spec, federation_id: str) -> Uplink | None:
         """Go on from what was kept of this federation, and return the uplink of the last round worked on."""
 
-    async def visit(self, spec: Spec, downlink: Downlink) -> Uplink:
+    async def local_round(self, spec: Spec, downlink: Downlink) -> Uplink:
         """Do one round's work. What comes of it is kept before this returns."""
 
     async def release(self, uplink: Uplink) -> bool | None:
         """Return whether an uplink may leave, which is entered first; None while its owner has not said."""
 
 
-class LocalBench:
+class InProcessRuntime:
     """The client's own process: work runs on a thread, so that the network stays alive beside it.
 
     The thread is not asyncio's, which waits for its own at the end: a client that ends does not wait for the training.
     """
 
     def __init__(
-        self, name: str, model: str, device: str, load_data: Callable[[Spec], PartyData], owner: Owner
+        self, name: str, model: str, device: str, load_data: Callable[[Spec], ParticipantData], guard: ReleaseGuard
     ) -> None:
         self.name = name
-        self._owner = owner
+        self._guard = guard
         self._model = model
         self._device = device
         self._load_data = load_data
-        self._data: PartyData | None = None
-        self._party: Party | None = None
+        self._data: ParticipantData | None = None
+        self._participant: Participant | None = None
         self._thread = ThreadPoolExecutor(1)
 
     async def open_digest(self, spec: Spec) -> bytes:
-        """See `Bench`."""
-        self._party = None
-        data = self._data = await self._beside(self._load_data, spec)
-        return b"" if data.open is None else await self._beside(open_digest, data.open)
+        """See `ClientRuntime`."""
+        self._participant = None
+        data = self._data = await self._offload(self._load_data, spec)
+        return b"" if data.open is None else await self._offload(open_digest, data.open)
 
     async def take_open_data(self, spec: Spec, content: bytes) -> bytes:
-        """See `Bench`."""
+        """See `ClientRuntime`."""
         rows = open_array(spec, content)
-        self._data = replace(self._data or PartyData(), open=rows)
+        self._data = replace(self._data or ParticipantData(), open=rows)
         return open_digest(rows)
 
     async def classes(self, spec: Spec) -> int:
-        """See `Bench`."""
-        return await self._beside(self._classes, spec)
+        """See `ClientRuntime`."""
+        return await self._offload(self._classes, spec)
 
-    async def visit(self, spec: Spec, downlink: Downlink) -> Uplink:
-        """See `Bench`."""
-        return await self._beside(self._visit, spec, downlink)
+    async def local_round(self, spec: Spec, downlink: Downlink) -> Uplink:
+        """See `ClientRuntime`."""
+        return await self._offload(self._local_round, spec, downlink)
 
     async def release(self, uplink: Uplink) -> bool | None:
-        """See `Bench`."""
-        return await self._beside(self._owner.release, uplink)
+        """See `ClientRuntime`."""
+        return await self._offload(self._guard.release, uplink)
 
     async def resume(self, spec: Spec, federation_id: str) -> Uplink | None:
-        """See `Bench`."""
-        return await self._beside(self._resume, spec, federation_id)
+        """See `ClientRuntime`."""
+        return await self._offload(self._resume, spec, federation_id)
 
     def save(self, folder: Path) -> Path | None:
         """Write the learner's state as it is now to `folder`; nothing where it never worked."""
         from safetensors.numpy import save_file  # noqa: PLC0415 - at the end only
 
-        if self._party is None:
+        if self._participant is None:
             return None
         path = folder / "model.safetensors"
         with writing(folder, "--out"):
-            save_file(self._party.models(), path)
+            save_file(self._participant.models(), path)
         return path
 
-    async def _beside(self, work: Callable[..., _Result], *arguments: Any) -> _Result:
+    async def _offload(self, work: Callable[..., _Result], *arguments: Any) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     def _classes(self, spec: Spec) -> int:
-        party = self._open_party(spec)
+        participant = self._open_participant(spec)
         try:
-            return int(party.learner.predict(party.open_rows[:2]).shape[1])
+            return int(participant.learner.predict(participant.open_rows[:2]).shape[1])
         except Exception:  # noqa: BLE001 - some learners cannot predict before they have trained
             return 0
 
     def _resume(self, spec: Spec, federation_id: str) -> Uplink | None:
-        kept = self._owner.kept(federation_id, spec.open_rows)
+        kept = self._guard.kept(federation_id, spec.open_rows)
         if kept is None:
             return None
-        self._open_party(spec).load_state(kept.party)
+        self._open_participant(spec).load_state(kept.participant)
         return kept.uplink
 
-    def _visit(self, spec: Spec, downlink: Downlink) -> Uplink:
-        party = self._open_party(spec)
-        self._owner.check_work(spec, downlink)
-        uplink = visit(make_method(spec.method), party, downlink, self.name)
-        self._owner.keep(party.state(), uplink)
+    def _local_round(self, spec: Spec, downlink: Downlink) -> Uplink:
+        participant = self._open_participant(spec)
+        self._guard.check_work(spec, downlink)
+        uplink = local_round(make_method(spec.method), participant, downlink, self.name)
+        self._guard.keep(participant.state(), uplink)
         return uplink
 
-    def _open_party(self, spec: Spec) -> Party:
-        if self._party is None:
+    def _open_participant(self, spec: Spec) -> Participant:
+        if self._participant is None:
             if self._data is None:
                 raise DataError("no data was loaded", remedy="join first")
 
             def build(model: str) -> Learner:
                 return make_learner(model or self._model, spec, learner_seed(spec, self.name), self._device)
 
-            self._party = Party(spec, build(""), self._data, build)
-        return self._party
+            self._participant = Participant(spec, build(""), self._data, build)
+        return self._participant
 
 
-def data_loader(source: str | None, part: int | None, root: Path | None) -> Callable[[Spec], PartyData]:
+def data_loader(source: str | None, part: int | None, root: Path | None) -> Callable[[Spec], ParticipantData]:
     """Return a function that loads this client's data once the federation's specification is known."""
 
-    def load(spec: Spec) -> PartyData:
+    def load(spec: Spec) -> ParticipantData:
         if source is None and part is None and spec.data.dataset != "own":
             raise DataError(
                 f"whose part of {spec.data.dataset} is this client's?",
@@ -154,7 +154,7 @@ def data_loader(source: str | None, part: int | None, root: Path | None) -> Call
         if data.private is None:
             raise DataError(
                 "the data has no private rows",
-                expected="a PartyData with private examples",
+                expected="a ParticipantData with private examples",
                 remedy="name your data: --data package.module:callable",
             )
         return data

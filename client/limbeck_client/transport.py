@@ -51,7 +51,7 @@ class GrpcTransport:
     def __init__(self, address: str, credentials: Credentials | None = None, wait: float = 20.0) -> None:
         self.address = address
         self._wait = wait
-        self._most = 0  # bytes of a teaching: a label for every open row, or a model
+        self._most = 0  # bytes of an aggregate: a label for every open row, or a model
         self._channel = open_channel(address, credentials)
         self._stub = FederationStub(self._channel)
 
@@ -66,7 +66,7 @@ class GrpcTransport:
         )
         with translating(self.address):
             answer = await self._stub.Join(request, timeout=_JOIN_SECONDS)
-        self._most = _teaching_bytes(answer.spec_json)
+        self._most = _aggregate_bytes(answer.spec_json)
         size = answer.open_data_size if answer.open_data_served else 0
         return Invitation(answer.federation_id, answer.spec_json, answer.open_digest, size, answer.unix_seconds)
 
@@ -135,7 +135,7 @@ class GrpcTransport:
                 yield message.chunk
 
 
-def _teaching_bytes(spec_json: str) -> int:
+def _aggregate_bytes(spec_json: str) -> int:
     try:
         spec = Spec.model_validate_json(spec_json)
     except ValidationError as error:

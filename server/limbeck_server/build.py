@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from limbeck_common.core.errors import MethodError, SettingsError
 from limbeck_common.core.messages import SERVER, Shapes
 from limbeck_common.core.spec import DataSpec, Spec
-from limbeck_common.datasets.registry import PartyData, classes_of, load_party, open_digest
+from limbeck_common.datasets.registry import ParticipantData, classes_of, load_participant, open_digest
 from limbeck_common.methods.method import Method
 from limbeck_common.methods.registry import METHODS, make_method
 from limbeck_common.runtime.assemble import BUILT_IN
-from limbeck_common.runtime.worker_process import Workshop
-from limbeck_common.support.plugins import call_named, is_named
+from limbeck_common.runtime.worker_process import WorkerProcess
+from limbeck_common.support.plugins import call_plugin, is_plugin
 from limbeck_server.round.machine import Bounds, Machine
-from limbeck_server.round.server_model import WorkshopPupil
+from limbeck_server.round.server_model import WorkerServerModel
 from limbeck_server.settings import Count, Settings, Time
 
 
@@ -53,18 +53,18 @@ def find_open_data(settings: Settings) -> OpenData:
     if given.source is None and given.sample_shape:
         return _no_open_rows(settings)
     if given.source is not None:
-        data = call_named(given.source, part=None, seed=settings.federation.seed)
+        data = call_plugin(given.source, part=None, seed=settings.federation.seed)
         classes = given.classes
     elif settings.data.dataset != "own":
-        data = load_party(settings.data, settings.federation.seed, None, settings.data_dir)
+        data = load_participant(settings.data, settings.federation.seed, None, settings.data_dir)
         classes = classes_of(settings.data)
     else:
         raise SettingsError(
             "the federation has no open data",
             expected="[data] dataset, [open] source or [open] digest; for methods that need none, [open] sample_shape",
         )
-    if not isinstance(data, PartyData) or data.open is None:
-        raise SettingsError(f"{given.source} gave no open data", expected="a PartyData with open rows")
+    if not isinstance(data, ParticipantData) or data.open is None:
+        raise SettingsError(f"{given.source} gave no open data", expected="a ParticipantData with open rows")
     rows = data.open
     if not isinstance(rows, np.ndarray) or rows.ndim < 2 or not len(rows) or rows.dtype.kind not in "buif":  # noqa: PLR2004 - rows and features
         raise SettingsError(
@@ -120,7 +120,9 @@ def make_machine(settings: Settings) -> Machine:
     )
 
 
-async def make_models(settings: Settings, spec: Spec, method: Method, workshop: Workshop) -> dict[str, Shapes]:
+async def make_models(
+    settings: Settings, spec: Spec, method: Method, worker_process: WorkerProcess
+) -> dict[str, Shapes]:
     """Return the architectures whose parameters the method takes, by group; none for methods of predictions.
 
     Raises:
@@ -134,15 +136,15 @@ async def make_models(settings: Settings, spec: Spec, method: Method, workshop: 
         )
     models: dict[str, Shapes] = {}
     for group, model in wanted.items():
-        answer, _ = await workshop.order(
-            {"do": "shapes", "party": SERVER, "spec": spec.model_dump_json(), "model": model}
+        answer, _ = await worker_process.order(
+            {"do": "shapes", "participant": SERVER, "spec": spec.model_dump_json(), "model": model}
         )
         models[group] = {name: tuple(shape) for name, shape in answer["shapes"].items()}
     return models
 
 
-async def make_pupil(settings: Settings, spec: Spec, workshop: Workshop) -> WorkshopPupil | None:
-    """Return the server's own model in `workshop`; None where the settings want none.
+async def make_server_model(settings: Settings, spec: Spec, worker_process: WorkerProcess) -> WorkerServerModel | None:
+    """Return the server's own model in `worker_process`; None where the settings want none.
 
     Raises:
         SettingsError: there is no such model.
@@ -151,14 +153,14 @@ async def make_pupil(settings: Settings, spec: Spec, workshop: Workshop) -> Work
     name = settings.model.name
     if name == "none":
         return None
-    if name not in BUILT_IN and not is_named(name):
+    if name not in BUILT_IN and not is_plugin(name):
         raise SettingsError(
             f"unknown model {name!r}", expected=f"one of {', '.join(BUILT_IN)}, package.module:callable, or none"
         )
-    await workshop.order(
+    await worker_process.order(
         {
             "do": "open",
-            "party": SERVER,
+            "participant": SERVER,
             "spec": spec.model_dump_json(),
             "model": name,
             "data": settings.open.source,
@@ -167,7 +169,7 @@ async def make_pupil(settings: Settings, spec: Spec, workshop: Workshop) -> Work
             "device": settings.model.device,
         }
     )
-    return WorkshopPupil(workshop, spec, name)
+    return WorkerServerModel(worker_process, spec, name)
 
 
 def _bounds(count: Count, time: Time) -> Bounds:
@@ -177,7 +179,7 @@ def _bounds(count: Count, time: Time) -> Bounds:
 def _statistics(rows: NDArray[Any] | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and standard deviation a channel of images given as bytes, on the scale 0 .. 1.
 
-    Taken from the open rows, which every party may see; six digits, so that no machine's last bit matters.
+    Taken from the open rows, which every participant may see; six digits, so that no machine's last bit matters.
     """
     if rows is None or not len(rows) or rows.dtype != np.uint8 or rows.ndim < 2:  # noqa: PLR2004 - rows and a channel
         return (0.0,), (1.0,)

@@ -15,20 +15,20 @@ from grpc_reflection.v1alpha import reflection
 
 from limbeck_common.core.errors import LimbeckError, SettingsError
 from limbeck_common.methods.registry import make_method
-from limbeck_common.runtime.worker_process import Workshop
+from limbeck_common.runtime.worker_process import WorkerProcess
 from limbeck_common.wire.payload import message_bytes
 from limbeck_common.wire.v1 import federation_pb2, operator_pb2
 from limbeck_common.wire.v1.federation_pb2_grpc import add_FederationServicer_to_server
 from limbeck_common.wire.v1.operator_pb2_grpc import add_OperatorServicer_to_server
-from limbeck_server.build import find_open_data, make_machine, make_models, make_pupil, make_spec
+from limbeck_server.build import find_open_data, make_machine, make_models, make_server_model, make_spec
 from limbeck_server.pki.folder import TlsFolder
 from limbeck_server.pki.registry import Registry
 from limbeck_server.round.coordinator import Coordinator
-from limbeck_server.round.machine import Phase
-from limbeck_server.round.membership import Reception
+from limbeck_server.round.machine import FederationPhase
+from limbeck_server.round.membership import Membership
 from limbeck_server.round.presence import Presence
-from limbeck_server.round.server_model import WorkshopPupil
-from limbeck_server.rpc.authentication import Guard
+from limbeck_server.round.server_model import WorkerServerModel
+from limbeck_server.rpc.authentication import Authentication
 from limbeck_server.rpc.federation_service import FederationService, Traffic
 from limbeck_server.rpc.operator_service import OperatorService
 from limbeck_server.rpc.server import bind, choose_tls, new_server, serve_enrolment, warn_of_expiry
@@ -59,23 +59,23 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
     spec = make_spec(settings, open_data)
     store = Store(settings.store.path, settings.store.keep_rounds)
     _check_same(store, spec.model_dump_json(), open_data.digest.hex())
-    workshop = Workshop()
+    worker_process = WorkerProcess()
     closing = contextlib.AsyncExitStack()
     try:
-        pupil = await make_pupil(settings, spec, workshop)
-        models = await make_models(settings, spec, method, workshop)
+        server_model = await make_server_model(settings, spec, worker_process)
+        models = await make_models(settings, spec, method, worker_process)
         presence = Presence(settings.round.grace)
-        coordinator = Coordinator(spec, make_machine(settings), method, store, presence, pupil, models)
+        coordinator = Coordinator(spec, make_machine(settings), method, store, presence, server_model, models)
         coordinator.recover(uuid.uuid4().hex[:12])
         registry = closing.enter_context(tls.registry()) if tls else None
-        guard = Guard(registry, settings.limits.calls_per_client)
-        reception = Reception(coordinator, open_data.digest, open_data.data)
-        server, address = await _listen(settings, coordinator, reception, tls, guard)
+        authentication = Authentication(registry, settings.limits.calls_per_client)
+        membership = Membership(coordinator, open_data.digest, open_data.data)
+        server, address = await _listen(settings, coordinator, membership, tls, authentication)
         closing.push_async_callback(server.stop, 1.0)
         if tls and registry:
             enrolment = await serve_enrolment(settings, tls, registry, int(address.rpartition(":")[2]))
             closing.push_async_callback(enrolment.stop, 0)
-            for watching in (_warn_daily(tls), _heed_revocations(coordinator, registry)):
+            for watching in (_warn_daily(tls), _follow_revocations(coordinator, registry)):
                 closing.callback(asyncio.create_task(watching).cancel)
         announce(address)
         running = asyncio.create_task(coordinator.run())
@@ -84,8 +84,8 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
         if running.done():
             running.result()
             await _linger(coordinator, settings.limits.linger_seconds, stopping)
-            if pupil is not None:
-                await _save(pupil, settings.store.path / "server-model.safetensors")
+            if server_model is not None:
+                await _save(server_model, settings.store.path / "server-model.safetensors")
         else:
             await coordinator.park()
             running.cancel()
@@ -94,19 +94,23 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
         signalled.cancel()
     finally:
         await closing.aclose()
-        await workshop.close()
+        await worker_process.close()
         store.close()
     return _farewell(coordinator)
 
 
 async def _listen(
-    settings: Settings, coordinator: Coordinator, reception: Reception, tls: TlsFolder | None, guard: Guard
+    settings: Settings,
+    coordinator: Coordinator,
+    membership: Membership,
+    tls: TlsFolder | None,
+    authentication: Authentication,
 ) -> tuple[grpc.aio.Server, str]:
     server = new_server(message_bytes(coordinator.spec.open_rows), settings.limits.connections)
     traffic = Traffic()
-    federation = FederationService(reception, coordinator, settings.limits, traffic, guard)
+    federation = FederationService(membership, coordinator, settings.limits, traffic, authentication)
     add_FederationServicer_to_server(federation, server)
-    add_OperatorServicer_to_server(OperatorService(coordinator, traffic, guard), server)
+    add_OperatorServicer_to_server(OperatorService(coordinator, traffic, authentication), server)
     checker = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checker, server)
     services = [
@@ -127,10 +131,10 @@ async def _warn_daily(tls: TlsFolder) -> None:
         warn_of_expiry(tls)
 
 
-async def _heed_revocations(coordinator: Coordinator, registry: Registry) -> None:
+async def _follow_revocations(coordinator: Coordinator, registry: Registry) -> None:
     """End the membership of clients whose certificates `limbeck-server revoke`, another process, has taken back."""
     while True:
-        for name in sorted(registry.outcasts() & coordinator.state.active):
+        for name in sorted(registry.revoked_names() & coordinator.state.active):
             coordinator.operate(coordinator.machine.revoke(coordinator.state, name, time.time()))
         await asyncio.sleep(_REGISTRY_SECONDS)
 
@@ -149,16 +153,16 @@ def _check_same(store: Store, spec: str, open_digest: str) -> None:
             )
 
 
-async def _save(pupil: WorkshopPupil, path: Path) -> None:
+async def _save(server_model: WorkerServerModel, path: Path) -> None:
     try:
-        await pupil.save(str(path))
+        await server_model.save(str(path))
     except LimbeckError as error:  # the federation is done, whatever became of the server's own model
         _log.warning("the server's own model is not saved", error=str(error))
 
 
 async def _linger(coordinator: Coordinator, seconds: float, stopping: asyncio.Event) -> None:
     """Stay up until every present client has been told of the end."""
-    told = asyncio.create_task(coordinator.until_told())
+    told = asyncio.create_task(coordinator.until_notified())
     signalled = asyncio.create_task(stopping.wait())
     await asyncio.wait({told, signalled}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
@@ -177,4 +181,4 @@ def _farewell(coordinator: Coordinator) -> int:
         )
         return 0
     _log.info(state.phase, reason=state.reason)
-    return 1 if state.phase is Phase.FAILED else 0
+    return 1 if state.phase is FederationPhase.FAILED else 0

@@ -27,7 +27,7 @@ class Founded(Fact):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Joined(Fact):
+class ClientJoined(Fact):
     """A client became a member."""
 
     kind: ClassVar[str] = "joined"
@@ -46,33 +46,33 @@ class Opened(Fact):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept(Fact):
+class UplinkAccepted(Fact):
     """An uplink was accepted; `digest` (hexadecimal) names its content."""
 
-    kind: ClassVar[str] = "kept"
+    kind: ClassVar[str] = "uplink_accepted"
     round: int
     client: str
     digest: str
-    figures: dict[str, float]
+    metrics: dict[str, float]
     group: str | None = None  # whose architecture it has, if it is a model's parameters
 
 
 @dataclass(frozen=True, kw_only=True)
-class Late(Fact):
+class UplinkLate(Fact):
     """An uplink came after its round had closed. Said once a round and client."""
 
-    kind: ClassVar[str] = "late"
+    kind: ClassVar[str] = "uplink_late"
     round: int
     client: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluated(Fact):
-    """The server's own model has learned from a round's teaching."""
+    """The server's own model has learned from a round's aggregate."""
 
     kind: ClassVar[str] = "evaluated"
     round: int
-    figures: dict[str, float]
+    metrics: dict[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,13 +92,13 @@ class Closed(Fact):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Taught(Fact):
-    """The round's teaching was aggregated and stored; `digest` (hexadecimal) names it.
+class Aggregated(Fact):
+    """The round's aggregate was aggregated and stored; `digest` (hexadecimal) names it.
 
     `digests` name its blocks by group; `groups` are the clients that were moved to another group.
     """
 
-    kind: ClassVar[str] = "taught"
+    kind: ClassVar[str] = "aggregated"
     round: int
     digest: str
     digests: dict[str, str] = field(default_factory=dict)
@@ -106,19 +106,19 @@ class Taught(Fact):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged(Fact):
+class DisagreementMeasured(Fact):
     """How far each client's labels were from the average of all: mean total variation distance, 0 to 1, by client."""
 
-    kind: ClassVar[str] = "judged"
+    kind: ClassVar[str] = "disagreement_measured"
     round: int
-    figures: dict[str, float]
+    metrics: dict[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dropped(Fact):
+class UplinksDeleted(Fact):
     """The uplinks of `round` and of all rounds before it were deleted, as the settings say."""
 
-    kind: ClassVar[str] = "dropped"
+    kind: ClassVar[str] = "uplinks_deleted"
     round: int
 
 
@@ -160,7 +160,7 @@ class Revoked(Fact):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended(Fact):
+class FederationEnded(Fact):
     """The federation came to its end: `state` is finished, failed or stopped."""
 
     kind: ClassVar[str] = "ended"

@@ -27,7 +27,7 @@ from limbeck_common.core.errors import SettingsError
 from limbeck_common.core.spec import MAX_CLASSES, DataSpec, MethodSpec, Name, Recipe, Section
 from limbeck_common.support.address import read_host, with_port
 
-DATA_VARIABLE = "LIMBECK_DATA"  # names the data sets' folder, on every party
+DATA_VARIABLE = "LIMBECK_DATA"  # names the data sets' folder, on every participant
 
 
 class FederationSettings(Section):
@@ -109,7 +109,7 @@ class RoundSettings(Section):
 
 
 class ModelSettings(Section):
-    """The server's own model, which learns from every teaching. `name = "none"` for an aggregator only."""
+    """The server's own model, which learns from every aggregate. `name = "none"` for an aggregator only."""
 
     name: str = "cnn"
     device: str = "auto"
@@ -118,7 +118,7 @@ class ModelSettings(Section):
 class OpenSettings(Section):
     """The open data, where it is not a built-in data set.
 
-    Either `source`, a `package.module:callable` that returns a PartyData with the open rows (and test rows, if any),
+    Either `source`, a `package.module:callable` that returns a ParticipantData with the open rows (and maybe test rows),
     or the facts that the clients are held to: `digest` as `limbeck-client digest` prints it, rows and shape. For a
     method that needs no open data, the shape of everybody's rows alone.
     """

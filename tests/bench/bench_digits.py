@@ -1,4 +1,4 @@
-"""The demo's figures over three seeds, simulated (the same bits as the demo's processes): what does federating bring?
+"""The demo's metrics over three seeds, simulated (the same bits as the demo's processes): what does federating bring?
 
 `python tests/bench/bench_digits.py [--seeds 0 1 2]`
 """

@@ -25,7 +25,7 @@ from limbeck_server.events import Fact
 from limbeck_server.round.coordinator import Coordinator
 from limbeck_server.round.machine import Bounds, Machine
 from limbeck_server.round.presence import Presence
-from limbeck_server.storage.sqlite import Filed, Store
+from limbeck_server.storage.sqlite import Store, StoredBlock
 
 ROWS, CLASSES = 1000, 10  # 40,000 bytes of float32
 METHOD = MethodSpec(name="dsfl", options={"open_per_round": ROWS})
@@ -37,10 +37,10 @@ class Counting(Store):
 
     commits = 0
 
-    def commit(self, facts: Iterable[Fact], filed: Iterable[Filed] = ()) -> None:
+    def commit(self, facts: Iterable[Fact], blocks: Iterable[StoredBlock] = ()) -> None:
         """See `Store`."""
         self.commits += 1
-        super().commit(facts, filed)
+        super().commit(facts, blocks)
 
 
 @dataclass(frozen=True)

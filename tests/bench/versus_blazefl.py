@@ -7,7 +7,7 @@ BlazeFL 3.0.0a1 wants Python 3.13 and an environment of its own; tests/bench/bla
     LIMBECK_DATA=... python tests/bench/versus_blazefl.py --blazefl /tmp/blazefl/bin/python --rounds 10
 
 Both train 10 clients on 20,000 MNIST images, Dirichlet 0.5, in two processes of one torch thread. A round's seconds run
-from its opening to its teaching; BlazeFL's hold its server's distillation too, limbeck's runs beside the next round.
+from its opening to its aggregate; BlazeFL's hold its server's distillation too, limbeck's runs beside the next round.
 """
 
 import argparse

@@ -20,8 +20,8 @@ def test_the_store_of_a_federation_passes_until_a_byte_of_it_changes(farm: Farm)
 
     passed = run("limbeck_server.cli.main", "audit", "--store", str(store))
     assert passed.returncode == 0, passed.stdout + passed.stderr
-    assert "round 1: uplinks not kept, teaching as the journal names it\n" in passed.stdout
-    assert "round 3: 3 uplinks as they came, and the same teaching from them, bit for bit" in passed.stdout
+    assert "round 1: uplinks not kept, aggregate as the journal names it\n" in passed.stdout
+    assert "round 3: 3 uplinks as they came, and the same aggregate from them, bit for bit" in passed.stdout
     assert passed.stdout.endswith("all is as it was written\n")
 
     journal = store / "journal.sqlite"

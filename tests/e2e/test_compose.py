@@ -65,7 +65,7 @@ def test_a_federation_of_containers_runs_to_its_end(docker: Docker, compose: Doc
     log = compose("logs", "--no-color", "--no-log-prefix", "server").splitlines()
     events = [json.loads(line) for line in log if line.startswith("{")]
     rounds = tomllib.loads((DEPLOY / "federation.toml").read_text())["federation"]["rounds"]
-    assert [event["round"] for event in events if event["event"] == "taught"] == list(range(1, rounds + 1))
+    assert [event["round"] for event in events if event["event"] == "aggregated"] == list(range(1, rounds + 1))
     assert events[-1]["event"] == "finished"
     for client in ("cnn", "mlp", "forest"):
         assert "finished: all" in compose("logs", "--no-color", "--no-log-prefix", client)

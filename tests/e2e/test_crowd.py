@@ -19,8 +19,8 @@ import pytest
 from support.audit_command import damage
 from support.processes import TINY, Farm, until
 
-from limbeck_lab.run.federation_events import Event, events_at
-from limbeck_server.events import Ended, Extended, Fact, Kept, Taught
+from limbeck_lab.run.federation_events import FederationEvent, events_at
+from limbeck_server.events import Aggregated, Extended, Fact, FederationEnded, UplinkAccepted
 from limbeck_server.storage.sqlite import Store
 
 pytestmark = [pytest.mark.e2e, pytest.mark.faults, pytest.mark.timeout(1200)]
@@ -70,16 +70,16 @@ class Watched:
     opened: float = 0.0
     busy: float = 0.0  # seconds of the daemon's CPU time, when the last round was taught
 
-    def see(self, event: Event) -> None:
+    def see(self, event: FederationEvent) -> None:
         match event.kind:
             case "opened":
                 self.opened = event.at
                 self.first = self.first or event.at
-            case "kept":
+            case "uplink_accepted":
                 self.kept[event.round] += 1
                 if self.kept[event.round] == 2 * SHARE and event.round <= ROUNDS:
                     self.crowd.kill(event.round % PROCESSES)
-            case "taught":
+            case "aggregated":
                 self.memory[event.round] = self.daemon.memory_info().rss / 2**20
                 self.busy = sum(self.daemon.cpu_times()[:2])
                 count, seconds = self.kept[event.round], event.at - self.opened
@@ -102,14 +102,14 @@ def acknowledged(farm: Farm) -> set[tuple[str, int]]:
 
 
 def check(facts: list[Fact], receipts: set[tuple[str, int]]) -> None:
-    kept = Counter((each.client, each.round) for each in facts if isinstance(each, Kept))
+    kept = Counter((each.client, each.round) for each in facts if isinstance(each, UplinkAccepted))
     assert set(kept.values()) == {1}
     assert receipts <= set(kept)
-    assert [each.round for each in facts if isinstance(each, Taught)] == list(range(1, ROUNDS + 1))
+    assert [each.round for each in facts if isinstance(each, Aggregated)] == list(range(1, ROUNDS + 1))
     assert not any(isinstance(each, Extended) for each in facts)
     counts = Counter(number for _, number in kept)
     assert all(8 * SHARE <= counts[number] <= 9 * SHARE for number in range(1, ROUNDS + 1))
-    assert [each.state for each in facts if isinstance(each, Ended)] == ["finished"]
+    assert [each.state for each in facts if isinstance(each, FederationEnded)] == ["finished"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="one open file a client, and more than other systems allow")

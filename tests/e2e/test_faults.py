@@ -18,7 +18,7 @@ from support.disturbances import Disturbance, Fault, Schedule, disturb
 from support.planted_crashes import Step
 from support.processes import CLIENTS, Farm
 
-from limbeck_server.events import Ended, Kept, Taught
+from limbeck_server.events import Aggregated, Ended, UplinkAccepted
 from limbeck_server.storage.sqlite import Store
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -29,7 +29,7 @@ class Outcome:
     """What a federation left behind."""
 
     end: str
-    teachings: tuple[str, ...]
+    aggregates: tuple[str, ...]
     models: tuple[str, ...]
 
 
@@ -39,14 +39,14 @@ def outcome(farm: Farm) -> Outcome:
         facts = store.facts()
     finally:
         store.close()
-    kept = Counter((fact.client, str(fact.round)) for fact in facts if isinstance(fact, Kept))
+    kept = Counter((fact.client, str(fact.round)) for fact in facts if isinstance(fact, UplinkAccepted))
     assert set(kept.values()) == {1}, "an uplink was counted twice"
     assert acknowledged(farm) <= set(kept), "an acknowledged uplink is lost"
     (end,) = (fact.state for fact in facts if isinstance(fact, Ended))
     models = [farm.folder / "models" / name / "model.safetensors" for name in CLIENTS]
     return Outcome(
         end=end,
-        teachings=tuple(fact.digest for fact in facts if isinstance(fact, Taught)),
+        aggregates=tuple(fact.digest for fact in facts if isinstance(fact, Aggregated)),
         models=tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in models),
     )
 
@@ -115,7 +115,7 @@ SHORT: dict[str, Schedule] = {
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     reference = outcome(disturb(tmp_path_factory.mktemp("undisturbed") / "run", {}))
     assert reference.end == "finished"
-    assert len(reference.teachings) == 3
+    assert len(reference.aggregates) == 3
     return reference
 
 

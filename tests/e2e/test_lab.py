@@ -93,12 +93,12 @@ def test_a_comparison_that_was_stopped_goes_on_to_the_same_figures(farm: Farm, t
     assert (cut / "dsfl" / "seed-0" / "metrics.jsonl").read_bytes() == kept
     undisturbed = run("limbeck_lab.cli", *command, "--run-dir", str(whole), seconds=280)
     assert undisturbed.returncode == 0, undisturbed.stderr
-    assert figures(cut) == figures(whole)
+    assert metrics(cut) == metrics(whole)
     assert "<svg" in (cut / "report.html").read_text()
     assert run("limbeck_lab.cli", "report", str(cut), seconds=280).stdout == f"{cut / 'report.html'}\n"
 
 
-def figures(comparison: Path) -> str:
+def metrics(comparison: Path) -> str:
     """Everything but the seconds."""
     found = json.loads((comparison / "comparison.json").read_text())
     for score in found["scores"]:

@@ -49,18 +49,18 @@ async def work(transport: GrpcTransport) -> tuple[np.ndarray, Uplink]:
 
 
 async def exchange(address: str) -> tuple[np.ndarray, np.ndarray]:
-    """Push 64 MB for round 1, and return what was sent and what came back as the teaching."""
+    """Push 64 MB for round 1, and return what was sent and what came back as the aggregate."""
     transport = GrpcTransport(address)
     values, uplink = await work(transport)
     federation_id = uplink.federation_id
     assert await transport.push(uplink) is Receipt.ACCEPTED
     closing = await transport.pull(federation_id, "a", 1, 1, wide.ROWS)
     assert isinstance(closing, Downlink)
-    assert closing.teaching is not None
+    assert closing.aggregate is not None
     await transport.push(Uplink(federation_id, "a", 2, None, {}, block_digest(None)))
     await transport.pull(federation_id, "a", 2, 2, wide.ROWS)
     await transport.close()
-    return values, np.asarray(closing.teaching.predictions[:])
+    return values, np.asarray(closing.aggregate.predictions[:])
 
 
 def test_a_refused_large_uplink_hears_why_and_not_that_its_call_broke(farm: Farm) -> None:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.e2e
 OWN = """
 import torch
 from torch import nn
-from limbeck_common.datasets.registry import DataSpec, PartyData, load_party
+from limbeck_common.datasets.registry import DataSpec, ParticipantData, load_participant
 
 def narrow():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 7))
@@ -28,12 +28,12 @@ class Broken(nn.Module):
         return self.layer(x.flatten(1))
 
 def shuffled(part):
-    data = load_party(DataSpec(open=200, parts=3), 0, 0)
-    return PartyData(private=data.private, open=data.open[::-1], test=data.test)
+    data = load_participant(DataSpec(open=200, parts=3), 0, 0)
+    return ParticipantData(private=data.private, open=data.open[::-1], test=data.test)
 
 def stretched(part):
-    data = load_party(DataSpec(open=200, parts=3), 0, 0)
-    return PartyData(private=type(data.private)(data.private.x.astype("float32"), data.private.y))
+    data = load_participant(DataSpec(open=200, parts=3), 0, 0)
+    return ParticipantData(private=type(data.private)(data.private.x.astype("float32"), data.private.y))
 """
 
 

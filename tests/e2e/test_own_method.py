@@ -28,12 +28,12 @@ def test_the_pages_own_method_runs_over_the_network(farm: Farm) -> None:
     for number in (1, 2, 3):
         uplinks, taught = (
             [np.asarray(block.predictions[:]) for _, block in store.uplinks(number)],
-            store.teaching(number),
+            store.aggregate(number),
         )
         assert taught is not None
-        votes = [np.eye(3)[chances.argmax(axis=1)] for chances in uplinks]
+        votes = [np.eye(3)[probabilities.argmax(axis=1)] for probabilities in uplinks]
         assert np.asarray(taught.predictions[:]) == pytest.approx(sum(votes) / 3, abs=1e-6)
     store.close()
     audited = run("limbeck_server.cli.main", "audit", "--store", str(farm.folder / "store"), cwd=farm.folder)
     assert audited.returncode == 0, audited.stdout
-    assert audited.stdout.count("the same teaching from them, bit for bit") == 3
+    assert audited.stdout.count("the same aggregate from them, bit for bit") == 3

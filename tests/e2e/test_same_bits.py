@@ -1,4 +1,4 @@
-"""The network and the simulation end with the same bits, whatever the order of arrival."""
+"""The network and the simulation end with the same bits, whatever the order of received."""
 
 import hashlib
 import signal
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.processes import Farm, flags, run, until
 
-from limbeck_server.events import Kept, Taught
+from limbeck_server.events import Aggregated, UplinkAccepted
 from limbeck_server.storage.sqlite import Store
 
 MODELS = {"client-0": "mlp", "client-1": "cnn", "client-2": "forest"}
@@ -32,10 +32,10 @@ SETTINGS = {
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
-def teachings(store: Path) -> list[str]:
+def aggregates(store: Path) -> list[str]:
     opened = Store(store)
     try:
-        return [fact.digest for fact in opened.facts() if isinstance(fact, Taught)]
+        return [fact.digest for fact in opened.facts() if isinstance(fact, Aggregated)]
     finally:
         opened.close()
 
@@ -43,7 +43,7 @@ def teachings(store: Path) -> list[str]:
 def arrivals(store: Path, number: int) -> list[str]:
     opened = Store(store)
     try:
-        return [fact.client for fact in opened.facts() if isinstance(fact, Kept) and fact.round == number]
+        return [fact.client for fact in opened.facts() if isinstance(fact, UplinkAccepted) and fact.round == number]
     finally:
         opened.close()
 
@@ -94,7 +94,7 @@ def test_simulation_and_network_in_two_orders_of_arrival_give_the_same_bits(tmp_
     stores = [tmp_path / "first" / "store", tmp_path / "second" / "store", simulated / "store"]
     assert arrivals(stores[0], 1)[-1] == "client-0"
     assert arrivals(stores[1], 1)[-1] == "client-1"
-    assert teachings(stores[0]) == teachings(stores[1]) == teachings(stores[2])
-    assert len(teachings(stores[0])) == 2
+    assert aggregates(stores[0]) == aggregates(stores[1]) == aggregates(stores[2])
+    assert len(aggregates(stores[0])) == 2
     names = [*MODELS, "server"]
     assert models[0] == models[1] == {name: digest(simulated / "models" / f"{name}.safetensors") for name in names}

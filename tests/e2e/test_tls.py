@@ -41,7 +41,7 @@ def test_enrolled_clients_run_a_federation_to_its_end(secured: Farm) -> None:
     processes.append(secured.client(CLIENTS[2], address, *own))
     for process in (*processes, server):
         secured.wait(process)
-    taught = [json.loads(line) for line in secured.logs().splitlines() if '"event": "taught"' in line]
+    taught = [json.loads(line) for line in secured.logs().splitlines() if '"event": "aggregated"' in line]
     assert len(taught) == 3
 
 
@@ -101,14 +101,14 @@ def test_a_revoked_member_ends_and_says_why(secured: Farm) -> None:
     secured.wait(client, 1)
     assert f"limbeck-client: the certificate of {CLIENTS[0]} was revoked" in secured.logs()
 
-    def standing() -> str:
+    def status() -> str:
         (shown,) = secured.status(address)["clients"]
-        return str(shown["standing"])
+        return str(shown["status"])
 
-    until(lambda: standing() == "revoked")
+    until(lambda: status() == "revoked")
     assert secured.enroll(secured.token(CLIENTS[0]), CLIENTS[0]).returncode == 0
     secured.client(CLIENTS[0], address)
-    until(lambda: standing() == "waiting")
+    until(lambda: status() == "waiting")
 
 
 def test_a_rotated_server_is_trusted_by_those_enrolled_before(secured: Farm) -> None:

@@ -71,7 +71,7 @@ class Pull(Call):
         (answer,) = self.house.ask(self.house.federation.Pull, request)
         assert (request.federation_id, request.client_name) == (ID, "a")
         assert answer.WhichOneof("answer") == ("head" if request.after_round == 0 else "idle")
-        assert not self.house.federation.guard._open  # noqa: SLF001 - every call was counted out again
+        assert not self.house.federation.authentication._open  # noqa: SLF001 - every call was counted out again
 
 
 def sealed(data: bytes, random: Random) -> bytes:

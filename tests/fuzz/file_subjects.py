@@ -1,8 +1,9 @@
-"""State files: what a disk, a crash or another program may have made of them."""
+"""FederationState files: what a disk, a crash or another program may have made of them."""
 
 import base64
 import dataclasses
 import hashlib
+import io
 import json
 import math
 import shutil
@@ -21,9 +22,9 @@ from fuzz.wire_subjects import OPEN_ROWS, UplinkHead
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from limbeck_client.checkpoint import Keeper, Kept
+from limbeck_client.checkpoint import Checkpoint, CheckpointFile
 from limbeck_client.privacy.policy import read_policy
-from limbeck_client.privacy.release_log import Ledger, describe
+from limbeck_client.privacy.release_log import ReleaseLog, describe
 from limbeck_common.core.errors import DataError
 from limbeck_common.core.messages import Rows, Uplink, soft_labels
 from limbeck_common.security.tokens import Token, read_token
@@ -64,7 +65,7 @@ def mutate_json(line: bytes, random: Random) -> bytes:
         case 0:
             del tree[key]
         case 1:
-            tree[random.choice(["kind", "x", "round", "figures"])] = tree[key]
+            tree[random.choice(["kind", "x", "round", "metrics"])] = tree[key]
         case 2:
             tree[key] = "@"
             return json.dumps(tree).replace('"@"', random.choice(_JSON)).encode()
@@ -81,7 +82,7 @@ class ClientState(File):
     def __init__(self) -> None:
         super().__init__()
         learner = {"w": np.ones((2, 3), np.float32), "steps": np.array([5])}
-        Keeper(self.folder).keep(Kept(learner, UPLINK))
+        CheckpointFile(self.folder).keep(Checkpoint(learner, UPLINK))
         self.seeds = [(self.folder / "state").read_bytes()]
         self._uplinks = UplinkHead()
 
@@ -98,7 +99,7 @@ class ClientState(File):
 
     def judge(self, data: bytes) -> None:
         path = self.write("state", data)
-        found = Keeper(self.folder).load("test", OPEN_ROWS)
+        found = CheckpointFile(self.folder).load("test", OPEN_ROWS)
         if found is None:
             assert not path.exists()
             assert [each.read_bytes() for each in self.folder.iterdir()] == [data]
@@ -106,32 +107,32 @@ class ClientState(File):
         assert hashlib.sha256(data[32:]).digest() == data[:32]
         assert found.uplink.federation_id == "test"
         assert block_digest(found.uplink.contribution) == found.uplink.digest
-        assert all(isinstance(value, np.ndarray) for value in found.party.values())
+        assert all(isinstance(value, np.ndarray) for value in found.participant.values())
 
 
 class ReleaseLedger(File):
-    name = "release-ledger"
+    name = "release-log"
 
     def __init__(self) -> None:
         super().__init__()
-        ledger = Ledger(self.folder)
-        ledger.write(describe(UPLINK))
-        ledger.write(describe(Uplink("test", "a", 3, metrics={"loss": 0.1})))
-        self.seeds = [ledger.file.read_bytes()]
+        release_log = ReleaseLog(self.folder)
+        release_log.write(describe(UPLINK))
+        release_log.write(describe(Uplink("test", "a", 3, metrics={"loss": 0.1})))
+        self.seeds = [release_log.file.read_bytes()]
 
     def draw(self, random: Random) -> bytes:
         first, second = self.seeds[0].splitlines()
         return mutate_json(first, random) + b"\n" + second + random.choice([b"\n", b""])
 
     def judge(self, data: bytes) -> None:
-        path = self.write("ledger.jsonl", data)
-        ledger = Ledger(self.folder)
-        for each in ledger.read():
+        path = self.write("release_log.jsonl", data)
+        release_log = ReleaseLog(self.folder)
+        for each in release_log.read():
             check_types(each)
-        ledger.write(dataclasses.replace(describe(UPLINK), round=7))
+        release_log.write(dataclasses.replace(describe(UPLINK), round=7))
         assert path.read_bytes().startswith(data)
-        assert [each.round for each in ledger.read()][-1] == 7
-        assert ledger.answered("test", 7) <= 2
+        assert [each.round for each in release_log.read()][-1] == 7
+        assert release_log.answered("test", 7) <= 2
 
 
 def check_types(record: Any) -> None:
@@ -161,10 +162,10 @@ class Metrics(File):
 
     def __init__(self) -> None:
         super().__init__()
-        figures = {"a": {"accuracy": 0.5}}
+        metrics = {"a": {"accuracy": 0.5}}
         append(
             self.folder,
-            RoundRecord(round=1, seconds=1, uplinks=1, participants=2, bytes_up=3, bytes_down=4, clients=figures),
+            RoundRecord(round=1, seconds=1, uplinks=1, participants=2, bytes_up=3, bytes_down=4, clients=metrics),
         )
         append(self.folder, ServerRecord(round=1, accuracy=0.5, loss=1.0, seconds=1))
         append(self.folder, Summary(state="finished", seconds=3, bytes_counted="as encoded"))
@@ -183,8 +184,8 @@ class Metrics(File):
         assert numbers == sorted(set(numbers))
         for record in found.rounds:
             assert min(record.round, record.uplinks, record.bytes_up, record.bytes_down) >= 0
-            for figures in record.clients.values():
-                assert all(figure is None or math.isfinite(figure) for figure in figures.values())
+            for metrics in record.clients.values():
+                assert all(figure is None or math.isfinite(figure) for figure in metrics.values())
         assert found.summary is None or found.summary.seconds >= 0
 
 
@@ -244,7 +245,7 @@ class Toml(File):
     def judge(self, data: bytes) -> None:
         found = self._reader(self.write("file.toml", data))
         assert type(found).model_validate(found.model_dump()) == found
-        given = tomllib.loads(data.decode())
+        given = tomllib.loads(io.StringIO(data.decode(), newline=None).read())  # line ends as a text file is read
         assert set(given) <= set(type(found).model_fields)
         if isinstance(found, Settings):
             assert 0 <= found.listen.port <= 65535

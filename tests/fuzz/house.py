@@ -25,12 +25,12 @@ from limbeck_common.wire.payload import chunks
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_server.pki.authority import sign_request
 from limbeck_server.pki.folder import TlsFolder
-from limbeck_server.round.aggregator import Ground
+from limbeck_server.round.aggregator import ServerContext
 from limbeck_server.round.coordinator import Coordinator
 from limbeck_server.round.machine import Bounds, Machine
-from limbeck_server.round.membership import Reception
+from limbeck_server.round.membership import Membership
 from limbeck_server.round.presence import Presence
-from limbeck_server.rpc.authentication import Guard
+from limbeck_server.rpc.authentication import Authentication
 from limbeck_server.rpc.enrolment_service import EnrolmentService
 from limbeck_server.rpc.federation_service import FederationService, Traffic
 from limbeck_server.rpc.operator_service import OperatorService
@@ -41,7 +41,7 @@ OPEN = np.arange(80, dtype=np.uint8).reshape(20, 4)
 METHOD = MethodSpec(name="dsfl", options={"open_per_round": 8})
 SPEC = Spec(rounds=2, classes=3, sample_shape=(4,), sample_dtype="|u1", open_rows=20, method=METHOD)
 ID = "test"
-WANTED = make_method(METHOD).plan(Ground(SPEC, {}, lambda *_: None), 1).wanted
+WANTED = make_method(METHOD).server_plan(ServerContext(SPEC, {}, lambda *_: None), 1).wanted
 
 
 class Caller:
@@ -155,11 +155,11 @@ class House:
         await self.coordinator.join("b")
         self.coordinator.advance()
         assert self.coordinator.state.participants == {"a", "b"}
-        guard, traffic = Guard(self.registry), Traffic()
+        authentication, traffic = Authentication(self.registry), Traffic()
         limits = LimitSettings(pull_seconds=0.01)
-        reception = Reception(self.coordinator, open_digest(OPEN), OPEN)
-        self.federation = FederationService(reception, self.coordinator, limits, traffic, guard)
-        self.operating = OperatorService(self.coordinator, traffic, guard)
+        membership = Membership(self.coordinator, open_digest(OPEN), OPEN)
+        self.federation = FederationService(membership, self.coordinator, limits, traffic, authentication)
+        self.operating = OperatorService(self.coordinator, traffic, authentication)
 
     def _leave(self) -> None:
         assert self.running is not None

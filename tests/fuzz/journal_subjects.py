@@ -20,9 +20,9 @@ from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.v1 import block_pb2
 from limbeck_server import events as facts
 from limbeck_server.audit.audit import audit
-from limbeck_server.audit.reader import Archive
+from limbeck_server.audit.reader import StoreReader
 from limbeck_server.round.coordinator import Coordinator
-from limbeck_server.round.machine import Bounds, Machine, State, evolve
+from limbeck_server.round.machine import Bounds, FederationState, Machine, evolve
 from limbeck_server.round.presence import Presence
 from limbeck_server.storage.block_rows import to_block, to_row
 from limbeck_server.storage.sqlite import Store
@@ -36,12 +36,12 @@ class Fact(Subject):
     def __init__(self) -> None:
         story = [
             facts.Founded(at=1.0, federation_id="test", spec="ab"),
-            facts.Joined(at=1.0, client="a"),
+            facts.ClientJoined(at=1.0, client="a"),
             facts.Opened(at=1.0, round=1, participants=("a", "b"), deadline=9.0),
-            facts.Kept(at=1.0, round=1, client="a", digest="ab", figures={"loss": 0.5}),
-            facts.Evaluated(at=1.0, round=1, figures={}),
+            facts.UplinkAccepted(at=1.0, round=1, client="a", digest="ab", metrics={"loss": 0.5}),
+            facts.Evaluated(at=1.0, round=1, metrics={}),
             facts.Extended(at=1.0, deadline=2.0),
-            facts.Ended(at=1.0, state="finished", reason="done"),
+            facts.FederationEnded(at=1.0, state="finished", reason="done"),
         ]
         self.seeds = [facts.to_json(each).encode() for each in story]
 
@@ -54,7 +54,7 @@ class Fact(Subject):
         except ValueError as error:
             raise DataError("no fact") from error
         check_types(found)
-        assert evolve(State(), found) is not None
+        assert evolve(FederationState(), found) is not None
         again = facts.to_json(found)
         assert facts.to_json(facts.from_json(again)) == again
 
@@ -132,11 +132,11 @@ class Journal(File):
         assert found == self._head
 
     def _audit(self, folder: Path) -> str | None:
-        archive = Archive(folder)
+        reader = StoreReader(folder)
         try:
-            verdicts = list(audit(archive))
+            verdicts = list(audit(reader))
         finally:
-            archive.close()
+            reader.close()
         return None if any(each.damage for each in verdicts) else verdicts[1].text
 
     def _start(self, data: bytes) -> None:

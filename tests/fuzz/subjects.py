@@ -18,7 +18,7 @@ MAKERS = {
     "enrol": Enrol,
     "operator": Operator,
     "client-state": ClientState,
-    "release-ledger": ReleaseLedger,
+    "release-log": ReleaseLedger,
     "fact": Fact,
     "row": Row,
     "journal": Journal,

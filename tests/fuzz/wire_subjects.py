@@ -134,10 +134,10 @@ def check_block(block: Block | None, message: Any, payload: bytes, *, there: boo
 
 
 def _blocks() -> list[Block]:
-    chances = np.full((3, 4), 0.25, np.float32)
+    probabilities = np.full((3, 4), 0.25, np.float32)
     return [
-        soft_labels(rows(1, 2, 7), chances),
-        soft_labels(Rows.drawn(Sample(7, 3, 20)), chances, 0.1),
+        soft_labels(rows(1, 2, 7), probabilities),
+        soft_labels(Rows.drawn(Sample(7, 3, 20)), probabilities, 0.1),
         soft_labels(rows(*range(0, 50, 2)), np.full((25, 2), 0.5, np.float32)),
         Block(Space.CLASSES, rows(0, 2), Kind.LOGITS, (np.ones((2, 4), np.float16),)),
         Block(Space.PARAMETERS, ("w", "b"), Kind.PARAMETERS, (np.ones((2, 3)), np.arange(4)), weight=60),
@@ -227,7 +227,7 @@ class DownlinkHead(Head):
     def judge(self, data: bytes) -> None:
         head, payload = read_message(data, federation_pb2.Downlink())
         downlink = decode_downlink(head, payload, OPEN_ROWS)
-        check_block(downlink.teaching, head.teaching, _without_head(data), there=head.HasField("teaching"))
+        check_block(downlink.aggregate, head.aggregate, _without_head(data), there=head.HasField("aggregate"))
         assert (downlink.wanted is not None) == head.HasField("wanted")
         if downlink.wanted is not None:
             assert downlink.wanted.indices.tolist() == plain_rows(head.wanted)

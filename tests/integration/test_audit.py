@@ -14,7 +14,7 @@ from support.audits import change, damage, database, verdicts
 from support.finished_store import CLIENTS, ROUNDS, work
 
 from limbeck_common.core.errors import SettingsError
-from limbeck_server.audit.reader import Archive
+from limbeck_server.audit.reader import StoreReader
 from limbeck_server.events import link
 from limbeck_server.storage.sqlite import INLINE_BYTES, TEACHER, Store
 
@@ -38,7 +38,7 @@ def test_a_store_as_it_was_written_passes_with_a_line_a_round(sound: Path) -> No
     said = [verdict.text for verdict in verdicts(sound)]
     assert said[0] == "database: sound"
     assert "chain unbroken" in said[1]
-    taught = "3 uplinks as they came, and the same teaching from them, bit for bit, teaching as the journal names it"
+    taught = "3 uplinks as they came, and the same aggregate from them, bit for bit, aggregate as the journal names it"
     assert said[2:5] == [f"round {number}: {taught}" for number in range(1, ROUNDS + 1)]
     assert said[5:] == ["round 4: 3 uplinks as they came"]  # the closing round
 
@@ -76,7 +76,7 @@ def test_any_flipped_bit_of_any_block_is_found_and_named(
         spoiled = flipped(content, place % len(content), bit)
         change(copy, f"UPDATE blocks SET {column} = ? WHERE {where}", spoiled, number, client)  # noqa: S608
         (named,) = damage(copy)
-    whose = f"teaching of round {number}:" if client == ":" else f"uplink of {client} for round {number}:"
+    whose = f"aggregate of round {number}:" if client == ":" else f"uplink of {client} for round {number}:"
     assert named.startswith(whose)
 
 
@@ -98,7 +98,7 @@ def test_any_flipped_bit_of_any_fact_is_found_and_named(sound: Path, place: int,
     ("statement", "named"),
     [
         ("DELETE FROM blocks WHERE round = 2 AND client = 'b'", "uplink of b for round 2 is missing"),
-        ("DELETE FROM blocks WHERE round = 2 AND client = ':'", "teaching of round 2 is missing"),
+        ("DELETE FROM blocks WHERE round = 2 AND client = ':'", "aggregate of round 2 is missing"),
         (
             "UPDATE blocks SET head = CAST(head || x'2d00000040' AS BLOB) WHERE round = 1 AND client = 'a'",
             "uplink of a for round 1: its digest",
@@ -109,7 +109,10 @@ def test_any_flipped_bit_of_any_fact_is_found_and_named(sound: Path, place: int,
         ),
         ("UPDATE blocks SET client = 'd' WHERE round = 1 AND client = 'a'", "uplink of d for round 1 is stored, but"),
         ("UPDATE blocks SET file = 'x' WHERE round = 3 AND client = 'c'", "uplink of c for round 3: it cannot be read"),
-        ("UPDATE facts SET fact = replace(fact, '0.5', '0.1') WHERE number = 7", "fact 7 is not .*: kept, round 1"),
+        (
+            "UPDATE facts SET fact = replace(fact, '0.5', '0.1') WHERE number = 7",
+            "fact 7 is not .*: uplink_accepted",
+        ),
         ("DELETE FROM facts WHERE number = 9", "fact 10 is not what was written there"),
         ("UPDATE notes SET text = replace(text, '0.1', '0.2')", "the note 'spec' is not what the first fact names"),
         ("UPDATE notes SET text = replace(text, 'dsfl', 'dsfm')", "the specification's method cannot be had: unknown"),
@@ -123,16 +126,18 @@ def test_what_was_changed_is_named(store: Path, statement: str, named: str) -> N
 
 
 def test_a_teaching_that_does_not_follow_from_its_uplinks_is_found_in_a_consistent_forgery(store: Path) -> None:
-    """Both the teaching and the fact of its digest replaced, and the chain computed anew: the method knows better."""
+    """Both the aggregate and the fact of its digest replaced, and the chain computed anew: the method knows better."""
     with database(store) as connection:
-        taught = json.loads(connection.execute("SELECT fact FROM facts WHERE fact LIKE '%taught%'").fetchone()[0])
+        taught = json.loads(
+            connection.execute("SELECT fact FROM facts WHERE fact LIKE '%:\"aggregated%'").fetchone()[0]
+        )
         chain = ""
         for number, line in connection.execute("SELECT number, fact FROM facts ORDER BY number").fetchall():
             forged = line.replace(taught["digest"], "0" * 64)
             chain = link(chain, forged)
             connection.execute("UPDATE facts SET fact = ?, chain = ? WHERE number = ?", (forged, chain, number))
     said = damage(store)
-    assert any(wrong.startswith("teaching of round 1: its uplinks give") for wrong in said)
+    assert any(wrong.startswith("aggregate of round 1: its uplinks give") for wrong in said)
     assert not any(wrong.startswith("fact") for wrong in said)
 
 
@@ -155,9 +160,9 @@ def test_torn_pages_of_the_database_are_found(store: Path) -> None:
 def test_large_blocks_in_files_are_read_and_their_damage_named(tmp_path: Path) -> None:
     classes = 64
     work(tmp_path, keep_rounds=1, classes=classes, rows=INLINE_BYTES // (4 * classes) + 1)
-    assert len(list((tmp_path / "blocks").iterdir())) == ROUNDS + len(CLIENTS)  # teachings, the last round's uplinks
+    assert len(list((tmp_path / "blocks").iterdir())) == ROUNDS + len(CLIENTS)  # aggregates, the last round's uplinks
     assert damage(tmp_path) == []
-    for client, name in ((TEACHER, "teaching of round 3:"), ("b", "uplink of b for round 3:")):
+    for client, name in ((TEACHER, "aggregate of round 3:"), ("b", "uplink of b for round 3:")):
         with database(tmp_path) as connection:
             query = "SELECT file FROM blocks WHERE round = 3 AND client = ?"
             ((file,),) = connection.execute(query, (client,)).fetchall()
@@ -178,7 +183,7 @@ def test_rounds_whose_uplinks_are_not_kept_are_said_to_be_so(tmp_path: Path, kee
     work(tmp_path, keep_rounds)
     assert damage(tmp_path) == []
     rounds = [verdict.text for verdict in verdicts(tmp_path) if verdict.text.startswith("round")]
-    dropped = ["uplinks not kept, teaching as the journal names it" in text for text in rounds]
+    dropped = ["uplinks not kept, aggregate as the journal names it" in text for text in rounds]
     assert dropped == [number <= ROUNDS - keep_rounds for number in range(1, ROUNDS + 1)] + [False]
     change(tmp_path, "DELETE FROM blocks WHERE round = ? AND client = 'a'", ROUNDS)
     assert damage(tmp_path) == [f"uplink of a for round {ROUNDS} is missing"]
@@ -187,7 +192,7 @@ def test_rounds_whose_uplinks_are_not_kept_are_said_to_be_so(tmp_path: Path, kee
 def test_a_store_in_use_and_a_folder_without_one_are_refused(sound: Path, tmp_path: Path) -> None:
     working = Store(sound)
     with pytest.raises(SettingsError, match="another daemon works in"):
-        Archive(sound)
+        StoreReader(sound)
     working.close()
     with pytest.raises(SettingsError, match="there is no journal in"):
-        Archive(tmp_path)
+        StoreReader(tmp_path)

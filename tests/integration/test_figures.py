@@ -13,13 +13,13 @@ from limbeck_server.storage.sqlite import Store
 class Diverging:
     """A model whose loss is no number any more."""
 
-    async def learn(self, number: int, teaching: Block) -> dict[str, float]:  # noqa: ARG002 - whatever is taught
+    async def learn(self, number: int, aggregate: Block) -> dict[str, float]:  # noqa: ARG002 - whatever is taught
         return {"accuracy": 0.1, "loss": np.nan, "entropy": np.inf}
 
 
 def test_only_finite_figures_become_facts(tmp_path: Path) -> None:
-    work(tmp_path, pupil=Diverging())
+    work(tmp_path, server_model=Diverging())
     store = Store(tmp_path)
-    figures = [fact.figures for fact in store.facts() if isinstance(fact, Evaluated)]
+    metrics = [fact.metrics for fact in store.facts() if isinstance(fact, Evaluated)]
     store.close()
-    assert figures == [{"accuracy": 0.1}] * ROUNDS
+    assert metrics == [{"accuracy": 0.1}] * ROUNDS

@@ -14,8 +14,8 @@ from limbeck_common.core.messages import Block
 from limbeck_common.core.spec import MethodSpec
 from limbeck_common.wire.codec import block_digest, decode_downlink
 from limbeck_common.wire.payload import Payload
-from limbeck_server.events import Taught
-from limbeck_server.round.aggregator import teaching_digest
+from limbeck_server.events import Aggregated
+from limbeck_server.round.aggregator import aggregate_digest
 from limbeck_server.storage.sqlite import TEACHER
 
 GROUPED = MethodSpec(name="support.grouped_method:Grouped", options={"open_per_round": 8})
@@ -28,7 +28,7 @@ async def taught(server: Served, client: str, learned: int) -> Block:
     payload = Payload(messages[0].head.payload_size, 1 << 20)
     for message in messages:
         payload.add(message.chunk)
-    block = decode_downlink(messages[0].head, payload, 20).teaching
+    block = decode_downlink(messages[0].head, payload, 20).aggregate
     assert block is not None
     return block
 
@@ -54,11 +54,11 @@ def test_each_client_is_taught_by_its_group_and_briefed_by_what_it_has_begun(tmp
             for client in "ab":
                 await server.push(iter(push_messages(server.uplink(client, values=LABELS))))
             await check(server)
-            (fact,) = (each for each in server.store.facts() if isinstance(each, Taught))
-            digests = {group: block_digest(block).hex() for group, block in server.store.teachings(1).items()}
+            (fact,) = (each for each in server.store.facts() if isinstance(each, Aggregated))
+            digests = {group: block_digest(block).hex() for group, block in server.store.aggregates(1).items()}
             assert set(digests) == {"", "reverse"}
             assert (fact.digests, fact.groups) == (digests, {"b": "reverse"})
-            assert fact.digest == teaching_digest(digests)
+            assert fact.digest == aggregate_digest(digests)
         async with served(tmp_path, spec) as server:
             assert server.coordinator.state.groups == {"b": "reverse"}
             await check(server)
@@ -74,7 +74,7 @@ def test_the_audit_makes_each_groups_teaching_again_and_names_the_one_that_was_c
         query = "UPDATE blocks SET payload = zeroblob(length(payload)) WHERE round = ? AND client = ?"
         connection.execute(query, where)
     (found,) = damage(tmp_path)
-    assert found.startswith("teaching of round 2 for group reverse: its digest is")
+    assert found.startswith("aggregate of round 2 for group reverse: its digest is")
     assert [verdict.text for verdict in verdicts(tmp_path)][3] == "round 2: DAMAGED"
 
 
@@ -83,4 +83,4 @@ def test_a_groups_teaching_that_is_gone_is_missed(tmp_path: Path, group: str) ->
     run(tmp_path, specify("support.grouped_method:Grouped", open_per_round=8))
     with database(tmp_path) as connection:
         connection.execute("DELETE FROM blocks WHERE round = 1 AND client = ?", (TEACHER + group,))
-    assert damage(tmp_path) == [f"teaching of round 1{' for group reverse' if group else ''} is missing"]
+    assert damage(tmp_path) == [f"aggregate of round 1{' for group reverse' if group else ''} is missing"]

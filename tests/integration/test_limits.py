@@ -114,7 +114,7 @@ def test_a_late_or_repeated_uplink_has_its_receipt_before_its_payload(tmp_path: 
             await server.join("late", classes=0)
             await server.pull("a", after=1)
             assert (await server.stub.Push(stalling(wide(server, "late")[:1]))).receipt == pb.RECEIPT_LATE
-            assert len(stored(server)) == 3  # two uplinks and a teaching
+            assert len(stored(server)) == 3  # two uplinks and an aggregate
 
     asyncio.run(scenario())
 

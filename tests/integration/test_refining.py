@@ -1,4 +1,4 @@
-"""A method that refines its teaching: the server's model has heard the earlier rounds first, and cannot be missed."""
+"""A method that refines its aggregate: the server's model has heard the earlier rounds first, and cannot be missed."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from limbeck_common.core.errors import UserCodeError
-from limbeck_common.core.messages import Block, Downlink, Ended, Teaching, Uplink, soft_labels
+from limbeck_common.core.messages import Aggregate, Block, Downlink, Ended, Uplink, soft_labels
 from limbeck_common.core.spec import Spec
 from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.wire.codec import block_digest
@@ -26,14 +26,14 @@ class Refining(DSFL):
 
 
 class Slow:
-    """A pupil that takes its time over each lesson; `fails` is the round whose lesson it cannot learn."""
+    """A server_model that takes its time over each lesson; `fails` is the round whose lesson it cannot learn."""
 
     def __init__(self, coordinator: list[Coordinator], fails: int = 0) -> None:
         self.heard: list[str] = []
         self._coordinator = coordinator
         self._fails = fails
 
-    async def learn(self, number: int, teaching: Mapping[str, Block]) -> dict[str, float]:
+    async def learn(self, number: int, aggregate: Mapping[str, Block]) -> dict[str, float]:
         state = self._coordinator[0].state
         while not state.phase.ended and state.round <= number:  # until the next round is under way
             await asyncio.to_thread(lambda: None)
@@ -41,21 +41,21 @@ class Slow:
         for _ in range(TURNS):
             await asyncio.to_thread(lambda: None)
         if number == self._fails:
-            raise UserCodeError(f"no lesson from {len(teaching)} blocks")
+            raise UserCodeError(f"no lesson from {len(aggregate)} blocks")
         self.heard.append(f"learn {number}")
         return {}
 
-    async def refine(self, number: int, teaching: Teaching, uplinks: Iterator[tuple[str, Block]]) -> Teaching:
+    async def refine(self, number: int, aggregate: Aggregate, uplinks: Iterator[tuple[str, Block]]) -> Aggregate:
         self.heard.append(f"refine {number} of {len(list(uplinks))}")
-        return teaching
+        return aggregate
 
 
 async def federate(store: Store, fails: int = 0) -> list[str]:
-    """Run a federation of one client to its end, and return what its pupil heard."""
+    """Run a federation of one client to its end, and return what its server_model heard."""
     bounds, parts = Bounds(1, 1, 0, 60), list[Coordinator]()
-    pupil = Slow(parts, fails)
+    server_model = Slow(parts, fails)
     machine = Machine(SPEC.rounds, SPEC.seed, bounds, bounds)
-    coordinator = Coordinator(SPEC, machine, Refining(), store, Presence(30), pupil)
+    coordinator = Coordinator(SPEC, machine, Refining(), store, Presence(30), server_model)
     parts.append(coordinator)
     coordinator.recover("test")
     running = asyncio.create_task(coordinator.run())
@@ -65,7 +65,7 @@ async def federate(store: Store, fails: int = 0) -> list[str]:
     finally:
         client.cancel()
         await asyncio.gather(client, return_exceptions=True)
-    return pupil.heard
+    return server_model.heard
 
 
 async def take_part(coordinator: Coordinator) -> None:

@@ -19,7 +19,7 @@ from limbeck_common.core.errors import StoreFullError, UnreachableError
 from limbeck_common.core.messages import Receipt
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_server import events as fact
-from limbeck_server.storage.sqlite import Filed
+from limbeck_server.storage.sqlite import StoredBlock
 
 CLASSES = 50_000  # eight rows of them are more than a megabyte
 LARGE = SPEC.model_copy(update={"classes": CLASSES})
@@ -95,10 +95,10 @@ def test_nobody_sees_a_fact_before_it_is_durable(tmp_path: Path, monkeypatch: py
             commit, under_way, go = server.store.commit, asyncio.Event(), threading.Event()
             loop = asyncio.get_running_loop()
 
-            def slow(facts: Iterable[fact.Fact], filed: Iterable[Filed] = ()) -> None:
+            def slow(facts: Iterable[fact.Fact], blocks: Iterable[StoredBlock] = ()) -> None:
                 loop.call_soon_threadsafe(under_way.set)
                 go.wait(10)
-                commit(facts, filed)
+                commit(facts, blocks)
 
             events = server.coordinator.watch(0)
             await anext(events)

@@ -12,17 +12,17 @@ from support.finished_store import CLIENTS, ROUNDS, SHAPES, run, specify
 
 from limbeck_common.core.messages import parameters
 from limbeck_common.wire.codec import block_digest
-from limbeck_server.events import Kept, Taught, link
+from limbeck_server.events import Aggregated, UplinkAccepted, link
 from limbeck_server.storage.block_rows import to_row
 from limbeck_server.storage.sqlite import TEACHER, Store
 
 SPEC = specify("fedavg")
 
 
-def teachings(folder: Path) -> list[str]:
+def aggregates(folder: Path) -> list[str]:
     store = Store(folder)
     try:
-        return [fact.digest for fact in store.facts() if isinstance(fact, Taught)]
+        return [fact.digest for fact in store.facts() if isinstance(fact, Aggregated)]
     finally:
         store.close()
 
@@ -30,7 +30,7 @@ def teachings(folder: Path) -> list[str]:
 def test_every_average_is_computed_again_bit_for_bit(tmp_path: Path) -> None:
     run(tmp_path, SPEC)
     assert damage(tmp_path) == []
-    taught = "3 uplinks as they came, and the same teaching from them, bit for bit, teaching as the journal names it"
+    taught = "3 uplinks as they came, and the same aggregate from them, bit for bit, aggregate as the journal names it"
     assert [verdict.text for verdict in verdicts(tmp_path)][2:5] == [
         f"round {number}: {taught}" for number in range(1, ROUNDS + 1)
     ]
@@ -44,7 +44,7 @@ def test_a_changed_byte_of_weights_is_found_and_named(tmp_path: Path, whose: str
         ((payload,),) = connection.execute(f"SELECT payload FROM blocks {where}", (whose,)).fetchall()  # noqa: S608
         spoiled = payload[:17] + bytes([payload[17] ^ 1]) + payload[18:]
         connection.execute(f"UPDATE blocks SET payload = ? {where}", (spoiled, whose))  # noqa: S608
-    name = "teaching of round 2" if whose == TEACHER else "uplink of b for round 2"
+    name = "aggregate of round 2" if whose == TEACHER else "uplink of b for round 2"
     (found,) = damage(tmp_path)
     assert found.startswith(f"{name}: its digest is ")
 
@@ -65,7 +65,7 @@ def test_a_weight_that_was_changed_with_all_digests_and_the_chain_gives_another_
             chain = link(chain, written)
             connection.execute("UPDATE facts SET fact = ?, chain = ? WHERE number = ?", (written, chain, number))
     (found,) = damage(tmp_path)
-    assert found.startswith("teaching of round 2: its uplinks give ")
+    assert found.startswith("aggregate of round 2: its uplinks give ")
 
 
 def test_a_round_that_was_never_taught_is_no_damage(tmp_path: Path) -> None:
@@ -80,12 +80,14 @@ def test_it_goes_on_in_the_middle_of_a_round_and_ends_with_the_same_averages(tmp
     run(broken, SPEC, clients="ca")
     with contextlib.closing(sqlite3.connect(broken / "journal.sqlite")) as connection:
         kept = [
-            json.loads(line)["client"] for (line,) in connection.execute("SELECT fact FROM facts") if "kept" in line
+            json.loads(line)["client"]
+            for (line,) in connection.execute("SELECT fact FROM facts")
+            if "uplink_accepted" in line
         ]
     assert sorted(kept) == ["a", "c"]
     run(broken, SPEC)
-    assert teachings(broken) == teachings(whole)
-    assert len(teachings(whole)) == ROUNDS
+    assert aggregates(broken) == aggregates(whole)
+    assert len(aggregates(whole)) == ROUNDS
     assert damage(broken) == []
 
 
@@ -93,8 +95,8 @@ def test_the_average_is_that_of_the_uplinks_and_says_whose_model_each_was(tmp_pa
     run(tmp_path, SPEC)
     store = Store(tmp_path)
     blocks = dict(store.uplinks(1))
-    taught = store.teaching(1)
-    facts = [fact for fact in store.facts() if isinstance(fact, Kept) and fact.round == 1]
+    taught = store.aggregate(1)
+    facts = [fact for fact in store.facts() if isinstance(fact, UplinkAccepted) and fact.round == 1]
     store.close()
     assert {fact.client: fact.group for fact in facts} == dict.fromkeys(CLIENTS, "")
     assert taught is not None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from limbeck_common.core.errors import MembershipError, RefusalError
 from limbeck_common.core.messages import Receipt
 from limbeck_server import events as fact
-from limbeck_server.round.machine import Bounds, Machine, Phase, State, evolve
+from limbeck_server.round.machine import Bounds, FederationPhase, FederationState, Machine, evolve
 
 Story = Sequence[tuple[float, tuple[object, ...]]]
 
@@ -29,7 +29,7 @@ machines = st.builds(
     extensions=st.integers(0, 2),
 )
 everyone = frozenset("abcde")
-helpful = st.sampled_from([("tick", everyone), ("deliver all", everyone), ("taught",)])
+helpful = st.sampled_from([("tick", everyone), ("deliver all", everyone), ("aggregated",)])
 events = st.one_of(
     st.tuples(st.just("tick"), crowds),
     st.tuples(st.just("deliver"), names, st.integers(-1, 1), st.sampled_from(["x", "y"])),
@@ -45,7 +45,7 @@ class Federation:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.journal: list[fact.Fact] = []
-        self.state = State()
+        self.state = FederationState()
         self.at = 1.7e9
         self.add([fact.Founded(at=self.at, federation_id="f")])
         for name in "abc":
@@ -56,7 +56,7 @@ class Federation:
         self.state = reduce(evolve, facts, self.state)
 
     def deliver(self, client: str, number: int, digest: str) -> Receipt | None:
-        kept = fact.Kept(at=self.at, round=number, client=client, digest=digest, figures={})
+        kept = fact.UplinkAccepted(at=self.at, round=number, client=client, digest=digest, metrics={})
         try:
             receipt, facts = self.machine.deliver(self.state, kept)
         except RefusalError:
@@ -74,9 +74,9 @@ class Federation:
             case ["deliver all", frozenset() as clients]:
                 for client in sorted(clients):
                     self.deliver(client, self.state.round, "x")
-            case ["taught"]:
-                lesson = fact.Taught(at=self.at, round=self.state.round, digest="t", groups={"a": "other"})
-                self.add(self.machine.taught(self.state, lesson))
+            case ["aggregated"]:
+                lesson = fact.Aggregated(at=self.at, round=self.state.round, digest="t", groups={"a": "other"})
+                self.add(self.machine.aggregated(self.state, lesson))
             case ["pause" | "resume" as deed, _]:
                 self.add(getattr(self.machine, deed)(self.state, self.at))
             case ["evict", str() as client]:
@@ -102,14 +102,14 @@ def test_replaying_the_journal_gives_the_same_state(machine: Machine, story: Sto
     federation = told(machine, story)
     replayed = [fact.from_json(fact.to_json(each)) for each in federation.journal]
     assert replayed == federation.journal
-    assert reduce(evolve, replayed, State()) == federation.state
+    assert reduce(evolve, replayed, FederationState()) == federation.state
 
 
 @given(machines, stories)
 @settings(deadline=None, max_examples=150)
 def test_no_client_is_counted_twice_and_only_who_was_asked(machine: Machine, story: Story) -> None:
     journal = told(machine, story).journal
-    counted = Counter((each.round, each.client) for each in journal if isinstance(each, fact.Kept))
+    counted = Counter((each.round, each.client) for each in journal if isinstance(each, fact.UplinkAccepted))
     asked = {(each.round, name) for each in journal if isinstance(each, fact.Opened) for name in each.participants}
     assert set(counted) <= asked
     assert set(counted.values()) <= {1}
@@ -119,7 +119,7 @@ def test_no_client_is_counted_twice_and_only_who_was_asked(machine: Machine, sto
 @settings(deadline=None, max_examples=150)
 def test_rounds_come_in_order_and_close_with_their_quorum(machine: Machine, story: Story) -> None:
     federation = told(machine, story)
-    state, opened, evicted = State(), 0, frozenset[str]()
+    state, opened, evicted = FederationState(), 0, frozenset[str]()
     for each in federation.journal:
         match each:
             case fact.Opened():
@@ -128,7 +128,7 @@ def test_rounds_come_in_order_and_close_with_their_quorum(machine: Machine, stor
                 assert not evicted & set(each.participants)
             case fact.Closed():
                 assert len(state.delivered) >= (0 if state.closing else machine.round.count_min)
-            case fact.Kept():
+            case fact.UplinkAccepted():
                 assert each.client not in evicted
             case fact.Evicted():
                 evicted |= {each.client}
@@ -144,8 +144,8 @@ def test_it_ends_if_time_goes_on(machine: Machine, story: Story, present: frozen
     while federation.at < until and not federation.state.phase.ended:
         federation.at += 1
         federation.happen(("tick", present))
-        federation.happen(("taught",))
-    assert federation.state.phase in {Phase.FINISHED, Phase.FAILED}
+        federation.happen(("aggregated",))
+    assert federation.state.phase in {FederationPhase.FINISHED, FederationPhase.FAILED}
     assert federation.state.reason
 
 
@@ -171,6 +171,6 @@ def test_the_order_of_arrival_changes_nothing(machine: Machine, arrivals: list[s
 def test_the_stories_reach_the_end() -> None:
     """The properties above say something only if the stories get anywhere."""
     rules = Machine(ROUNDS, 0, Bounds(2, 5, 0, 50), Bounds(2, 5, 0, 10))
-    cycle = [("tick", everyone), ("deliver all", everyone), ("tick", everyone), ("taught",)]
+    cycle = [("tick", everyone), ("deliver all", everyone), ("tick", everyone), ("aggregated",)]
     story = [(0.5, event) for event in itertools.chain(*[cycle] * (ROUNDS + 1))]
-    assert told(rules, story).state.phase is Phase.FINISHED
+    assert told(rules, story).state.phase is FederationPhase.FINISHED

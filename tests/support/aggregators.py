@@ -1,4 +1,4 @@
-"""Gatherings without a coordinator, over any method or one that asks whatever a test wants asked."""
+"""Round aggregators without a coordinator, over any method or one that asks whatever a test wants asked."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,20 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck_common.core.messages import Block, Rows, Shapes, Task, Teaching
+from limbeck_common.core.messages import Aggregate, Ask, Block, Rows, Shapes
 from limbeck_common.core.spec import Spec
-from limbeck_common.learning.participant import Party
-from limbeck_common.methods.method import Gathered, Ground, Method
-from limbeck_server.round import aggregator as gathering
+from limbeck_common.learning.participant import Participant
+from limbeck_common.methods.method import Method, ServerContext, ServerRound
+from limbeck_server.round.aggregator import RoundAggregator
+from limbeck_server.round.aggregator import ServerContext as Context
 
 
 def together(parts: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
     return np.concatenate(list(parts))
 
 
-def ground(spec: Spec, models: Mapping[str, Shapes] | None = None, **taught: Block) -> gathering.Ground:
+def context(spec: Spec, models: Mapping[str, Shapes] | None = None, **taught: Block) -> Context:
     """Stand on what rounds taught all clients: `round_1=block` and so on."""
-    return gathering.Ground(spec, models or {}, lambda number, group: None if group else taught.get(f"round_{number}"))
+    return Context(spec, models or {}, lambda number, group: None if group else taught.get(f"round_{number}"))
 
 
 @dataclass
@@ -31,16 +32,16 @@ class Past:
     taught: dict[int, Block] = field(default_factory=dict)
     models: dict[str, Shapes] = field(default_factory=dict)
 
-    def teaching(self, number: int, group: str = "") -> Block | None:  # noqa: ARG002 - one group
+    def aggregate(self, number: int, group: str = "") -> Block | None:  # noqa: ARG002 - one group
         return self.taught.get(number)
 
 
-def gathered(
-    method: Method, ground: gathering.Ground, uplinks: Mapping[str, Block] | None = None, number: int = 1
-) -> gathering.Gathering:
+def aggregated(
+    method: Method, context: Context, uplinks: Mapping[str, Block] | None = None, number: int = 1
+) -> RoundAggregator:
     """Check and count in each client's block, in the order given; they are stored by name."""
     stored = sorted((uplinks or {}).items())
-    made = gathering.Gathering(method, ground, number, lambda: iter(stored), together)
+    made = RoundAggregator(method, context, number, lambda: iter(stored), together)
     for block in (uplinks or {}).values():
         received, group = made.check(block)
         assert received is not None
@@ -49,19 +50,19 @@ def gathered(
 
 
 class Asking(Method):
-    """Asks for `task`, and teaches nothing."""
+    """Asks for `ask`, and teaches nothing."""
 
-    task: Any
+    ask: Any
 
-    def plan(self, ground: Ground, number: int) -> Task:  # noqa: ARG002
-        task: Task = self.task
-        return task
+    def server_plan(self, context: ServerContext, number: int) -> Ask:  # noqa: ARG002
+        ask: Ask = self.ask
+        return ask
 
-    def teach(self, gathered: Gathered) -> Teaching:
+    def server_aggregate(self, server: ServerRound) -> Aggregate:
         raise NotImplementedError
 
-    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:
+    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
         raise NotImplementedError
 
-    def learn(self, party: Party, teaching: Block, number: int) -> None:
+    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
         raise NotImplementedError

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from limbeck_common.core.spec import Recipe, Spec
 from limbeck_common.datasets.registry import Examples
-from limbeck_common.learning.learner import Learner, State
+from limbeck_common.learning.learner import Learner, LearnerState
 from limbeck_common.runtime.assemble import make_learner
 
 
@@ -35,10 +35,10 @@ class Honest:
     def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
         return self.learner.predict(x)
 
-    def state(self) -> State:
+    def state(self) -> LearnerState:
         return self.learner.state()
 
-    def load_state(self, state: State) -> None:
+    def load_state(self, state: LearnerState) -> None:
         self.learner.load_state(state)
 
 

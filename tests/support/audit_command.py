@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from limbeck_server.audit.audit import audit
-from limbeck_server.audit.reader import Archive
+from limbeck_server.audit.reader import StoreReader
 
 
 def damage(folder: Path) -> list[str]:
-    archive = Archive(folder)
+    reader = StoreReader(folder)
     try:
-        return [wrong for verdict in audit(archive) for wrong in verdict.damage]
+        return [wrong for verdict in audit(reader) for wrong in verdict.damage]
     finally:
-        archive.close()
+        reader.close()

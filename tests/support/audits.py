@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from limbeck_server.audit.audit import Verdict, audit
-from limbeck_server.audit.reader import Archive
+from limbeck_server.audit.reader import StoreReader
 
 
 def verdicts(folder: Path, head: str = "") -> list[Verdict]:
-    archive = Archive(folder)
+    reader = StoreReader(folder)
     try:
-        return list(audit(archive, head))
+        return list(audit(reader, head))
     finally:
-        archive.close()
+        reader.close()
 
 
 def damage(folder: Path, head: str = "") -> list[str]:

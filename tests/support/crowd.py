@@ -1,6 +1,6 @@
 """Many clients in one process, each with its own parts: `python -m support.crowd ADDRESS FIRST COUNT FOLDER`.
 
-Each has its own agent, connection, state folder and ledger. The process ends with 0 once all have seen the end.
+Each has its own agent, connection, state folder and release_log. The process ends with 0 once all have seen the end.
 """
 
 import asyncio
@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from limbeck_client.privacy.policy import Policy
-from limbeck_client.privacy.release_guard import Owner
+from limbeck_client.privacy.release_guard import ReleaseGuard
 from limbeck_client.runner import Runner
-from limbeck_client.runtime import LocalBench, data_loader
+from limbeck_client.runtime import InProcessRuntime, data_loader
 from limbeck_client.transport import GrpcTransport
 from limbeck_common.support.cli import run_async, set_up_logs
 from limbeck_common.wire import calls
@@ -18,10 +18,12 @@ from limbeck_common.wire import calls
 
 async def take_part(address: str, number: int, folder: Path) -> None:
     name = f"client-{number:03}"
-    owner = Owner.of(folder / name, Policy())
-    bench = LocalBench(name, "support.tiny:learner", "cpu", data_loader("support.tiny:data", number, None), owner)
+    guard = ReleaseGuard.of(folder / name, Policy())
+    runtime = InProcessRuntime(
+        name, "support.tiny:learner", "cpu", data_loader("support.tiny:data", number, None), guard
+    )
     transport = GrpcTransport(address)
-    await Runner(name, transport, bench).run()
+    await Runner(name, transport, runtime).run()
     await transport.close()
 
 

@@ -21,7 +21,7 @@ from limbeck_common.core.messages import (
 from limbeck_common.core.spec import MethodSpec, Spec
 from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.codec import block_digest
-from limbeck_server.round.coordinator import Coordinator, Pupil
+from limbeck_server.round.coordinator import Coordinator, ServerModel
 from limbeck_server.round.machine import Bounds, Machine
 from limbeck_server.round.presence import Presence
 from limbeck_server.storage.sqlite import INLINE_BYTES, Store
@@ -42,9 +42,11 @@ def specify(method: str, rows: int = 8, classes: int = 3, **options: object) -> 
     )
 
 
-def work(folder: Path, keep_rounds: int = 0, classes: int = 3, rows: int = 8, pupil: Pupil | None = None) -> None:
+def work(
+    folder: Path, keep_rounds: int = 0, classes: int = 3, rows: int = 8, server_model: ServerModel | None = None
+) -> None:
     """Run a federation of random predictions, which lie in files where they are large, and close its store."""
-    run(folder, specify("dsfl", rows, classes, open_per_round=rows), keep_rounds=keep_rounds, pupil=pupil)
+    run(folder, specify("dsfl", rows, classes, open_per_round=rows), keep_rounds=keep_rounds, server_model=server_model)
 
 
 def run(
@@ -52,21 +54,21 @@ def run(
     spec: Spec,
     clients: Collection[str] = CLIENTS,
     keep_rounds: int = 0,
-    pupil: Pupil | None = None,
+    server_model: ServerModel | None = None,
 ) -> None:
     """Run or go on with a federation; to its end, or until all of `clients` have delivered where some are missing."""
     store = Store(folder, keep_rounds)
     try:
-        asyncio.run(_run(spec, store, clients, pupil))
+        asyncio.run(_run(spec, store, clients, server_model))
     finally:
         store.close()
 
 
-async def _run(spec: Spec, store: Store, clients: Collection[str], pupil: Pupil | None) -> None:
+async def _run(spec: Spec, store: Store, clients: Collection[str], server_model: ServerModel | None) -> None:
     bounds = Bounds(len(CLIENTS), len(CLIENTS), 0, 60)
     machine, method = Machine(spec.rounds, spec.seed, bounds, bounds), make_method(spec.method)
     models = dict.fromkeys(method.architectures("cnn"), SHAPES)
-    coordinator = Coordinator(spec, machine, method, store, Presence(30), pupil, models)
+    coordinator = Coordinator(spec, machine, method, store, Presence(30), server_model, models)
     coordinator.recover("test")
     running = asyncio.create_task(coordinator.run())
     parts = [asyncio.create_task(_take_part(coordinator, client, works=client in clients)) for client in CLIENTS]
@@ -76,6 +78,7 @@ async def _run(spec: Spec, store: Store, clients: Collection[str], pupil: Pupil 
                 break
         else:
             await asyncio.gather(running, *parts)
+    await coordinator.park()  # what was delivered is in the store before the end
     for task in (running, *parts):
         task.cancel()
     await asyncio.gather(running, *parts, return_exceptions=True)

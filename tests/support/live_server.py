@@ -24,12 +24,12 @@ from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationStub, add_FederationServicer_to_server
 from limbeck_common.wire.v1.operator_pb2_grpc import add_OperatorServicer_to_server
 from limbeck_server.pki.folder import TlsFolder
-from limbeck_server.round.aggregator import Ground
+from limbeck_server.round.aggregator import ServerContext
 from limbeck_server.round.coordinator import Coordinator
 from limbeck_server.round.machine import Bounds, Machine
-from limbeck_server.round.membership import Reception
+from limbeck_server.round.membership import Membership
 from limbeck_server.round.presence import Presence
-from limbeck_server.rpc.authentication import Guard
+from limbeck_server.rpc.authentication import Authentication
 from limbeck_server.rpc.federation_service import FederationService, Traffic
 from limbeck_server.rpc.operator_service import OperatorService
 from limbeck_server.rpc.server import bind, new_server
@@ -84,7 +84,7 @@ class Served:
     ) -> Uplink:
         """Return a valid uplink for round 1, but for what the arguments change."""
         spec = self.coordinator.spec
-        wanted = make_method(spec.method).plan(Ground(spec, {}, lambda *_: None), 1).wanted
+        wanted = make_method(spec.method).server_plan(ServerContext(spec, {}, lambda *_: None), 1).wanted
         keys = wanted if rows is None else Rows(rows)
         block = soft_labels(keys, np.full((len(keys), 3), 1 / 3, np.float32) if values is None else values)
         given = {"federation_id": self.federation_id, "round": 1, "contribution": block, "digest": block_digest(block)}
@@ -121,14 +121,14 @@ async def served(
     coordinator = Coordinator(spec, machine, make_method(spec.method), store, Presence(30))
     coordinator.recover(federation_id)
     running = asyncio.create_task(coordinator.run())
-    reception = Reception(coordinator, open_digest(OPEN), OPEN)
+    membership = Membership(coordinator, open_digest(OPEN), OPEN)
     limits = limits or LimitSettings()
     server = new_server(message_bytes(spec.open_rows), limits.connections)
     registry = tls.registry() if tls else None
-    guard, traffic = Guard(registry, limits.calls_per_client), Traffic()
-    service = FederationService(reception, coordinator, limits, traffic, guard)
+    authentication, traffic = Authentication(registry, limits.calls_per_client), Traffic()
+    service = FederationService(membership, coordinator, limits, traffic, authentication)
     add_FederationServicer_to_server(service, server)
-    add_OperatorServicer_to_server(OperatorService(coordinator, traffic, guard), server)
+    add_OperatorServicer_to_server(OperatorService(coordinator, traffic, authentication), server)
     address = f"127.0.0.1:{bind(server, '127.0.0.1:0', tls)}"
     await server.start()
     try:

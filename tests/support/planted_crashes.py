@@ -14,8 +14,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from limbeck_client.checkpoint import Keeper
-from limbeck_client.privacy.release_log import Ledger
+from limbeck_client.checkpoint import CheckpointFile
+from limbeck_client.privacy.release_log import ReleaseLog
 from limbeck_client.transport import GrpcTransport
 
 
@@ -26,10 +26,10 @@ class Step(Enum):
     WRITING = ("server", "RootTransaction.commit", "before")  # the rows are there, the transaction is not
     COMMITTED = ("server", "Store.commit", "after")
     GATHERED = ("server", "Store.collect", "after")
-    TRAINED = ("client", "Keeper.keep", "before")
+    TRAINED = ("client", "CheckpointFile.keep", "before")
     WRITTEN = ("client", "Path.replace", "before")
-    KEPT = ("client", "Keeper.keep", "after")
-    RELEASED = ("client", "Ledger.write", "after")
+    KEPT = ("client", "CheckpointFile.keep", "after")
+    RELEASED = ("client", "ReleaseLog.write", "after")
     PUSHED = ("client", "GrpcTransport.push", "after")
 
     @property
@@ -39,7 +39,12 @@ class Step(Enum):
 
 def owners(whose: str) -> dict[str, type]:
     if whose == "client":
-        return {"Keeper": Keeper, "Ledger": Ledger, "Path": Path, "GrpcTransport": GrpcTransport}
+        return {
+            "CheckpointFile": CheckpointFile,
+            "ReleaseLog": ReleaseLog,
+            "Path": Path,
+            "GrpcTransport": GrpcTransport,
+        }
     from sqlalchemy.engine import RootTransaction  # noqa: PLC0415 - a client process must stay light
 
     from limbeck_server.storage.sqlite import Store  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""A party whose learner remembers what it was asked, and predicts what a test says."""
+"""A participant whose learner remembers what it was asked, and predicts what a test says."""
 
 from typing import Any
 
@@ -6,16 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck_common.core.spec import Recipe, Spec
-from limbeck_common.datasets.registry import Examples, PartyData
-from limbeck_common.learning.learner import State
-from limbeck_common.learning.participant import Party
+from limbeck_common.datasets.registry import Examples, ParticipantData
+from limbeck_common.learning.learner import LearnerState
+from limbeck_common.learning.participant import Participant
 
 
 class Recording:
     """A learner of any framework: `asked` are the calls of `fit` and `distill` with what they were given."""
 
-    def __init__(self, chances: NDArray[Any]) -> None:
-        self.chances = chances.astype(np.float32)
+    def __init__(self, probabilities: NDArray[Any]) -> None:
+        self.probabilities = probabilities.astype(np.float32)
         self.asked: list[tuple[str, NDArray[Any], NDArray[Any]]] = []
 
     def fit(self, examples: Examples, recipe: Recipe) -> None:  # noqa: ARG002
@@ -25,16 +25,16 @@ class Recording:
         self.asked.append(("distill", x, labels))
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
-        """Predict by the first value of a row: it says which of the `chances`."""
-        return self.chances[x.reshape(len(x), -1)[:, 0].astype(int)]
+        """Predict by the first value of a row: it says which of the `probabilities`."""
+        return self.probabilities[x.reshape(len(x), -1)[:, 0].astype(int)]
 
-    def state(self) -> State:
+    def state(self) -> LearnerState:
         return {}
 
-    def load_state(self, state: State) -> None:
+    def load_state(self, state: LearnerState) -> None:
         raise NotImplementedError
 
 
-def recording(spec: Spec, chances: NDArray[Any], **data: Any) -> tuple[Party, Recording]:
-    learner = Recording(chances)
-    return Party(spec, learner, PartyData(**data)), learner
+def recording(spec: Spec, probabilities: NDArray[Any], **data: Any) -> tuple[Participant, Recording]:
+    learner = Recording(probabilities)
+    return Participant(spec, learner, ParticipantData(**data)), learner

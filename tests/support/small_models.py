@@ -9,12 +9,12 @@ from torch import nn
 
 from limbeck_common.core.messages import Block, Shapes, parameters
 from limbeck_common.core.spec import Recipe, Spec
-from limbeck_common.datasets.registry import Examples, PartyData
+from limbeck_common.datasets.registry import Examples, ParticipantData
 from limbeck_common.learning.learner import Learner
-from limbeck_common.learning.participant import Party
+from limbeck_common.learning.participant import Participant
 from limbeck_common.learning.torch_learner import TorchLearner
 from limbeck_common.methods.method import Method
-from limbeck_server.round.aggregator import Find, Gathering, Ground
+from limbeck_server.round.aggregator import Find, RoundAggregator, ServerContext
 from support import aggregators as asked
 
 RECIPE = Recipe(local_epochs=1, distill_epochs=1, batch_size=4, learning_rate=0.5, distill_learning_rate=0.5)
@@ -28,12 +28,12 @@ def wide() -> nn.Module:
     return nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 2))
 
 
-def party(model: str = "", spec: Spec = SPEC, seed: int = 1, private: int = 12) -> Party:
-    """Return a party whose own model is linear, or wide."""
+def participant(model: str = "", spec: Spec = SPEC, seed: int = 1, private: int = 12) -> Participant:
+    """Return a participant whose own model is linear, or wide."""
     random = np.random.default_rng(seed)
     x = random.normal(size=(private + 20, 2)).astype(np.float32)
     examples = Examples(x, (x[:, 0] > x[:, 1]).astype(np.int64))
-    data = PartyData(
+    data = ParticipantData(
         private=Examples(examples.x[:private], examples.y[:private]),
         open=OPEN,
         test=Examples(examples.x[private:], examples.y[private:]),
@@ -43,7 +43,7 @@ def party(model: str = "", spec: Spec = SPEC, seed: int = 1, private: int = 12) 
         make = wide if (name or model) == "wide" else lambda: nn.Linear(2, 2)
         return TorchLearner(make, spec, 7, torch.device("cpu"))
 
-    return Party(spec, build(""), data, build)
+    return Participant(spec, build(""), data, build)
 
 
 def linear(weight: list[list[float]], bias: tuple[float, float] = (0, 0), rows: int = 1) -> Block:
@@ -51,15 +51,15 @@ def linear(weight: list[list[float]], bias: tuple[float, float] = (0, 0), rows: 
     return parameters({"weight": np.array(weight, np.float32), "bias": np.array(bias, np.float32)}, weight=rows)
 
 
-def gathering(
+def aggregator(
     method: Method,
     uplinks: Mapping[str, Block],
     models: Mapping[str, Shapes],
     number: int = 1,
     find: Find = lambda _number, _group: None,
-) -> Gathering:
+) -> RoundAggregator:
     """Return what a round has brought, checked as the server checks it."""
-    return asked.gathered(method, Ground(SPEC, models, find), uplinks, number)
+    return asked.aggregated(method, ServerContext(SPEC, models, find), uplinks, number)
 
 
 def values(block: Block) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck_common.core.spec import Recipe
-from limbeck_common.datasets.registry import Examples, PartyData
+from limbeck_common.datasets.registry import Examples, ParticipantData
 
 CLASSES, FEATURES = 3, 6
 
@@ -25,8 +25,8 @@ class Softmax:
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
         scores = np.exp(x.astype(np.float64) @ self.weights)
-        chances: NDArray[np.float32] = (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
-        return chances
+        probabilities: NDArray[np.float32] = (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
+        return probabilities
 
     def state(self) -> dict[str, NDArray[Any]]:
         return {"weights": self.weights}
@@ -43,7 +43,7 @@ def learner(seed: int) -> Softmax:
     return Softmax(seed)
 
 
-def data(part: int | None, seed: int) -> PartyData:
+def data(part: int | None, seed: int) -> ParticipantData:
     """Three Gaussian clouds; each client sees its own rows of them."""
     centres = np.random.default_rng(seed).normal(size=(CLASSES, FEATURES)) * 2
 
@@ -53,4 +53,4 @@ def data(part: int | None, seed: int) -> PartyData:
         return Examples((centres[y] + random.normal(size=(rows, FEATURES))).astype(np.float32), y.astype(np.int64))
 
     private = None if part is None else draw(40, 10 + part)
-    return PartyData(private=private, open=draw(60, 1).x, test=draw(50, 2))
+    return ParticipantData(private=private, open=draw(60, 1).x, test=draw(50, 2))

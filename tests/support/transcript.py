@@ -8,7 +8,7 @@ from typing import Any
 
 from limbeck_common.core.errors import RefusalError
 from limbeck_server import events as fact
-from limbeck_server.round.machine import Bounds, Machine, State, evolve
+from limbeck_server.round.machine import Bounds, FederationState, Machine, evolve
 
 Rules = dict[str, Any]
 
@@ -23,8 +23,8 @@ def shows(transcript: str, **rules: Any) -> None:
     written = [" ".join(line.split()) for line in transcript.splitlines() if line.strip()]
     played = []
     journal: list[fact.Fact] = [fact.Founded(at=0, federation_id="f")]
-    journal += [fact.Joined(at=0, client=name) for name in "abc"]
-    state = reduce(evolve, journal, State())
+    journal += [fact.ClientJoined(at=0, client=name) for name in "abc"]
+    state = reduce(evolve, journal, FederationState())
     for line in written:
         event = line.partition(" -> ")[0]
         _, at, *words = event.split()
@@ -36,10 +36,10 @@ def shows(transcript: str, **rules: Any) -> None:
         journal += facts
         played.append(f"{event} -> {told}" if told else event)
     assert played == written
-    assert reduce(evolve, (fact.from_json(fact.to_json(each)) for each in journal), State()) == state
+    assert reduce(evolve, (fact.from_json(fact.to_json(each)) for each in journal), FederationState()) == state
 
 
-def _happen(machine: Machine, state: State, words: list[str], at: float) -> tuple[str, list[fact.Fact]]:
+def _happen(machine: Machine, state: FederationState, words: list[str], at: float) -> tuple[str, list[fact.Fact]]:
     match words:
         case ["tick", *present]:
             facts: list[fact.Fact] = []
@@ -47,11 +47,11 @@ def _happen(machine: Machine, state: State, words: list[str], at: float) -> tupl
                 facts += more
             return "; ".join(map(_tell, facts)), facts
         case ["deliver", client, number, digest]:
-            kept = fact.Kept(at=at, round=int(number), client=client, digest=digest, figures={"loss": 0.5})
+            kept = fact.UplinkAccepted(at=at, round=int(number), client=client, digest=digest, metrics={"loss": 0.5})
             return machine.deliver(state, kept)
-        case ["taught", digest]:
-            lesson = fact.Taught(at=at, round=state.round, digest=digest)
-            facts = machine.taught(state, lesson)
+        case ["aggregated", digest]:
+            lesson = fact.Aggregated(at=at, round=state.round, digest=digest)
+            facts = machine.aggregated(state, lesson)
             return "; ".join(map(_tell, facts)), facts
         case [deed, *arguments]:
             facts = getattr(machine, deed)(state, *arguments, at)
@@ -64,12 +64,12 @@ def _tell(each: fact.Fact) -> str:
         case fact.Opened():
             what = "closing round" if each.closing else "round"
             return f"opened {what} {each.round} for {' '.join(each.participants)} until {each.deadline:g}"
-        case fact.Ended():
+        case fact.FederationEnded():
             return f"{each.state}: {each.reason}"
         case fact.Extended():
             return f"extended until {each.deadline:g}"
-        case fact.Closed() | fact.Taught():
+        case fact.Closed() | fact.Aggregated():
             return f"{each.kind} {each.round}"
-        case fact.Joined() | fact.Evicted() | fact.Revoked():
+        case fact.ClientJoined() | fact.Evicted() | fact.Revoked():
             return f"{each.kind} {each.client}"
     return each.kind

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from limbeck_common.datasets.registry import PartyData
+from limbeck_common.datasets.registry import ParticipantData
 
 ROWS, CLASSES = 16_000, 1_000
 
 
-def data() -> PartyData:
-    return PartyData(open=np.arange(ROWS, dtype=np.float32)[:, None])
+def data() -> ParticipantData:
+    return ParticipantData(open=np.arange(ROWS, dtype=np.float32)[:, None])

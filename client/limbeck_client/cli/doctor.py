@@ -11,7 +11,7 @@ from limbeck_client.transport import Transport
 from limbeck_common.core.errors import LimbeckError
 from limbeck_common.core.messages import Invitation
 from limbeck_common.core.spec import PROTOCOL_VERSION, Spec
-from limbeck_common.datasets.registry import PartyData, open_digest
+from limbeck_common.datasets.registry import ParticipantData, open_digest
 from limbeck_common.runtime.model_check import check_device, check_model
 from limbeck_common.support.diagnostics import (
     Finding,
@@ -26,7 +26,7 @@ _CLOCK_SECONDS = 5.0
 
 
 async def examine(
-    name: str, transport: Transport, model: str, device: str, load_data: Callable[[Spec], PartyData]
+    name: str, transport: Transport, model: str, device: str, load_data: Callable[[Spec], ParticipantData]
 ) -> AsyncIterator[Finding]:
     """Yield what is found at the server and with this client's data and model."""
     asked = time.time()
@@ -65,7 +65,7 @@ def _check_clock(ahead: float, took: float) -> Finding:
     return Finding(Level.WARN if off else Level.OK, said, remedy)
 
 
-def _check_data(data: PartyData, invitation: Invitation) -> Iterator[Finding]:
+def _check_data(data: ParticipantData, invitation: Invitation) -> Iterator[Finding]:
     if data.private is not None:
         yield Finding(Level.OK, f"data: {len(data.private.y)} private rows")
     ours = None if data.open is None else open_digest(data.open)

@@ -26,7 +26,7 @@ def cli() -> None:
     show_default=True,
     help="cnn, cnn-dsfl, forest, mlp, resnet8, resnet18, or module:callable.",
 )
-@click.option("--data", metavar="MODULE:CALLABLE", help="Your own data: a callable that returns a PartyData.")
+@click.option("--data", metavar="MODULE:CALLABLE", help="Your own data: a callable that returns a ParticipantData.")
 @click.option("--part", type=int, help="Whose part of the federation's built-in data set is this client's, from 0.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the built-in data sets, or LIMBECK_DATA.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
@@ -53,7 +53,7 @@ def cli() -> None:
 def join(address: str, **options: Any) -> None:
     """Join the federation served at HOST:PORT and work in it until it ends.
 
-    If the server is away, the client waits and tries again, at growing intervals.
+    If the server is away, the client waits and attempts again, at growing intervals.
     """
     set_up_logs(options.pop("log_level"), options.pop("log_format"))
     ended = run_async(_join(address, **options))
@@ -64,38 +64,38 @@ async def _join(  # noqa: PLR0913 - one client's choices
     address: str, *, name: str, out: Path | None, state: Path | None, patience: float, review: bool, **options: Any
 ) -> Any:
     from limbeck_client.privacy.policy import read_policy  # noqa: PLC0415
-    from limbeck_client.privacy.release_guard import Owner  # noqa: PLC0415
+    from limbeck_client.privacy.release_guard import ReleaseGuard  # noqa: PLC0415
     from limbeck_client.runner import Runner  # noqa: PLC0415
-    from limbeck_client.runtime import LocalBench, data_loader  # noqa: PLC0415 - help answers at once
+    from limbeck_client.runtime import InProcessRuntime, data_loader  # noqa: PLC0415 - help answers at once
     from limbeck_client.transport import GrpcTransport  # noqa: PLC0415
     from limbeck_common.core.errors import EndedError  # noqa: PLC0415
     from limbeck_common.support.disk import make_folder, take  # noqa: PLC0415
 
     folder = _folder(name, state)
-    owner = Owner.of(folder, read_policy(options["policy"]), review=review)
+    guard = ReleaseGuard.of(folder, read_policy(options["policy"]), review=review)
     make_folder(folder, "--state")
     if out is not None:
         make_folder(out, "--out")
     with take(folder / "lock", "client", "--state"):
         chosen = await _credentials(address, name, folder, patience, **options)
         loader = data_loader(options["data"], options["part"], options["data_dir"])
-        bench = LocalBench(name, options["model"], options["device"], loader, owner)
+        runtime = InProcessRuntime(name, options["model"], options["device"], loader, guard)
         transport = GrpcTransport(address, chosen)
         try:
-            ended = await Runner(name, transport, bench, patience).run()
+            ended = await Runner(name, transport, runtime, patience).run()
         except EndedError:
-            _finish(owner, bench, out)
+            _finish(guard, runtime, out)
             raise
         finally:
             await transport.close()
-        _finish(owner, bench, out)
+        _finish(guard, runtime, out)
         return ended
 
 
-def _finish(owner: Any, bench: Any, out: Path | None) -> None:
+def _finish(guard: Any, runtime: Any, out: Path | None) -> None:
     """The federation is over: nothing is held any more, and the model is final."""
-    owner.desk.clear()
-    saved = bench.save(out) if out is not None else None
+    guard.review_queue.clear()
+    saved = runtime.save(out) if out is not None else None
     if saved is not None:
         click.echo(f"final model: {saved}")
 
@@ -172,11 +172,11 @@ def digest(source: str) -> None:
     """Print the digest of the open set that MODULE:CALLABLE returns, for the server's `open.digest`."""
     from limbeck_common.core.errors import DataError  # noqa: PLC0415 - help answers at once
     from limbeck_common.datasets.registry import open_digest  # noqa: PLC0415
-    from limbeck_common.support.plugins import call_named  # noqa: PLC0415
+    from limbeck_common.support.plugins import call_plugin  # noqa: PLC0415
 
-    rows = getattr(call_named(source, part=None, seed=0), "open", None)
+    rows = getattr(call_plugin(source, part=None, seed=0), "open", None)
     if rows is None:
-        raise DataError(f"{source} returned no open rows", expected="a PartyData with open rows")
+        raise DataError(f"{source} returned no open rows", expected="a ParticipantData with open rows")
     click.echo(f"{open_digest(rows).hex()}  {len(rows)} rows of {rows.dtype.str} {list(rows.shape[1:])}")
 
 

@@ -11,9 +11,9 @@ _STATE = click.argument("state", type=click.Path(path_type=Path, exists=True, fi
 @_STATE
 def ledger(state: Path) -> None:
     """Show all that a client has sent, from its STATE folder: a line for each uplink."""
-    from limbeck_client.privacy.release_log import Ledger  # noqa: PLC0415 - help answers at once
+    from limbeck_client.privacy.release_log import ReleaseLog  # noqa: PLC0415 - help answers at once
 
-    for each in Ledger(state).read():
+    for each in ReleaseLog(state).read():
         click.echo(str(each))
 
 
@@ -21,9 +21,9 @@ def ledger(state: Path) -> None:
 @_STATE
 def review(state: Path) -> None:
     """Show the uplink that a client with --review holds in its STATE folder, as the ledger would."""
-    from limbeck_client.privacy.review_queue import Desk  # noqa: PLC0415 - help answers at once
+    from limbeck_client.privacy.review_queue import ReviewQueue  # noqa: PLC0415 - help answers at once
 
-    click.echo(str(Desk(state).held()))
+    click.echo(str(ReviewQueue(state).held()))
 
 
 @click.command()
@@ -32,9 +32,9 @@ def review(state: Path) -> None:
 @click.option("--round", "number", type=int, help="Only if it is this round's.")
 def approve(state: Path, number: int | None, *, every: bool) -> None:
     """Let go the uplink that is held in STATE, if its round is still open. The client need not run."""
-    from limbeck_client.privacy.review_queue import Desk  # noqa: PLC0415 - help answers at once
+    from limbeck_client.privacy.review_queue import ReviewQueue  # noqa: PLC0415 - help answers at once
 
-    release = Desk(state).approve(number, every=every)
+    release = ReviewQueue(state).approve(number, every=every)
     click.echo(f"approved{', and all that follow' * every}: {release}")
 
 
@@ -42,7 +42,7 @@ def approve(state: Path, number: int | None, *, every: bool) -> None:
 @_STATE
 def refuse(state: Path) -> None:
     """Keep back the uplink that is held in STATE: it never leaves, and the client goes on with the next round."""
-    from limbeck_client.privacy.review_queue import Desk  # noqa: PLC0415 - help answers at once
+    from limbeck_client.privacy.review_queue import ReviewQueue  # noqa: PLC0415 - help answers at once
 
-    release = Desk(state).refuse()
+    release = ReviewQueue(state).refuse()
     click.echo("no more is approved in advance" if release is None else f"refused: {release}")

@@ -88,16 +88,16 @@ def _hold(what: str, found: float, limit: float | None) -> None:
 
 
 def work_bytes(spec: Spec, downlink: Downlink) -> int:
-    """Return the bytes that a round's rows and labels take: the teaching's open rows and labels, and the wanted ones.
+    """Return the bytes that a round's rows and labels take: the aggregate's open rows and labels, and the wanted ones.
 
-    A teaching of another kind, class averages or weights, takes its own size. The model's own memory is no part of it:
-    that is the owner's choice.
+    An aggregate of another kind, class averages or weights, counts with its own size. The memory of the model does not
+    count: the owner chose the model.
     """
-    teaching, rows, taken = downlink.teaching, 0 if downlink.wanted is None else len(downlink.wanted), 0
-    if teaching is not None and teaching.space is Space.OPEN:
-        rows += len(teaching.keys)
-    elif teaching is not None:
-        taken = sum(map(nbytes, teaching.values))
+    aggregate, rows, taken = downlink.aggregate, 0 if downlink.wanted is None else len(downlink.wanted), 0
+    if aggregate is not None and aggregate.space is Space.OPEN:
+        rows += len(aggregate.keys)
+    elif aggregate is not None:
+        taken = sum(map(nbytes, aggregate.values))
     sample = math.prod(spec.sample_shape) * np.dtype(spec.sample_dtype).itemsize
     return taken + rows * (sample + spec.classes * np.dtype(np.float32).itemsize)
 
@@ -106,9 +106,9 @@ def extremes(block: Block) -> tuple[float, float]:
     """Return the largest probability and the smallest row entropy (nats) of a block of predictions."""
     confidence, entropy = 0.0, float("inf")
     for _, part in slices(block.predictions):
-        chances = part.astype(np.float64)
-        confidence = max(confidence, float(chances.max(initial=0.0)))
-        rows = 0.0 - (chances * np.log(np.maximum(chances, 1e-300))).sum(axis=1)  # not -0.0
+        probabilities = part.astype(np.float64)
+        confidence = max(confidence, float(probabilities.max(initial=0.0)))
+        rows = 0.0 - (probabilities * np.log(np.maximum(probabilities, 1e-300))).sum(axis=1)  # not -0.0
         entropy = min(entropy, float(rows.min(initial=float("inf"))))
     return confidence, entropy
 

@@ -1,4 +1,4 @@
-"""The release ledger: a line for everything that left this machine, written before it leaves."""
+"""The release release_log: a line for everything that left this machine, written before it leaves."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from limbeck_common.support.disk import flush
 
 
 @dataclass(frozen=True)
-class Release:
+class ReleaseRecord:
     """One uplink: how many rows (open rows, classes or parameters) of which kind, and the digest that names it."""
 
     at: str  # ISO 8601, UTC
@@ -43,34 +43,36 @@ def name_of(uplink: Uplink) -> tuple[str, int, str]:
     return uplink.federation_id, uplink.round, digest
 
 
-_RELEASE = TypeAdapter(Release)
+_RELEASE = TypeAdapter(ReleaseRecord)
 
 
-def describe(uplink: Uplink) -> Release:
-    """Return the ledger's entry for an uplink."""
+def describe(uplink: Uplink) -> ReleaseRecord:
+    """Return the release_log's entry for an uplink."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     metrics = tuple(sorted(uplink.metrics))
     federation_id, number, digest = name_of(uplink)
     block = uplink.contribution
     if block is None:
-        return Release(now, federation_id, number, metrics=metrics)
+        return ReleaseRecord(now, federation_id, number, metrics=metrics)
     confidence, entropy = extremes(block) if block.kind is Kind.PROBABILITIES and len(block.keys) else (0.0, 0.0)
     size = sum(map(nbytes, block.values))
-    return Release(now, federation_id, number, block.kind, len(block.keys), size, confidence, entropy, digest, metrics)
+    return ReleaseRecord(
+        now, federation_id, number, block.kind, len(block.keys), size, confidence, entropy, digest, metrics
+    )
 
 
-def read_release(fields: dict[str, Any]) -> Release:
+def read_release(fields: dict[str, Any]) -> ReleaseRecord:
     """Return the entry that was written as a JSON object."""
-    return Release(**(fields | {"metrics": tuple(fields["metrics"])}))
+    return ReleaseRecord(**(fields | {"metrics": tuple(fields["metrics"])}))
 
 
-class Ledger:
-    """One client's ledger, a file of JSON lines."""
+class ReleaseLog:
+    """One client's release_log, a file of JSON lines."""
 
     def __init__(self, folder: Path) -> None:
-        self.file = folder / "ledger.jsonl"
+        self.file = folder / "release_log.jsonl"
 
-    def write(self, release: Release) -> None:
+    def write(self, release: ReleaseRecord) -> None:
         """Add an entry, unless the same uplink is there already; on the disk once this returns."""
         named = (release.federation_id, release.round, release.digest)
         if any((each.federation_id, each.round, each.digest) == named for each in self.read()):
@@ -82,7 +84,7 @@ class Ledger:
             file.write(json.dumps(asdict(release)).encode() + b"\n")
         flush(self.file)
 
-    def read(self) -> Iterator[Release]:
+    def read(self) -> Iterator[ReleaseRecord]:
         """Yield the entries; a line that a crash cut short is passed over: its uplink had not left.
 
         Raises:

@@ -1,4 +1,4 @@
-"""The owner's desk: under `--review` an uplink lies here until its owner lets it go or keeps it back.
+"""The owner's review_queue: under `--review` an uplink lies here until its owner lets it go or keeps it back.
 
 Two small files, replaced whole, so that an uplink and the word about it outlive either program: `held.json` says what
 would leave, `word.json` what the owner said last. A word is about one uplink, which its digest names.
@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from limbeck_client.privacy.release_log import Release, describe, name_of, read_release
+from limbeck_client.privacy.release_log import ReleaseRecord, describe, name_of, read_release
 from limbeck_common.core.errors import SettingsError
 from limbeck_common.core.messages import Uplink
 from limbeck_common.support.disk import put, writing
@@ -20,7 +20,7 @@ _log = structlog.get_logger()
 
 
 @dataclass
-class Desk:
+class ReviewQueue:
     """One client's. Where it does not ask, all that was not refused leaves."""
 
     folder: Path
@@ -51,7 +51,7 @@ class Desk:
         self._lying = None
         (self.folder / "held.json").unlink(missing_ok=True)
 
-    def held(self) -> Release:
+    def held(self) -> ReleaseRecord:
         """Return what is held. Raises SettingsError where nothing is."""
         fields = self._read("held.json")
         if not fields:
@@ -61,7 +61,7 @@ class Desk:
             )
         return read_release(fields)
 
-    def approve(self, number: int | None = None, *, every: bool = False) -> Release:
+    def approve(self, number: int | None = None, *, every: bool = False) -> ReleaseRecord:
         """Let go what is held, with `every` all that follows in its federation, too. Return what is held.
 
         Raises:
@@ -75,7 +75,7 @@ class Desk:
         self._say(release, leaves=True, every=release.federation_id if every else "")
         return release
 
-    def refuse(self) -> Release | None:
+    def refuse(self) -> ReleaseRecord | None:
         """Keep back what is held, and return it. An approval of all that follows ends; None where only that was."""
         word = self._read("word.json")
         if word.get("all") and not (self.folder / "held.json").exists():
@@ -85,7 +85,7 @@ class Desk:
         self._say(release, leaves=False, every="")
         return release
 
-    def _say(self, release: Release, *, leaves: bool, every: str) -> None:
+    def _say(self, release: ReleaseRecord, *, leaves: bool, every: str) -> None:
         about = [release.federation_id, release.round, release.digest]
         self._put_word({"about": about, "leaves": leaves, "all": every})
 

@@ -14,7 +14,7 @@ from limbeck_common.core.errors import DataError
 from limbeck_common.core.seeds import Sample
 
 SLICE_BYTES = 1 << 20
-SERVER = "server"  # the party of the server's own model, and the group of what it alone is taught
+SERVER = "server"  # the participant of the server's own model, and the group of what it alone is taught
 
 
 class Space(StrEnum):
@@ -166,7 +166,7 @@ Shapes = Mapping[str, tuple[int, ...]]  # of a model's parameters, by name
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class Ask:
     """What a round asks of each participant: a block of this form."""
 
     space: Space
@@ -180,7 +180,7 @@ class Task:
 
 
 @dataclass(frozen=True, eq=False)
-class Teaching:
+class Aggregate:
     """What a round taught: a block for each group of clients, and who is in which.
 
     The group "" is for all who are in no other, SERVER for the server's own model where it has a block of its own.
@@ -190,7 +190,7 @@ class Teaching:
     groups: Mapping[str, str] = field(default_factory=dict)  # of clients that the method moved
 
     @classmethod
-    def to_all(cls, block: Block) -> "Teaching":
+    def to_all(cls, block: Block) -> "Aggregate":
         """Return the same block for everyone."""
         return cls({"": block})
 
@@ -199,13 +199,13 @@ class Teaching:
 class Downlink:
     """One round's work for one client.
 
-    In the closing round `wanted` is absent: the client learns from the last teaching and reports its metrics. In the
+    In the closing round `wanted` is absent: the client learns from the last aggregate and reports its metrics. In the
     others it may be empty, where classes or parameters are asked for.
     """
 
     federation_id: str
     round: int
-    teaching: Block | None = None
+    aggregate: Block | None = None
     wanted: Rows | None = None
     deadline_seconds: float = 0.0  # from now
     closing: bool = False
@@ -213,7 +213,7 @@ class Downlink:
 
 @dataclass(frozen=True, eq=False)
 class Uplink:
-    """One client's contribution to one round, and figures about its learner for people to read."""
+    """One client's contribution to one round, and metrics about its learner for people to read."""
 
     federation_id: str
     client: str

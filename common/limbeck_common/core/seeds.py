@@ -1,4 +1,4 @@
-"""Randomness that every party can derive alone, and that never depends on a library's version.
+"""Randomness that every participant can derive alone, and that never depends on a library's version.
 
 SplitMix64 is Steele, Lea and Flood's generator ("Fast splittable pseudorandom number generators", OOPSLA 2014).
 """

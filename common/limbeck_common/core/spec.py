@@ -17,7 +17,7 @@ _LONGEST_NAME = 64
 
 
 def is_name(text: str) -> bool:
-    """Say whether a party or a federation may have this name: see `NAME_RULE`."""
+    """Say whether a participant or a federation may have this name: see `NAME_RULE`."""
     return len(text) <= _LONGEST_NAME and _NAME.fullmatch(text) is not None
 
 
@@ -40,11 +40,11 @@ class Recipe(Section):
     """How a learner trains. The same on every client and for the server's model."""
 
     local_epochs: Annotated[int, Field(ge=0, description="epochs on the private data, a round")] = 5
-    distill_epochs: Annotated[int, Field(ge=0, description="epochs on the teaching, a round")] = 5
+    distill_epochs: Annotated[int, Field(ge=0, description="epochs on the aggregate, a round")] = 5
     batch_size: Annotated[PositiveInt, Field(description="rows a step")] = 50
     optimizer: Annotated[Literal["sgd", "adam"], Field(description="for both kinds of training")] = "sgd"
     learning_rate: Annotated[float, Field(gt=0, description="on the private data")] = 0.1
-    distill_learning_rate: Annotated[float, Field(gt=0, description="on the teaching")] = 0.1
+    distill_learning_rate: Annotated[float, Field(gt=0, description="on the aggregate")] = 0.1
     momentum: Annotated[float, Field(ge=0, lt=1, description="of SGD")] = 0.0
     threads: Annotated[PositiveInt, Field(description="torch threads; sums inside torch depend on it")] = 1
     evaluate_every: Annotated[int, Field(ge=0, description="rounds between evaluations; 0: only at the end")] = 1
@@ -53,7 +53,7 @@ class Recipe(Section):
 class DataSpec(Section):
     """Which data set the federation works on, and how the built-in ones are split and shared out.
 
-    With `dataset = "own"` every party brings its own data, and the open set is known by its digest alone.
+    With `dataset = "own"` every participant brings its own data, and the open set is known by its digest alone.
     """
 
     dataset: Literal["digits", "mnist", "fashion_mnist", "cifar10", "own"] = "digits"

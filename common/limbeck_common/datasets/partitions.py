@@ -2,7 +2,7 @@
 
 iid        every part is a random sample of the rows; the sizes differ by one row at most
 dirichlet  for each class, the parts' shares are drawn from Dir(alpha): a small alpha gives a class to few parts.
-           Yurochkin et al. 2019 (arXiv 1905.12022). Drawn again until no part is too small, as NIID-Bench does
+           Yurochkin et al. 2019 (arXiv 1905.12022). Drawn again until no part is too small, as NIID-ClientRuntime does
            (Li et al. 2022, arXiv 2102.02079).
 dirichlet_equal  every part has as many rows as the others, its classes' shares drawn from Dir(alpha): Hsu et al. 2019
            (arXiv 1909.06335). Where a class runs out, its share goes to those that are left.

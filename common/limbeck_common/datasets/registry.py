@@ -1,4 +1,4 @@
-"""The built-in data sets, and what one party of a federation holds of them.
+"""The built-in data sets, and what one participant of a federation holds of them.
 
     data set       rows, uint8    private rows from      open rows from         by default   test rows
     digits         [1, 8, 8]      1,437 of its 1,797     the same, disjoint            500         360
@@ -53,14 +53,16 @@ class Examples:
 
 
 @dataclass(frozen=True, eq=False)
-class PartyData:
-    """What one party holds; also what a user's own `--data package.module:callable` returns."""
+class ParticipantData:
+    """What one participant holds; also what a user's own `--data package.module:callable` returns."""
 
     private: Examples | None = None  # None: the server, which has none
-    open: NDArray[Any] | None = None  # [open_rows, *sample_shape], every party's alike; None: fetch from the server
+    open: NDArray[Any] | None = (
+        None  # [open_rows, *sample_shape], every participant's alike; None: fetch from the server
+    )
     # Open rows are learned in their order: not by class, or a model forgets one while it learns the next.
     test: Examples | None = None
-    open_labels: NDArray[np.int64] | None = None  # [open_rows], where the party knows them; some methods use them
+    open_labels: NDArray[np.int64] | None = None  # [open_rows], where the participant knows them; some methods use them
 
 
 def open_digest(open_rows: NDArray[Any]) -> bytes:
@@ -96,13 +98,13 @@ def classes_of(spec: DataSpec) -> int:
     return 10
 
 
-def load_party(
+def load_participant(
     spec: DataSpec, seed: int, part: int | None, root: Path | None = None, *, download: bool = True
-) -> PartyData:
-    """Return what one party holds of a built-in data set: client `part` of `spec.parts`, or None for the server.
+) -> ParticipantData:
+    """Return what one participant holds of a built-in data set: client `part` of `spec.parts`, or None for the server.
 
-    Every party derives the same open and test rows, and its own private rows, from `spec` and `seed` alone. Files lie
-    in `root`, else in the folder named by LIMBECK_DATA, else in ~/.cache/limbeck, and are downloaded where missing,
+    Every participant derives the same open and test rows, and its own private rows, from `spec` and `seed` alone. Files
+    lie in `root`, else in the folder named by LIMBECK_DATA, else in ~/.cache/limbeck, and are downloaded where missing,
     unless `download` is false. Raises DataError for files that cannot be had, too few rows, and a part out of range.
     """
     classes_of(spec)
@@ -111,7 +113,7 @@ def load_party(
     folder = Path(root or os.environ.get("LIMBECK_DATA") or "~/.cache/limbeck").expanduser()
     pool, shares, drawn, labels, test = _prepare(spec, seed, folder, download=download)
     private = None if part is None else Examples(pool.x[shares[part]], pool.y[shares[part]])
-    return PartyData(private=private, open=drawn, test=test, open_labels=labels)
+    return ParticipantData(private=private, open=drawn, test=test, open_labels=labels)
 
 
 @lru_cache(maxsize=2)  # a simulation asks for many parts of the same
@@ -121,21 +123,21 @@ def _prepare(
     """Return the pool, each part's rows in it, the open rows, their labels (None: of no class) and the test rows."""
     try:
         if spec.dataset == "digits":
-            pool, strangers, test = _digits(seed)
+            pool, foreign, test = _digits(seed)
         else:
-            pool, strangers, test = _images(spec.dataset, folder, download=download)
+            pool, foreign, test = _images(spec.dataset, folder, download=download)
     except ImportError as error:
         extra = "sklearn" if spec.dataset == "digits" else "torch"
         raise DataError(f"{spec.dataset} cannot be read: {error}", remedy=f"pip install 'limbeck[{extra}]'") from error
 
     count = spec.open or _OPEN.get(spec.dataset, _OPEN_ELSEWHERE)
     rest = _shuffled(len(pool.y), seed, "private")
-    if strangers is None:
+    if foreign is None:
         drawn, labels, rest = pool.x[rest[:count]], pool.y[rest[:count]], rest[count:]
         limit = f"{len(pool.y)} in all, with at least one private"
     else:
-        drawn, labels = strangers[_shuffled(len(strangers), seed, "open")[:count]], None
-        limit = f"{len(strangers)} open and {len(pool.y)} private"
+        drawn, labels = foreign[_shuffled(len(foreign), seed, "open")[:count]], None
+        limit = f"{len(foreign)} open and {len(pool.y)} private"
     if len(drawn) < count or len(rest) < max(1, spec.private):
         raise DataError(
             f"{spec.dataset} has too few rows for {count} open and {spec.private or 'some'} private",

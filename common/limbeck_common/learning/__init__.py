@@ -1,1 +1,1 @@
-"""What happens on one party's own machine: data, learners, training."""
+"""What happens on one participant's own machine: data, learners, training."""

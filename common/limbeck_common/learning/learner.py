@@ -10,7 +10,7 @@ from limbeck_common.core.errors import ClassesError
 from limbeck_common.core.spec import Recipe
 from limbeck_common.datasets.registry import Examples
 
-State = dict[str, NDArray[Any]]
+LearnerState = dict[str, NDArray[Any]]
 Penalty = Callable[[Any, Any, Any, Any], Any]
 """What a method adds to a batch's loss: of (module, inputs, labels, logits), torch's each, to a scalar tensor."""
 
@@ -27,10 +27,10 @@ class Learner(Protocol):
     def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Return class probabilities, shape [rows, classes]."""
 
-    def state(self) -> State:
+    def state(self) -> LearnerState:
         """Return all that a restart needs, random state included, as named arrays."""
 
-    def load_state(self, state: State) -> None:
+    def load_state(self, state: LearnerState) -> None:
         """Go on from what `state` returned."""
 
 
@@ -52,7 +52,7 @@ class WeightLearner(Learner, Protocol):
     def scores(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Return class scores before the softmax, shape [rows, classes]."""
 
-    def parameters(self) -> State:
+    def parameters(self) -> LearnerState:
         """Return the model's parameters and running averages, float32, by name."""
 
     def frozen(self) -> Callable[[Any], Any]:
@@ -67,21 +67,21 @@ class WeightLearner(Learner, Protocol):
 
 def evaluate(learner: Learner, examples: Examples) -> dict[str, float]:
     """Return the accuracy and the mean negative log-likelihood (nats) on labelled rows."""
-    chances = learner.predict(examples.x)
-    hits = chances.argmax(axis=1) == examples.y
-    likelihood = chances[np.arange(len(examples.y)), examples.y].astype(np.float64)
+    probabilities = learner.predict(examples.x)
+    hits = probabilities.argmax(axis=1) == examples.y
+    likelihood = probabilities[np.arange(len(examples.y)), examples.y].astype(np.float64)
     return {"accuracy": float(hits.mean()), "loss": float(-np.log(np.maximum(likelihood, 1e-12)).mean())}
 
 
-def check_shape(chances: NDArray[np.float32], rows: int, classes: int) -> None:
+def check_shape(probabilities: NDArray[np.float32], rows: int, classes: int) -> None:
     """Check that predictions have a row a sample and a column a class.
 
     Raises:
         ClassesError: they have not.
     """
-    if chances.shape != (rows, classes):
+    if probabilities.shape != (rows, classes):
         raise ClassesError(
-            f"the learner predicts an array of shape {list(chances.shape)}",
+            f"the learner predicts an array of shape {list(probabilities.shape)}",
             expected=f"[{rows}, {classes}]: a row for each open row, a column for each of {classes} classes",
             remedy=f"give the model {classes} outputs",
         )

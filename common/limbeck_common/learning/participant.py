@@ -1,4 +1,4 @@
-"""One party: a learner, the data it may see, and what a method may ask of the two."""
+"""One participant: a learner, the data it may see, and what a method may ask of the two."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,40 +10,48 @@ from numpy.typing import NDArray
 from limbeck_common.core.errors import DataError, LimbeckError, UserCodeError
 from limbeck_common.core.messages import Block, Rows
 from limbeck_common.core.spec import Spec
-from limbeck_common.datasets.registry import Examples, PartyData
-from limbeck_common.learning.learner import Learner, Penalty, Refitter, State, WeightLearner, check_shape, evaluate
+from limbeck_common.datasets.registry import Examples, ParticipantData
+from limbeck_common.learning.learner import (
+    Learner,
+    LearnerState,
+    Penalty,
+    Refitter,
+    WeightLearner,
+    check_shape,
+    evaluate,
+)
 
 _SURE = 1e-7  # the smallest probability whose logarithm stands for a score
 
 
 @dataclass
-class Party:
-    """A client, or the server's own model: a party without private data, which only learns from others.
+class Participant:
+    """A client, or the server's own model: a participant without private data, which only learns from others.
 
-    `notes` are what a method wants remembered of a party, arrays by name; they are kept with the learner. `build` makes
-    another learner of the named model, or of the party's own for "", for a method that needs more than one.
+    `memory` holds what a method must remember between rounds, arrays by name; it is kept with the learner. `build` makes
+    another learner of the named model, or of the participant's own for "", for a method that needs more than one.
     """
 
     spec: Spec
     learner: Learner
-    data: PartyData
+    data: ParticipantData
     build: Callable[[str], Learner] | None = None
-    notes: State = field(default_factory=dict)
-    _others: dict[str, "Party"] = field(default_factory=dict)
-    _waiting: dict[str, State] = field(default_factory=dict)  # states of others that are not built yet
+    memory: LearnerState = field(default_factory=dict)
+    _others: dict[str, "Participant"] = field(default_factory=dict)
+    _waiting: dict[str, LearnerState] = field(default_factory=dict)  # states of others that are not built yet
 
     @property
     def open_rows(self) -> NDArray[np.generic]:
         """The open set, shape [open_rows, *sample_shape]."""
         if self.data.open is None:
-            raise DataError("this party has no open data", remedy="fetch it from the server first")
+            raise DataError("this participant has no open data", remedy="fetch it from the server first")
         return self.data.open
 
     @property
     def private(self) -> Examples:
         """The private rows, labelled."""
         if self.data.private is None:
-            raise DataError("this party has no private data to train on")
+            raise DataError("this participant has no private data to train on")
         return self.data.private
 
     @property
@@ -63,9 +71,9 @@ class Party:
             else:
                 self.weights.fit(examples, self.spec.recipe, penalty)
 
-    def distill(self, teaching: Block) -> None:
-        """Train on the teaching's open rows towards its labels."""
-        self.distill_on(self.open_rows[teaching.rows], np.asarray(teaching.predictions[:], np.float32))
+    def distill(self, aggregate: Block) -> None:
+        """Train on the aggregate's open rows towards its labels."""
+        self.distill_on(self.open_rows[aggregate.rows], np.asarray(aggregate.predictions[:], np.float32))
 
     def distill_on(self, x: NDArray[np.generic], labels: NDArray[np.float32]) -> None:
         """Train on rows of any origin, [rows, *sample_shape], towards soft labels, [rows, classes]."""
@@ -81,9 +89,9 @@ class Party:
         if not len(x):  # which some learners cannot take
             return np.zeros((0, self.spec.classes), np.float32)
         with _blame("prediction"):
-            chances = np.asarray(self.learner.predict(x), np.float32)
-        check_shape(chances, len(x), self.spec.classes)
-        return chances
+            probabilities = np.asarray(self.learner.predict(x), np.float32)
+        check_shape(probabilities, len(x), self.spec.classes)
+        return probabilities
 
     def scores(self, wanted: Rows) -> NDArray[np.float32]:
         """Return class scores of open rows, shape [rows, classes]: logits, or logarithms where a learner has none."""
@@ -109,7 +117,7 @@ class Party:
             )
         return self.learner
 
-    def parameters(self) -> State:
+    def parameters(self) -> LearnerState:
         """Return the model's parameters by name."""
         return self.weights.parameters()
 
@@ -130,8 +138,8 @@ class Party:
             )
         self.weights.load_parameters(parameters)
 
-    def other(self, name: str, model: str) -> "Party":
-        """Return this party with another learner, of the given model; the same one at each call with the name."""
+    def other(self, name: str, model: str) -> "Participant":
+        """Return this participant with another learner, of the given model; the same one at each call with the name."""
         if name not in self._others:
             other = self.fresh(model)
             if name in self._waiting:
@@ -139,24 +147,24 @@ class Party:
             self._others[name] = other
         return self._others[name]
 
-    def fresh(self, model: str = "") -> "Party":
-        """Return this party with an untrained learner of the given model, "" for its own; each time the same bits."""
+    def fresh(self, model: str = "") -> "Participant":
+        """Return this participant with an untrained learner of the given model, "" for its own: always the same bits."""
         if self.build is None:
-            raise UserCodeError(f"this party cannot build a {model or 'second learner'}")
-        return Party(self.spec, self.build(model), self.data)
+            raise UserCodeError(f"this participant cannot build a {model or 'second learner'}")
+        return Participant(self.spec, self.build(model), self.data)
 
     def measure(self, prefix: str = "") -> dict[str, float]:
-        """Return accuracy and loss of each learner on the party's test rows; nothing where it has none."""
+        """Return accuracy and loss of each learner on the participant's test rows; nothing where it has none."""
         if self.data.test is None:
             return {}
         with _blame("evaluation"):
-            figures = evaluate(self.learner, self.data.test)
-        figures = {prefix + name: value for name, value in figures.items()}
+            metrics = evaluate(self.learner, self.data.test)
+        metrics = {prefix + name: value for name, value in metrics.items()}
         for name, other in sorted(self._others.items()):
-            figures |= other.measure(f"{prefix}{name}_")
-        return figures
+            metrics |= other.measure(f"{prefix}{name}_")
+        return metrics
 
-    def models(self) -> State:
+    def models(self) -> LearnerState:
         """Return what each learner's restart needs: the first one's under its own names, others under theirs."""
         state = dict(self.learner.state())
         for name, other in self._others.items():
@@ -167,31 +175,31 @@ class Party:
             )
         return state
 
-    def state(self) -> State:
+    def state(self) -> LearnerState:
         """Return all that a restart needs."""
-        state = _under("own", self.learner.state()) | _under("notes", self.notes)
+        state = _under("own", self.learner.state()) | _under("memory", self.memory)
         for name, other in self._others.items():
             state |= _under(f"other.{name}", other.state())
         for name, waiting in self._waiting.items():
             state |= _under(f"other.{name}", waiting)
         return state
 
-    def load_state(self, state: State) -> None:
+    def load_state(self, state: LearnerState) -> None:
         """Go on from what `state` returned."""
-        parts: dict[str, State] = {"own": {}, "notes": {}, "other": {}}
+        parts: dict[str, LearnerState] = {"own": {}, "memory": {}, "other": {}}
         for name, value in state.items():
             part, _, rest = name.partition(".")
             parts[part][rest] = value
         if isinstance(self.learner, Refitter) and self.data.private is not None:
             self.learner.remember(self.data.private)
         self.learner.load_state(parts["own"])
-        self.notes = parts["notes"]
+        self.memory = parts["memory"]
         for name, value in parts["other"].items():
             other, _, rest = name.partition(".")
             self._waiting.setdefault(other, {})[rest] = value
 
 
-def _under(prefix: str, state: State) -> State:
+def _under(prefix: str, state: LearnerState) -> LearnerState:
     return {f"{prefix}.{name}": value for name, value in state.items()}
 
 

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from limbeck_common.core.spec import Recipe
 from limbeck_common.datasets.registry import Examples
-from limbeck_common.learning.learner import State
+from limbeck_common.learning.learner import LearnerState
 
 
 class SklearnLearner:
-    """Refits `estimator` from the start on the private rows and the last teaching together.
+    """Refits `estimator` from the start on the private rows and the last aggregate together.
 
     A soft label enters as one row a class, weighted by its probability. Epochs and learning rates of the recipe mean
     nothing here. `estimator` needs `fit(x, y, sample_weight)`, `predict_proba` and `classes_`.
@@ -25,12 +25,12 @@ class SklearnLearner:
         self._fitted = False
 
     def fit(self, examples: Examples, recipe: Recipe) -> None:  # noqa: ARG002 - see the class
-        """Train on the private rows and the last teaching; see `Learner`."""
+        """Train on the private rows and the last aggregate; see `Learner`."""
         self._examples = examples
         self._refit()
 
     def distill(self, x: NDArray[Any], labels: NDArray[np.float32], recipe: Recipe) -> None:  # noqa: ARG002
-        """Learn from a teaching, which replaces the one before; see `Learner`."""
+        """Learn from an aggregate, which replaces the one before; see `Learner`."""
         self._taught = (_flat(x), labels)
         self._refit()
 
@@ -38,21 +38,21 @@ class SklearnLearner:
         """Return class probabilities, shape [rows, classes]; a class never seen gets 0. Uniform before training."""
         if not self._fitted:
             return np.full((len(x), self.classes), 1 / self.classes, np.float32)
-        chances = np.zeros((len(x), self.classes), np.float32)
-        chances[:, self.estimator.classes_] = self.estimator.predict_proba(_flat(x))
-        return chances
+        probabilities = np.zeros((len(x), self.classes), np.float32)
+        probabilities[:, self.estimator.classes_] = self.estimator.predict_proba(_flat(x))
+        return probabilities
 
     def remember(self, examples: Examples) -> None:
         """Take the private rows of the last fit; see `Refitter`."""
         self._examples = examples
 
-    def state(self) -> State:
-        """Return the last teaching: with the rows that `remember` gets, all that a refit needs."""
+    def state(self) -> LearnerState:
+        """Return the last aggregate: with the rows that `remember` gets, all that a refit needs."""
         if self._taught is None:
             return {}
         return {"taught.x": self._taught[0], "taught.labels": self._taught[1]}
 
-    def load_state(self, state: State) -> None:
+    def load_state(self, state: LearnerState) -> None:
         """Go on from what `state` returned."""
         if state:
             self._taught = (state["taught.x"], state["taught.labels"].astype(np.float32))

@@ -13,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from limbeck_common.core.spec import Recipe, Spec
 from limbeck_common.datasets.registry import Examples
-from limbeck_common.learning.learner import Penalty, State
+from limbeck_common.learning.learner import LearnerState, Penalty
 from limbeck_common.learning.optimizers import Optimizer
 
 _PREDICT_ROWS = {"cpu": 100}  # what a small network makes of them fits a core's cache: twice as fast as 1,000
@@ -56,15 +56,15 @@ class TorchLearner:
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Return class probabilities, shape [rows, classes]."""
-        chances: NDArray[np.float32] = F.softmax(self._logits(x), dim=1).numpy()
-        return chances
+        probabilities: NDArray[np.float32] = F.softmax(self._logits(x), dim=1).numpy()
+        return probabilities
 
     def scores(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Return logits, shape [rows, classes]."""
         scores: NDArray[np.float32] = self._logits(x).numpy()
         return scores
 
-    def parameters(self) -> State:
+    def parameters(self) -> LearnerState:
         """Return the module's parameters and buffers of real numbers; see `WeightLearner`."""
         state = self.module.state_dict()
         return {name: _copy(value.float()) for name, value in state.items() if value.is_floating_point()}
@@ -86,14 +86,14 @@ class TorchLearner:
         shaped = {name: value.reshape(state[name].shape) for name, value in tensors.items()}
         self.module.load_state_dict(state | shaped)
 
-    def state(self) -> State:
+    def state(self) -> LearnerState:
         """Return the module's, the optimizers' and the random state."""
         state = {f"model.{name}": _copy(value) for name, value in self.module.state_dict().items()}
         for use, slots in self._slots.items():
             state |= {f"{use}.{slot}": _copy(value) for slot, value in slots.items()}
         return state | {"random": self._random.numpy()}
 
-    def load_state(self, state: State) -> None:
+    def load_state(self, state: LearnerState) -> None:
         """Go on from what `state` returned."""
         tensors = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
         self.module.load_state_dict(_part(tensors, "model"))

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
 from limbeck_common.core.errors import ValuesError
-from limbeck_common.core.messages import SERVER, Block, Kind, Rows, Space, Task, Teaching, soft_labels
-from limbeck_common.learning.participant import Party
+from limbeck_common.core.messages import SERVER, Aggregate, Ask, Block, Kind, Rows, Space, soft_labels
+from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.dsfl import open_rows
-from limbeck_common.methods.method import Gathered, Ground, Method, Uplinks
+from limbeck_common.methods.method import Method, ServerContext, ServerRound, Uplinks
 
 Codes = NDArray[np.uint8]  # [rows, bytes a row]
 Bits = Annotated[int, Field(ge=1, le=8)]
@@ -40,56 +40,56 @@ class CFD(Method):
     bits_down: Annotated[Bits, Field(description="b of what the server sends")] = 1
     open_per_round: Annotated[PositiveInt, Field(description="open rows, the same each round")] = 1000
 
-    def plan(self, ground: Ground, number: int) -> Task:  # noqa: ARG002 - all rounds are alike
+    def server_plan(self, context: ServerContext, number: int) -> Ask:  # noqa: ARG002 - all rounds are alike
         """Server: ask for codes of always the same open rows."""
-        rows = open_rows(ground, _SAME_ROWS, self.open_per_round)
-        width = code_bytes(ground.spec.classes, self.bits_up)
-        return Task(Space.OPEN, Kind.CODES, rows, dtype="|u1", columns=width)
+        rows = open_rows(context, _SAME_ROWS, self.open_per_round)
+        width = code_bytes(context.spec.classes, self.bits_up)
+        return Ask(Space.OPEN, Kind.CODES, rows, dtype="|u1", columns=width)
 
-    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
+    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
         """Client: train, predict, and send Q_b of the labels where it differs from what was taught."""
-        party.fit()
-        codes = encode(party.predict(wanted), self.bits_up)
-        taught = self._reference(party.notes.get("codes"), party.spec.classes)
+        participant.fit()
+        codes = encode(participant.predict(wanted), self.bits_up)
+        taught = self._reference(participant.memory.get("codes"), participant.spec.classes)
         return Block(Space.OPEN, wanted, Kind.CODES, (changes(codes, taught),))
 
-    def receive(self, ground: Ground, number: int, block: Block) -> Block:
+    def server_decode(self, context: ServerContext, number: int, block: Block) -> Block:
         """Server: return the labels that a client's codes stand for."""
-        classes, taught = ground.spec.classes, ground.teaching(number - 1)
+        classes, taught = context.spec.classes, context.aggregate(number - 1)
         reference = self._reference(None if taught is None else np.asarray(taught.predictions[:]), classes)
         codes = applied(np.asarray(block.predictions[:]), reference)
         return replace(block, kind=Kind.PROBABILITIES, values=(decode(codes, self.bits_up, classes),))
 
-    def teach(self, gathered: Gathered) -> Teaching:
+    def server_aggregate(self, server: ServerRound) -> Aggregate:
         """Server: average the labels, shape [open_per_round, classes]."""
-        labels = (mean.astype(np.float32) for mean in gathered.tally.means())
-        return Teaching.to_all(soft_labels(gathered.task.wanted, gathered.collect(labels)))
+        labels = (mean.astype(np.float32) for mean in server.tally.means())
+        return Aggregate.to_all(soft_labels(server.ask.wanted, server.collect(labels)))
 
-    def refine(self, party: Party, uplinks: Uplinks, teaching: Teaching, number: int) -> Teaching:  # noqa: ARG002
+    def server_refine(self, participant: Participant, uplinks: Uplinks, aggregate: Aggregate, number: int) -> Aggregate:  # noqa: ARG002
         """Server's model: learn from the averages, and teach the clients its own quantised labels."""
-        means = teaching.blocks[""]
-        party.distill(means)
-        party.notes["ahead"] = np.ones(1, np.bool_)
-        labels = party.predict_on(party.open_rows[means.rows])
-        return Teaching({"": _coded(means, encode(labels, self.bits_down)), SERVER: means})
+        means = aggregate.blocks[""]
+        participant.distill(means)
+        participant.memory["ahead"] = np.ones(1, np.bool_)
+        labels = participant.predict_on(participant.open_rows[means.rows])
+        return Aggregate({"": _coded(means, encode(labels, self.bits_down)), SERVER: means})
 
-    def brief(self, ground: Ground, number: int, group: str, learned: int) -> Block | None:
+    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:
         """Server: return the last round's codes; what has changed alone to a client that knows those before."""
-        taught, before = ground.teaching(number - 1, group), ground.teaching(number - 2, group)
+        taught, before = context.aggregate(number - 1, group), context.aggregate(number - 2, group)
         if taught is None or before is None or learned < number - 1:
             return taught
         return _coded(taught, changes(np.asarray(taught.predictions[:]), np.asarray(before.predictions[:])))
 
-    def learn(self, party: Party, teaching: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
+    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
         """Client: train towards the server model's labels. The server's model: towards the averages, unless it has."""
-        if teaching.kind is Kind.PROBABILITIES:
-            if party.notes.pop("ahead", None) is None:
-                party.distill(teaching)
+        if aggregate.kind is Kind.PROBABILITIES:
+            if participant.memory.pop("ahead", None) is None:
+                participant.distill(aggregate)
             return
-        codes = applied(np.asarray(teaching.predictions[:]), party.notes.get("codes"))
-        labels = decode(codes, self.bits_down, party.spec.classes)
-        party.notes["codes"] = codes
-        party.distill_on(party.open_rows[teaching.rows], labels)
+        codes = applied(np.asarray(aggregate.predictions[:]), participant.memory.get("codes"))
+        labels = decode(codes, self.bits_down, participant.spec.classes)
+        participant.memory["codes"] = codes
+        participant.distill_on(participant.open_rows[aggregate.rows], labels)
 
     def _reference(self, taught: Codes | None, classes: int) -> Codes | None:
         """Return what was taught as clients would have sent it."""

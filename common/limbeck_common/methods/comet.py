@@ -7,7 +7,7 @@ x, with k-means. A client of cluster c minimises F_k(w) + lambda * mean over x o
 cluster's average.
 
 Departures: the two terms are minimised in turn, the second by the cross-entropy with s_c, so that learners of any
-framework can take part; lambda is in the recipe's epochs and rates for the teaching. Clients are clustered by all the
+framework can take part; lambda is in the recipe's epochs and rates for the aggregate. Clients are clustered by all the
 round's rows at once; SCARLET's code clusters by each row, and a client takes the nearest centre. k-means starts from
 the first client and those furthest from the starts so far, not from random ones. Who is new, or was in a cluster that
 is no more, and the server's own model learn from the average of all.
@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
 from limbeck_common.core.exact_sums import Tally
-from limbeck_common.core.messages import Block, Kind, Rows, Space, Task, Teaching, soft_labels
-from limbeck_common.learning.participant import Party
+from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Rows, Space, soft_labels
+from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.dsfl import open_rows
-from limbeck_common.methods.method import Gathered, Ground, Method
+from limbeck_common.methods.method import Method, ServerContext, ServerRound
 
 _STEPS = 100  # of k-means, which settles long before on so few points
 
@@ -35,49 +35,49 @@ class COMET(Method):
     clusters: Annotated[PositiveInt, Field(description="of clients, at most")] = 3
     open_per_round: Annotated[PositiveInt, Field(description="open rows a round")] = 1000
 
-    def plan(self, ground: Ground, number: int) -> Task:
+    def server_plan(self, context: ServerContext, number: int) -> Ask:
         """Server: sample the round's open rows."""
-        return Task(Space.OPEN, Kind.PROBABILITIES, open_rows(ground, number, self.open_per_round))
+        return Ask(Space.OPEN, Kind.PROBABILITIES, open_rows(context, number, self.open_per_round))
 
-    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
+    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
         """Client: train on the private data, and predict."""
-        party.fit()
-        return soft_labels(wanted, party.predict(wanted))
+        participant.fit()
+        return soft_labels(wanted, participant.predict(wanted))
 
-    def teach(self, gathered: Gathered) -> Teaching:
+    def server_aggregate(self, server: ServerRound) -> Aggregate:
         """Server: cluster the clients, and average in each; the group "" is all.
 
         A cluster is of its round alone: who was away in it would otherwise find itself in a later one of that name.
         """
-        names = [name for name, _ in gathered.uplinks()]
-        clusters = kmeans(squared_distances(gathered), self.clusters)
-        groups = {name: f"{gathered.number}.{cluster}" for name, cluster in zip(names, clusters, strict=True)}
+        names = [name for name, _ in server.uplinks()]
+        clusters = kmeans(squared_distances(server), self.clusters)
+        groups = {name: f"{server.number}.{cluster}" for name, cluster in zip(names, clusters, strict=True)}
         tallies = {
-            group: Tally(gathered.task.wanted.indices, gathered.ground.spec.classes, Kind.PROBABILITIES)
+            group: Tally(server.ask.wanted.indices, server.context.spec.classes, Kind.PROBABILITIES)
             for group in sorted(set(groups.values()))
         }
-        for name, block in gathered.uplinks():
+        for name, block in server.uplinks():
             tallies[groups[name]].add(block)
 
         def averaged(tally: Tally) -> Block:
             means = (mean.astype(np.float32) for mean in tally.means())
-            return soft_labels(gathered.task.wanted, gathered.collect(means))
+            return soft_labels(server.ask.wanted, server.collect(means))
 
-        return Teaching({group: averaged(tally) for group, tally in {"": gathered.tally, **tallies}.items()}, groups)
+        return Aggregate({group: averaged(tally) for group, tally in {"": server.tally, **tallies}.items()}, groups)
 
-    def brief(self, ground: Ground, number: int, group: str, learned: int) -> Block | None:  # noqa: ARG002 - as `Method`
+    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:  # noqa: ARG002 - as `Method`
         """Server: the cluster's average of the round before, or that of all."""
-        return ground.teaching(number - 1, group) or ground.teaching(number - 1)
+        return context.aggregate(number - 1, group) or context.aggregate(number - 1)
 
-    def learn(self, party: Party, teaching: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
+    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
         """Client: train towards the cluster's average."""
-        party.distill(teaching)
+        participant.distill(aggregate)
 
 
-def squared_distances(gathered: Gathered) -> NDArray[np.float64]:
+def squared_distances(server: ServerRound) -> NDArray[np.float64]:
     """Return the squared distances between the clients' predictions, shape [clients, clients], clients by name."""
     total: NDArray[np.float64] = np.zeros(())
-    for stack in gathered.stacks():
+    for stack in server.stacks():
         wide = stack.astype(np.float64)
         total = total + np.stack([((wide - each) ** 2).sum(axis=(1, 2)) for each in wide])
     return total

@@ -22,9 +22,9 @@ import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from limbeck_common.core.exact_sums import LIMIT
-from limbeck_common.core.messages import Block, Kind, Teaching, parameters
+from limbeck_common.core.messages import Aggregate, Block, Kind, parameters
 from limbeck_common.core.seeds import Sample, derive
-from limbeck_common.learning.participant import Party
+from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.fedavg import FedAvg
 from limbeck_common.methods.method import Uplinks
 
@@ -43,16 +43,16 @@ class DataFree(FedAvg):
     boundary: Annotated[NonNegativeFloat, Field(description="lambda, the weight of L_div")] = 0.5
     teachers: Annotated[PositiveInt, Field(description="models in the ensemble, at most")] = 32
 
-    def refine(self, party: Party, uplinks: Uplinks, teaching: Teaching, number: int) -> Teaching:
+    def server_refine(self, participant: Participant, uplinks: Uplinks, aggregate: Aggregate, number: int) -> Aggregate:
         """Server: distill the average from the ensemble, on made inputs."""
         from limbeck_common.learning.generator import Generator, seeded  # noqa: PLC0415 - imports torch
 
-        spec, student = party.spec, party.fresh()
+        spec, student = participant.spec, participant.fresh()
         models = []
         for block in drawn(uplinks, self.teachers, derive(spec.seed, "ensemble", number)):
             student.load_parameters(block.parameters)
             models.append(student.weights.frozen())
-        student.load_parameters(teaching.blocks[""].parameters)
+        student.load_parameters(aggregate.blocks[""].parameters)
         with seeded(derive(spec.seed, "generator", number), spec.recipe.threads):
             generator = Generator(spec)
             for _ in range(self.epochs):
@@ -62,7 +62,7 @@ class DataFree(FedAvg):
                 inputs = generator.draw(self.made)[0].detach()
                 labels = mean_logits(models, inputs).softmax(dim=1)
                 student.distill_on(inputs.numpy(), labels.numpy())
-        return Teaching.to_all(parameters(student.parameters()))
+        return Aggregate.to_all(parameters(student.parameters()))
 
 
 def drawn(uplinks: Uplinks, most: int, seed: int) -> Iterator[Block]:

@@ -4,7 +4,7 @@ S. Itahara, T. Nishio, Y. Koda, M. Morikura, K. Yamamoto, "Distillation-Based Se
 Communication-Efficient Collaborative Training with Non-IID Private Data", IEEE Transactions on Mobile Computing, 2021
 (arXiv 2008.06180), Algorithm 1. A round is: update, predict, upload, aggregate, broadcast, distill.
 
-Departures: the client distills on round r's teaching at the start of round r + 1, in the same visit in which it
+Departures: the client distills on round r's aggregate at the start of round r + 1, in the same visit in which it
 trains again (the order of steps is the paper's, and a client connects once a round); a closing round lets every client
 distill on the last one.
 """
@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from limbeck_common.core.messages import Block, Kind, Rows, Space, Task, Teaching, soft_labels
+from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Rows, Space, soft_labels
 from limbeck_common.core.seeds import Sample, derive
-from limbeck_common.learning.participant import Party
+from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.math.softmax import softmax
-from limbeck_common.methods.method import Gathered, Ground
+from limbeck_common.methods.method import ServerContext, ServerRound
 from limbeck_common.methods.robust_method import RobustMethod
 
 
@@ -33,32 +33,32 @@ class DSFL(RobustMethod):
     open_per_round: Annotated[PositiveInt, Field(description="open rows a round")] = 1000
     half: Annotated[bool, Field(description="labels of 16 bits both ways, for half the bytes")] = False
 
-    def plan(self, ground: Ground, number: int) -> Task:
+    def server_plan(self, context: ServerContext, number: int) -> Ask:
         """Server: sample the round's open rows o_r, uniformly and without replacement."""
-        return self.asking(open_rows(ground, number, self.open_per_round))
+        return self.asking(open_rows(context, number, self.open_per_round))
 
-    def asking(self, rows: Rows) -> Task:
+    def asking(self, rows: Rows) -> Ask:
         """Server: ask for the soft labels of `rows`."""
-        return Task(Space.OPEN, Kind.PROBABILITIES, rows, dtype=self.element)
+        return Ask(Space.OPEN, Kind.PROBABILITIES, rows, dtype=self.element)
 
     @property
     def element(self) -> str:
         """The type of a label's numbers, as NumPy writes it."""
         return "<f2" if self.half else "<f4"
 
-    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
+    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
         """Client: 1. update the model on the private data; 2. predict soft labels for the open rows."""
-        party.fit()
-        return soft_labels(wanted, party.predict(wanted).astype(self.element))
+        participant.fit()
+        return soft_labels(wanted, participant.predict(wanted).astype(self.element))
 
-    def teach(self, gathered: Gathered) -> Teaching:
-        """Server: 4. aggregate the soft labels t_k into the teaching, shape [open_per_round, classes]."""
-        labels = (self.sharpen(mean).astype(self.element) for mean in self.means(gathered))
-        return Teaching.to_all(soft_labels(gathered.task.wanted, gathered.collect(labels)))
+    def server_aggregate(self, server: ServerRound) -> Aggregate:
+        """Server: 4. aggregate the soft labels t_k into the aggregate, shape [open_per_round, classes]."""
+        labels = (self.sharpen(mean).astype(self.element) for mean in self.means(server))
+        return Aggregate.to_all(soft_labels(server.ask.wanted, server.collect(labels)))
 
-    def learn(self, party: Party, teaching: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
-        """Client and server: 6. train on the open rows towards the teaching."""
-        party.distill(teaching)
+    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
+        """Client and server: 6. train on the open rows towards the aggregate."""
+        participant.distill(aggregate)
 
     def sharpen(self, mean: NDArray[np.float64]) -> NDArray[Any]:
         """Return the aggregate of averaged soft labels, shape [rows, classes]."""
@@ -67,9 +67,9 @@ class DSFL(RobustMethod):
         return era(mean, self.temperature) if self.aggregation == "era" else eera(mean, self.beta)
 
 
-def open_rows(ground: Ground | Party, number: int, count: int) -> Rows:
+def open_rows(context: ServerContext | Participant, number: int, count: int) -> Rows:
     """Return round `number`'s sample of `count` open rows, or of all where there are fewer."""
-    spec = ground.spec
+    spec = context.spec
     return Rows.drawn(Sample(derive(spec.seed, "open rows", number), min(count, spec.open_rows), spec.open_rows))
 
 

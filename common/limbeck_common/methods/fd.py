@@ -7,7 +7,7 @@ vectors" there) on its private rows of label l. On a row of label l it minimises
 phi is the cross-entropy and F^_l the average over the other clients.
 
 Departures: F_l is taken after a round's training, not summed along its steps. F^_l averages over all clients that have
-the label: the paper leaves out the client itself, which would be a teaching for each client. It names no gamma: 1 is
+the label: the paper leaves out the client itself, which would be an aggregate for each client. It names no gamma: 1 is
 ours. A learner to whose loss nothing can be added learns the averages as soft labels of its private rows, where gamma
 means nothing. The server's own model has no rows to learn from: run FD with model.name = "none". FAug is not here.
 """
@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 
-from limbeck_common.core.messages import Block, Kind, Rows, Space, Task, Teaching, Tensor
+from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Rows, Space, Tensor
 from limbeck_common.learning.learner import Penalty, WeightLearner
-from limbeck_common.learning.participant import Party
-from limbeck_common.methods.method import Gathered, Ground, Method
+from limbeck_common.learning.participant import Participant
+from limbeck_common.methods.method import Method, ServerContext, ServerRound
 
 _AVERAGES = "averages"
 
@@ -33,31 +33,31 @@ class FD(Method):
     sends: ClassVar[Kind | None] = Kind.PROBABILITIES
     gamma: Annotated[PositiveFloat, Field(description="weight of the averaged outputs in the loss")] = 1.0
 
-    def plan(self, ground: Ground, number: int) -> Task:  # noqa: ARG002 - all rounds are alike
+    def server_plan(self, context: ServerContext, number: int) -> Ask:  # noqa: ARG002 - all rounds are alike
         """Server: ask for a row for each class that a client has."""
-        return Task(Space.CLASSES, Kind.PROBABILITIES, partial=True)
+        return Ask(Space.CLASSES, Kind.PROBABILITIES, partial=True)
 
-    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
+    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
         """Client: train on labels and on what was taught, then average the outputs, F_l."""
-        private, averages = party.private, party.notes.get(_AVERAGES)
-        if averages is not None and isinstance(party.learner, WeightLearner):
-            party.fit(regulariser(averages, self.gamma))
+        private, averages = participant.private, participant.memory.get(_AVERAGES)
+        if averages is not None and isinstance(participant.learner, WeightLearner):
+            participant.fit(regulariser(averages, self.gamma))
         else:
             if averages is not None:
-                party.distill_on(private.x, averages[private.y])
-            party.fit()
-        return by_class(*class_averages(party.predict_on(private.x), private.y))
+                participant.distill_on(private.x, averages[private.y])
+            participant.fit()
+        return by_class(*class_averages(participant.predict_on(private.x), private.y))
 
-    def teach(self, gathered: Gathered) -> Teaching:
+    def server_aggregate(self, server: ServerRound) -> Aggregate:
         """Server: F^_l, for each label that a client has."""
-        means = (mean.astype(np.float32) for mean in gathered.tally.means())
-        return Teaching.to_all(by_class(gathered.tally.answered, gathered.collect(means)))
+        means = (mean.astype(np.float32) for mean in server.tally.means())
+        return Aggregate.to_all(by_class(server.tally.answered, server.collect(means)))
 
-    def learn(self, party: Party, teaching: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
+    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
         """Client: remember F^_l for the training that follows; a row of zeros, which teaches nothing, where none is."""
-        averages = np.zeros((party.spec.classes, party.spec.classes), np.float32)
-        averages[teaching.rows] = teaching.predictions[:]
-        party.notes[_AVERAGES] = averages
+        averages = np.zeros((participant.spec.classes, participant.spec.classes), np.float32)
+        averages[aggregate.rows] = aggregate.predictions[:]
+        participant.memory[_AVERAGES] = averages
 
 
 def by_class(labels: Rows, values: Tensor) -> Block:

@@ -14,10 +14,10 @@ from typing import Annotated, Any, ClassVar
 from pydantic import NonNegativeFloat
 from pydantic.fields import Field
 
-from limbeck_common.core.messages import Block, Kind, Rows, Space, Task, Teaching, parameters
+from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Rows, Space, parameters
 from limbeck_common.learning.learner import Penalty
-from limbeck_common.learning.participant import Party
-from limbeck_common.methods.method import Gathered, Ground, Method
+from limbeck_common.learning.participant import Participant
+from limbeck_common.methods.method import Method, ServerContext, ServerRound
 
 
 class FedAvg(Method):
@@ -32,22 +32,22 @@ class FedAvg(Method):
         """Server: one architecture for all."""
         return {"": server_model}
 
-    def plan(self, ground: Ground, number: int) -> Task:  # noqa: ARG002 - all rounds are alike
+    def server_plan(self, context: ServerContext, number: int) -> Ask:  # noqa: ARG002 - all rounds are alike
         """Server: ask for weights, each as heavy as the rows that it was trained on."""
-        return Task(Space.PARAMETERS, Kind.PARAMETERS, weighted=True, models=ground.models)
+        return Ask(Space.PARAMETERS, Kind.PARAMETERS, weighted=True, models=context.models)
 
-    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
+    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
         """Client: train, and send the weights w_k with n_k."""
-        party.fit(proximal(self.mu) if self.mu else None)
-        return parameters(party.parameters(), weight=party.private_rows)
+        participant.fit(proximal(self.mu) if self.mu else None)
+        return parameters(participant.parameters(), weight=participant.private_rows)
 
-    def teach(self, gathered: Gathered) -> Teaching:
+    def server_aggregate(self, server: ServerRound) -> Aggregate:
         """Server: average the weights by n_k."""
-        return Teaching.to_all(parameters(gathered.models[""].means()))
+        return Aggregate.to_all(parameters(server.models[""].means()))
 
-    def learn(self, party: Party, teaching: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
+    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
         """Client and server: take the average."""
-        party.load_parameters(teaching.parameters)
+        participant.load_parameters(aggregate.parameters)
 
 
 def proximal(mu: float) -> Penalty:

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from limbeck_common.core.exact_sums import LIMIT, Tally
-from limbeck_common.core.messages import Block, Kind, Rows, Space, Teaching, parameters
-from limbeck_common.learning.participant import Party
+from limbeck_common.core.messages import Aggregate, Block, Kind, Rows, Space, parameters
+from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.fedavg import FedAvg
 from limbeck_common.methods.math.softmax import softmax
-from limbeck_common.methods.method import Gathered, Uplinks
+from limbeck_common.methods.method import ServerRound, Uplinks
 
 _IN_STEP = "in step"
 
@@ -40,39 +40,39 @@ class FedDF(FedAvg):
         """Server: its own model, and those named."""
         return {"": server_model} | {model: model for model in self.models if model != server_model}
 
-    def teach(self, gathered: Gathered) -> Teaching:
+    def server_aggregate(self, server: ServerRound) -> Aggregate:
         """Server: average the weights of each architecture by n_k."""
         blocks = {}
-        for group in gathered.ground.models:
-            tally = gathered.models.get(group)
-            known = gathered.ground.teaching(gathered.number - 1, group) if tally is None else parameters(tally.means())
+        for group in server.context.models:
+            tally = server.models.get(group)
+            known = server.context.aggregate(server.number - 1, group) if tally is None else parameters(tally.means())
             if known is not None:
                 blocks[group] = known
-        return Teaching(blocks)
+        return Aggregate(blocks)
 
-    def refine(self, party: Party, uplinks: Uplinks, teaching: Teaching, number: int) -> Teaching:  # noqa: ARG002
+    def server_refine(self, participant: Participant, uplinks: Uplinks, aggregate: Aggregate, number: int) -> Aggregate:  # noqa: ARG002
         """Server: distill each average from the ensemble, on the open rows. One client's model in memory at a time."""
-        students = {group: party.fresh(group) for group in teaching.blocks}
-        rows = Rows(np.arange(len(party.open_rows)))
-        labels = ensemble(model_scores(students, uplinks(), rows), party.spec.classes)
-        for group, block in teaching.blocks.items():
+        students = {group: participant.fresh(group) for group in aggregate.blocks}
+        rows = Rows(np.arange(len(participant.open_rows)))
+        labels = ensemble(model_scores(students, uplinks(), rows), participant.spec.classes)
+        for group, block in aggregate.blocks.items():
             students[group].load_parameters(block.parameters)
-            students[group].distill_on(party.open_rows, labels)
-        return Teaching({group: parameters(student.parameters()) for group, student in students.items()})
+            students[group].distill_on(participant.open_rows, labels)
+        return Aggregate({group: parameters(student.parameters()) for group, student in students.items()})
 
-    def learn(self, party: Party, teaching: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
+    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
         """Client and server: take the weights.
 
         A newcomer, whose model the server has not seen yet, gets those of the server's: it may have no use for them.
         """
-        if form(parameters(party.parameters())) == form(teaching):
-            party.load_parameters(teaching.parameters)
-            party.notes[_IN_STEP] = np.ones(1, np.uint8)
+        if form(parameters(participant.parameters())) == form(aggregate):
+            participant.load_parameters(aggregate.parameters)
+            participant.memory[_IN_STEP] = np.ones(1, np.uint8)
 
-    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:
+    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
         """Client: as in FedAvg, but with the least weight where it starts from first weights that others have left."""
-        block = super().contribute(party, wanted, number)
-        return block if number == 1 or _IN_STEP in party.notes else replace(block, weight=1)
+        block = super().client_update(participant, wanted, number)
+        return block if number == 1 or _IN_STEP in participant.memory else replace(block, weight=1)
 
 
 def form(block: Block) -> dict[str, tuple[int, ...]]:
@@ -80,7 +80,7 @@ def form(block: Block) -> dict[str, tuple[int, ...]]:
     return {name: value.shape for name, value in block.parameters.items()}
 
 
-def model_scores(models: dict[str, Party], uplinks: Iterable[Block], rows: Rows) -> Iterator[NDArray[np.float32]]:
+def model_scores(models: dict[str, Participant], uplinks: Iterable[Block], rows: Rows) -> Iterator[NDArray[np.float32]]:
     """Yield the logits of each uplink's model on open rows, shape [rows, classes]. It is run in that of its form."""
     forms = {group: form(parameters(model.parameters())) for group, model in models.items()}
     for block in uplinks:

@@ -4,7 +4,7 @@ The losses are of G. Hinton, O. Vinyals, J. Dean, "Distilling the Knowledge in a
 1503.02531); the averages are FedAvg's (McMahan et al. 2017, arXiv 1602.05629), by n_k. In the first phase the clients
 train teachers, which are averaged. In the second each trains a student on its private rows, with the averaged teacher
 beside it, towards alpha * T^2 * KL(softmax(z_t / T), softmax(z_s / T)) + (1 - alpha) * CE(z_s, y); the students are
-averaged. At the end every party has both. The teacher is the server's model, which all clients have.
+averaged. At the end every participant has both. The teacher is the server's model, which all clients have.
 
 Choices where tutorials differ: the teacher does not change in the second phase; a client that comes only then gets it
 with the student.
@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeInt, PositiveFloat
 
-from limbeck_common.core.messages import Block, Kind, Rows, Space, Task, Teaching, parameters
+from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Rows, Space, parameters
 from limbeck_common.core.spec import Spec
 from limbeck_common.learning.learner import Penalty
-from limbeck_common.learning.participant import Party
-from limbeck_common.methods.method import Gathered, Ground, Method
+from limbeck_common.learning.participant import Participant
+from limbeck_common.methods.method import Method, ServerContext, ServerRound
 
 TEACHER, STUDENT = "teacher", "student"
 
@@ -41,46 +41,46 @@ class FedKDTS(Method):
         """Server: the teacher's and the student's."""
         return {TEACHER: server_model, STUDENT: self.student}
 
-    def plan(self, ground: Ground, number: int) -> Task:
+    def server_plan(self, context: ServerContext, number: int) -> Ask:
         """Server: ask for the weights of the phase's model, each as heavy as the rows that it was trained on."""
-        models = {"": ground.models[self.phase(ground.spec, number)]}
-        return Task(Space.PARAMETERS, Kind.PARAMETERS, weighted=True, models=models)
+        models = {"": context.models[self.phase(context.spec, number)]}
+        return Ask(Space.PARAMETERS, Kind.PARAMETERS, weighted=True, models=models)
 
-    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - the same at each round
+    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - the same at each round
         """Client: train the teacher, or the student beside it, and send its weights with n_k."""
-        trained = party
-        if self.phase(party.spec, number) == TEACHER:
-            party.fit()
+        trained = participant
+        if self.phase(participant.spec, number) == TEACHER:
+            participant.fit()
         else:
-            trained = party.other(STUDENT, self.student)
-            trained.fit(distillation(party.weights.frozen(), self.alpha, self.temperature))
-        return parameters(trained.parameters(), weight=party.private_rows)
+            trained = participant.other(STUDENT, self.student)
+            trained.fit(distillation(participant.weights.frozen(), self.alpha, self.temperature))
+        return parameters(trained.parameters(), weight=participant.private_rows)
 
-    def teach(self, gathered: Gathered) -> Teaching:
+    def server_aggregate(self, server: ServerRound) -> Aggregate:
         """Server: average the weights by n_k, under the names of the phase."""
-        phase = self.phase(gathered.ground.spec, gathered.number)
-        return Teaching.to_all(parameters(named(phase, gathered.models[""].means())))
+        phase = self.phase(server.context.spec, server.number)
+        return Aggregate.to_all(parameters(named(phase, server.models[""].means())))
 
-    def brief(self, ground: Ground, number: int, group: str, learned: int) -> Block | None:  # noqa: ARG002 - one group
+    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:  # noqa: ARG002 - one group
         """Server: the last average; before the student's, the teacher, for who has not taken up the second phase."""
-        last, final = ground.teaching(number - 1), ground.teaching(self.last_of_teacher(ground.spec))
-        if last is None or final is None or learned > self.last_of_teacher(ground.spec):
+        last, final = context.aggregate(number - 1), context.aggregate(self.last_of_teacher(context.spec))
+        if last is None or final is None or learned > self.last_of_teacher(context.spec):
             return last
         return parameters(final.parameters | last.parameters)
 
-    def learn(self, party: Party, teaching: Block, number: int) -> None:  # noqa: ARG002 - the names say what it is
+    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:  # noqa: ARG002 - the names say what it is
         """Client and server: take the averages."""
-        if teacher := unnamed(TEACHER, teaching.parameters):
-            party.load_parameters(teacher)
-        if student := unnamed(STUDENT, teaching.parameters):
-            party.other(STUDENT, self.student).load_parameters(student)
+        if teacher := unnamed(TEACHER, aggregate.parameters):
+            participant.load_parameters(teacher)
+        if student := unnamed(STUDENT, aggregate.parameters):
+            participant.other(STUDENT, self.student).load_parameters(student)
 
-    def figures(self, party: Party) -> dict[str, float]:
+    def client_metrics(self, participant: Participant) -> dict[str, float]:
         """Client and server: of teacher and student; the student's own as `accuracy` and `loss`, once there is one."""
-        found = party.measure()
+        found = participant.measure()
         if "student_accuracy" not in found:
             return found
-        ratio = size(party.parameters()) / size(party.other(STUDENT, self.student).parameters())
+        ratio = size(participant.parameters()) / size(participant.other(STUDENT, self.student).parameters())
         return found | {
             "teacher_accuracy": found["accuracy"],
             "teacher_loss": found["loss"],

@@ -8,7 +8,7 @@ private set again.
 
 Departures: the authors' code digests with the mean absolute error between scores; here it is the cross-entropy with
 softmax(f~ / T), which learners without scores can minimise too. Such a learner sends logarithms of probabilities. A
-party whose open rows have no labels skips the first half of the transfer learning, and a learner that starts anew at
+client whose open rows have no labels skips the first half of the transfer learning, and a learner that starts anew at
 each fit, as a forest does, forgets it. The order of steps is the paper's, with a round's digest and revisit at the
 start of the next one, so that a client connects once a round.
 """
@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from limbeck_common.core.messages import Block, Kind, Rows, Space, Task, Teaching, class_scores
+from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Rows, Space, class_scores
 from limbeck_common.datasets.registry import Examples
-from limbeck_common.learning.participant import Party
+from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.dsfl import open_rows
 from limbeck_common.methods.math.softmax import softmax
-from limbeck_common.methods.method import Gathered, Ground
+from limbeck_common.methods.method import ServerContext, ServerRound
 from limbeck_common.methods.robust_method import RobustMethod
 
 _TRANSFERRED = "transferred"
@@ -38,31 +38,36 @@ class FedMD(RobustMethod):
     open_per_round: Annotated[PositiveInt, Field(description="open rows a round")] = 1000
     transfer: Annotated[bool, Field(description="first train on the open rows, where their labels are known")] = True
 
-    def plan(self, ground: Ground, number: int) -> Task:
+    def server_plan(self, context: ServerContext, number: int) -> Ask:
         """Server: sample the round's subset of the open set."""
-        return Task(Space.OPEN, Kind.LOGITS, open_rows(ground, number, self.open_per_round))
+        return Ask(Space.OPEN, Kind.LOGITS, open_rows(context, number, self.open_per_round))
 
-    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
+    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
         """Client: the first time, transfer; then revisit, and send the scores f_k."""
-        self._start(party)
-        party.fit()
-        return class_scores(wanted, party.scores(wanted))
+        self._start(participant)
+        participant.fit()
+        return class_scores(wanted, participant.scores(wanted))
 
-    def teach(self, gathered: Gathered) -> Teaching:
+    def server_aggregate(self, server: ServerRound) -> Aggregate:
         """Server: the consensus f~, shape [open_per_round, classes]."""
-        means = (mean.astype(np.float32) for mean in self.means(gathered))
-        return Teaching.to_all(class_scores(gathered.task.wanted, gathered.collect(means)))
+        means = (mean.astype(np.float32) for mean in self.means(server))
+        return Aggregate.to_all(class_scores(server.ask.wanted, server.collect(means)))
 
-    def learn(self, party: Party, teaching: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
+    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
         """Client and server: digest. Who comes late transfers first: what labels taught must not undo the digest."""
-        self._start(party)
-        party.distill_on(party.open_rows[teaching.rows], digested(teaching, self.temperature))
+        self._start(participant)
+        participant.distill_on(participant.open_rows[aggregate.rows], digested(aggregate, self.temperature))
 
-    def _start(self, party: Party) -> None:
-        labels = party.data.open_labels
-        if self.transfer and party.data.private is not None and labels is not None and _TRANSFERRED not in party.notes:
-            party.fit_on(Examples(party.open_rows, labels))
-            party.notes[_TRANSFERRED] = np.ones(1, np.uint8)
+    def _start(self, participant: Participant) -> None:
+        labels = participant.data.open_labels
+        if (
+            self.transfer
+            and participant.data.private is not None
+            and labels is not None
+            and _TRANSFERRED not in participant.memory
+        ):
+            participant.fit_on(Examples(participant.open_rows, labels))
+            participant.memory[_TRANSFERRED] = np.ones(1, np.uint8)
 
 
 def digested(consensus: Block, temperature: float) -> NDArray[np.float32]:

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from limbeck_common.core.messages import NO_ROWS, Block, Kind, Rows, Space, Task, Teaching, soft_labels
-from limbeck_common.learning.participant import Party
-from limbeck_common.methods.method import Gathered, Ground, Method
+from limbeck_common.core.messages import NO_ROWS, Aggregate, Ask, Block, Kind, Rows, Space, soft_labels
+from limbeck_common.learning.participant import Participant
+from limbeck_common.methods.method import Method, ServerContext, ServerRound
 
 
 class Local(Method):
@@ -19,20 +19,20 @@ class Local(Method):
     needs_open: ClassVar[bool] = False
     sends: ClassVar[Kind | None] = Kind.PROBABILITIES
 
-    def plan(self, ground: Ground, number: int) -> Task:  # noqa: ARG002 - all rounds are alike
+    def server_plan(self, context: ServerContext, number: int) -> Ask:  # noqa: ARG002 - all rounds are alike
         """Server: ask for labels of no rows."""
-        return Task(Space.OPEN, Kind.PROBABILITIES)
+        return Ask(Space.OPEN, Kind.PROBABILITIES)
 
-    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
+    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
         """Client: train."""
-        party.fit()
-        return nothing(party.spec.classes)
+        participant.fit()
+        return nothing(participant.spec.classes)
 
-    def teach(self, gathered: Gathered) -> Teaching:
+    def server_aggregate(self, server: ServerRound) -> Aggregate:
         """Server: say nothing."""
-        return Teaching.to_all(nothing(gathered.ground.spec.classes))
+        return Aggregate.to_all(nothing(server.context.spec.classes))
 
-    def learn(self, party: Party, teaching: Block, number: int) -> None:
+    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
         """Client and server: learn nothing."""
 
 

@@ -11,14 +11,14 @@ from typing import Any, ClassVar, Protocol
 from numpy.typing import NDArray
 
 from limbeck_common.core.exact_sums import ParameterTally, Tally
-from limbeck_common.core.messages import Block, Kind, Rows, Shapes, Task, Teaching, Tensor
+from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Rows, Shapes, Tensor
 from limbeck_common.core.spec import Section, Spec
-from limbeck_common.learning.participant import Party
+from limbeck_common.learning.participant import Participant
 
 Uplinks = Callable[[], Iterator[Block]]
 
 
-class Ground(Protocol):
+class ServerContext(Protocol):
     """What the server's half stands on."""
 
     @property
@@ -29,23 +29,23 @@ class Ground(Protocol):
     def models(self) -> Mapping[str, Shapes]:
         """The architectures that the method named, by group: shapes by parameter name."""
 
-    def teaching(self, number: int, group: str = "") -> Block | None:
+    def aggregate(self, number: int, group: str = "") -> Block | None:
         """Return what round `number` taught a group; None where it taught nothing."""
 
 
-class Gathered(Protocol):
+class ServerRound(Protocol):
     """What a round's participants brought."""
 
     @property
-    def ground(self) -> Ground:
-        """See `Ground`."""
+    def context(self) -> ServerContext:
+        """See `ServerContext`."""
 
     @property
     def number(self) -> int:
         """The round."""
 
     @property
-    def task(self) -> Task:
+    def ask(self) -> Ask:
         """What was asked."""
 
     @property
@@ -70,7 +70,7 @@ class Method(Section, ABC):
     """One method with its options."""
 
     one_start: ClassVar[bool] = False  # all parties' learners start from the same weights
-    refines: ClassVar[bool] = False  # `refine` is called before a round's teaching goes out
+    refines: ClassVar[bool] = False  # `refine` is called before a round's aggregate goes out
     needs_open: ClassVar[bool] = True  # there is nothing to do without open rows
     sends: ClassVar[Kind | None] = None  # what leaves a client, so that its owner can refuse before the work is done
 
@@ -79,11 +79,11 @@ class Method(Section, ABC):
         return {}
 
     @abstractmethod
-    def plan(self, ground: Ground, number: int) -> Task:
+    def server_plan(self, context: ServerContext, number: int) -> Ask:
         """Server: say what round `number` asks of each participant."""
 
-    def receive(self, ground: Ground, number: int, block: Block) -> Block:  # noqa: ARG002 - for those that override it
-        """Server: return a block, of the task's form, as it is to be checked and added up.
+    def server_decode(self, context: ServerContext, number: int, block: Block) -> Block:  # noqa: ARG002 - for those that override it
+        """Server: return a block, of the ask's form, as it is to be checked and added up.
 
         Raises:
             RefusalError: it cannot be decoded.
@@ -91,33 +91,33 @@ class Method(Section, ABC):
         return block
 
     @abstractmethod
-    def teach(self, gathered: Gathered) -> Teaching:
-        """Server: turn what a round brought into its teaching."""
+    def server_aggregate(self, server: ServerRound) -> Aggregate:
+        """Server: turn what a round brought into its aggregate."""
 
-    def refine(self, party: Party, uplinks: Uplinks, teaching: Teaching, number: int) -> Teaching:  # noqa: ARG002
-        """Server, in the process of its own model: better round `number`'s teaching with what only a model can do.
+    def server_refine(self, participant: Participant, uplinks: Uplinks, aggregate: Aggregate, number: int) -> Aggregate:  # noqa: ARG002
+        """Server, in the process of its own model: better round `number`'s aggregate with what only a model can do.
 
-        `uplinks` yields the round's blocks by client name, one in memory at a time; it may be called again. The party
-        has learned what the rounds before taught. A block for the group SERVER is what it will `learn` from this one;
+        `uplinks` yields the round's blocks by client name, one in memory at a time; it may be called again. The server's
+        participant has learned what the rounds before taught. A block for the group SERVER is what it will `learn` from this one;
         after a restart that is all that is left of the call.
         """
-        return teaching
+        return aggregate
 
-    def brief(self, ground: Ground, number: int, group: str, learned: int) -> Block | None:  # noqa: ARG002
+    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:  # noqa: ARG002
         """Server: return what a client of `group` is taught at the start of round `number`.
 
         `learned` is the last round that it has begun, 0 for none: it has learned what the rounds before that taught.
         """
-        return ground.teaching(number - 1, group)
+        return context.aggregate(number - 1, group)
 
     @abstractmethod
-    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:
+    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
         """Client: train on the private data, and return the block that round `number` asks for."""
 
-    def figures(self, party: Party) -> dict[str, float]:
-        """Client, and the server's own model: return what a visit reports of the party's learners."""
-        return party.measure()
+    def client_metrics(self, participant: Participant) -> dict[str, float]:
+        """Client, and the server's own model: return what a visit reports of the participant's learners."""
+        return participant.measure()
 
     @abstractmethod
-    def learn(self, party: Party, teaching: Block, number: int) -> None:
+    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
         """Client, and the server's own model: learn from what round `number` taught."""

@@ -20,7 +20,7 @@ from limbeck_common.methods.local import Local
 from limbeck_common.methods.method import Method
 from limbeck_common.methods.scarlet import Scarlet
 from limbeck_common.methods.selective_fd import SelectiveFD
-from limbeck_common.support.plugins import is_named, load_named
+from limbeck_common.support.plugins import is_plugin, load_plugin
 
 METHODS: dict[str, type[Method]] = {
     "cfd": CFD,
@@ -45,11 +45,11 @@ def make_method(spec: MethodSpec) -> Method:
         MethodError: there is no such method, or it does not take these options.
     """
     known = ", ".join(sorted(METHODS))
-    if spec.name not in METHODS and not is_named(spec.name):
+    if spec.name not in METHODS and not is_plugin(spec.name):
         raise MethodError(
             f"unknown method {spec.name!r}", expected=f"one of {known}, or package.module:Class", remedy="see [method]"
         )
-    kind: Any = METHODS[spec.name] if spec.name in METHODS else load_named(spec.name)
+    kind: Any = METHODS[spec.name] if spec.name in METHODS else load_plugin(spec.name)
     if not (isinstance(kind, type) and issubclass(kind, Method)):
         raise MethodError(f"{spec.name} is no method", expected="a class that extends limbeck_common's Method")
     try:
@@ -64,5 +64,5 @@ def make_method(spec: MethodSpec) -> Method:
 
 
 def learner_seed(spec: Spec, name: str) -> int:
-    """Return the seed of a party's learner: its own, or the same for all where the method wants one start."""
+    """Return the seed of a participant's learner: its own, or the same for all where the method wants one start."""
     return derive(spec.seed, "learner", "" if make_method(spec.method).one_start else name)

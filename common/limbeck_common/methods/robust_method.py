@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from limbeck_common.core.messages import Kind
-from limbeck_common.methods.method import Gathered, Method
+from limbeck_common.methods.method import Method, ServerRound
 
 
 class RobustMethod(Method):
@@ -33,14 +33,14 @@ class RobustMethod(Method):
     )
     attackers: Annotated[float, Field(ge=0, lt=0.5, description="part of a round's uplinks that may be hostile")] = 0.2
 
-    def means(self, gathered: Gathered) -> Iterator[NDArray[np.float64]]:
+    def means(self, server: ServerRound) -> Iterator[NDArray[np.float64]]:
         """Yield the means of the wanted rows over the clients, in slices, shape [rows, classes] each."""
         if self.robust == "none":
-            yield from gathered.tally.means()
+            yield from server.tally.means()
             return
-        for stack in gathered.stacks():
+        for stack in server.stacks():
             mean = self._centre(np.asarray(stack, np.float64))
-            yield to_chances(mean) if gathered.tally.kind is Kind.PROBABILITIES else mean
+            yield to_probabilities(mean) if server.tally.kind is Kind.PROBABILITIES else mean
 
     def _centre(self, stack: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.robust == "median":
@@ -50,7 +50,7 @@ class RobustMethod(Method):
         return trimmed_mean(stack, most) if self.robust == "trimmed" else filtered_mean(stack, most)
 
 
-def to_chances(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+def to_probabilities(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return each row over its sum, shape [rows, classes]; uniform where nothing is left of it."""
     sums = rows.sum(axis=1, keepdims=True)
     scaled: NDArray[np.float64] = np.where(sums > 0, rows / np.where(sums > 0, sums, 1), 1 / rows.shape[1])

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
-from limbeck_common.core.messages import NO_ROWS, Block, Rows, Task, Teaching, soft_labels
+from limbeck_common.core.messages import NO_ROWS, Aggregate, Ask, Block, Rows, soft_labels
 from limbeck_common.core.spec import Spec
-from limbeck_common.learning.participant import Party
+from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.dsfl import DSFL, open_rows
-from limbeck_common.methods.method import Gathered, Ground
+from limbeck_common.methods.method import ServerContext, ServerRound
 
 Labels = tuple[NDArray[np.int64], NDArray[Any]]  # rows, ascending, and their labels [rows, classes]
 
@@ -32,50 +32,50 @@ class Scarlet(DSFL):
     aggregation: Literal["era", "sa", "eera"] = "eera"
     duration: Annotated[PositiveInt, Field(description="D: rounds after its own that use a label, at most")] = 25
 
-    def plan(self, ground: Ground, number: int) -> Task:
+    def server_plan(self, context: ServerContext, number: int) -> Ask:
         """Server: ask for the labels of those of the round's rows that no living label is known of."""
-        drawn = open_rows(ground, number, self.open_per_round)
-        known = [block.rows for block in self._living(ground, number)]
+        drawn = open_rows(context, number, self.open_per_round)
+        known = [block.rows for block in self._living(context, number)]
         wanted = drawn.indices[~np.isin(drawn.indices, np.concatenate([drawn.indices[:0], *known]))]
         return self.asking(drawn if len(wanted) == len(drawn) else Rows(wanted))
 
-    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:
+    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
         """Client: train, and predict the rows that are asked for; there may be none."""
         if len(wanted):
-            return super().contribute(party, wanted, number)
-        party.fit()
-        return self._no_labels(party.spec)
+            return super().client_update(participant, wanted, number)
+        participant.fit()
+        return self._no_labels(participant.spec)
 
-    def teach(self, gathered: Gathered) -> Teaching:
+    def server_aggregate(self, server: ServerRound) -> Aggregate:
         """Server: aggregate the fresh labels; there may be none."""
-        if len(gathered.task.wanted):
-            return super().teach(gathered)
-        return Teaching.to_all(self._no_labels(gathered.ground.spec))
+        if len(server.ask.wanted):
+            return super().server_aggregate(server)
+        return Aggregate.to_all(self._no_labels(server.context.spec))
 
     def _no_labels(self, spec: Spec) -> Block:
         return soft_labels(NO_ROWS, np.zeros((0, spec.classes), self.element))
 
-    def brief(self, ground: Ground, number: int, group: str, learned: int) -> Block | None:  # noqa: ARG002
+    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:  # noqa: ARG002
         """Server: return the last round's labels, and living ones of the rounds that the client missed."""
-        last = ground.teaching(number - 1)
-        missed = self._living(ground, number - 1, max(1, learned))
+        last = context.aggregate(number - 1)
+        missed = self._living(context, number - 1, max(1, learned))
         return newest([*missed, last]) if last is not None and missed else last
 
-    def learn(self, party: Party, teaching: Block, number: int) -> None:
+    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
         """Client and server: cache the fresh labels, then train on all of the round's rows."""
         cached: Labels | None = None
-        if "rows" in party.notes:
-            cached = party.notes["rows"], party.notes["labels"]
-        rows, labels = replaced(cached, (teaching.rows, np.asarray(teaching.predictions[:])))
-        party.notes |= {"rows": rows, "labels": labels}
-        drawn = open_rows(party, number, self.open_per_round)
+        if "rows" in participant.memory:
+            cached = participant.memory["rows"], participant.memory["labels"]
+        rows, labels = replaced(cached, (aggregate.rows, np.asarray(aggregate.predictions[:])))
+        participant.memory |= {"rows": rows, "labels": labels}
+        drawn = open_rows(participant, number, self.open_per_round)
         _, places, _ = np.intersect1d(rows, drawn.indices, assume_unique=True, return_indices=True)
-        party.distill(soft_labels(Rows(rows[places]), labels[places]))
+        participant.distill(soft_labels(Rows(rows[places]), labels[places]))
 
-    def _living(self, ground: Ground, number: int, first: int = 1) -> list[Block]:
+    def _living(self, context: ServerContext, number: int, first: int = 1) -> list[Block]:
         """Return what the rounds from `first` to `number` - 1 taught and round `number` still uses, oldest first."""
         rounds = range(max(first, number - self.duration), number)
-        blocks = [ground.teaching(taught) for taught in rounds if taught + lifetime(taught, self.duration) >= number]
+        blocks = [context.aggregate(taught) for taught in rounds if taught + lifetime(taught, self.duration) >= number]
         return [block for block in blocks if block is not None]
 
 

@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from limbeck_common.core.exact_sums import Tally
-from limbeck_common.core.messages import Block, Kind, Rows, Space, Task, Teaching, soft_labels
+from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Rows, Space, soft_labels
 from limbeck_common.core.seeds import Sample, derive
-from limbeck_common.learning.participant import Party
+from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.dsfl import open_rows
 from limbeck_common.methods.math.kulsif import Floats, density_ratio
-from limbeck_common.methods.method import Gathered, Ground, Method
+from limbeck_common.methods.method import Method, ServerContext, ServerRound
 
 _ALIKE = "alike"
 
@@ -45,28 +45,28 @@ class SelectiveFD(Method):
     known_rows: Annotated[PositiveInt, Field(description="private rows for the estimate, half of them at most")] = 2000
     auxiliary_rows: Annotated[PositiveInt, Field(description="open rows for the estimate")] = 2000
 
-    def plan(self, ground: Ground, number: int) -> Task:
+    def server_plan(self, context: ServerContext, number: int) -> Ask:
         """Server: sample the round's open rows. A client may leave out any of them."""
-        wanted = open_rows(ground, number, self.open_per_round)
-        return Task(Space.OPEN, Kind.PROBABILITIES, wanted, partial=True)
+        wanted = open_rows(context, number, self.open_per_round)
+        return Ask(Space.OPEN, Kind.PROBABILITIES, wanted, partial=True)
 
-    def contribute(self, party: Party, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
+    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
         """Client: train, and predict the wanted rows that are like its own."""
-        if _ALIKE not in party.notes:
-            party.notes[_ALIKE] = self.alike(party)
-        party.fit()
-        answered = Rows(wanted.indices[party.notes[_ALIKE][wanted.indices]])
-        return soft_labels(answered, party.predict(answered))
+        if _ALIKE not in participant.memory:
+            participant.memory[_ALIKE] = self.alike(participant)
+        participant.fit()
+        answered = Rows(wanted.indices[participant.memory[_ALIKE][wanted.indices]])
+        return soft_labels(answered, participant.predict(answered))
 
-    def alike(self, party: Party) -> NDArray[np.bool_]:
+    def alike(self, participant: Participant) -> NDArray[np.bool_]:
         """Return which open rows are like the client's own, shape [open_rows]."""
-        seed, rows = party.spec.seed, party.private_rows
+        seed, rows = participant.spec.seed, participant.private_rows
         known = Sample(derive(seed, "known rows"), min(self.known_rows, max(1, rows // 2)), rows).draw()
         unseen = np.setdiff1d(np.arange(rows), known) if rows > 1 else known
-        count = len(party.open_rows)
+        count = len(participant.open_rows)
         drawn = Sample(derive(seed, "auxiliary rows"), min(2 * self.auxiliary_rows, count), count).draw()
-        features = standardised(party.open_rows, party.open_rows)
-        own = standardised(party.private.x, party.open_rows)
+        features = standardised(participant.open_rows, participant.open_rows)
+        own = standardised(participant.private.x, participant.open_rows)
 
         def judged(auxiliary: NDArray[np.int64], rows: Floats) -> NDArray[np.bool_]:
             ratio = density_ratio(own[known], features[auxiliary], self.width, self.strength)
@@ -79,16 +79,16 @@ class SelectiveFD(Method):
             chosen[first] = judged(second, features[first])
         return chosen
 
-    def teach(self, gathered: Gathered) -> Teaching:
+    def server_aggregate(self, server: ServerRound) -> Aggregate:
         """Server: the average over those that answered, without the rows on which they are ambiguous."""
-        clear = clear_rows(gathered.tally, self.ambiguity)
-        keys = gathered.tally.answered.indices[clear]
-        return Teaching.to_all(soft_labels(Rows(keys), gathered.collect(_kept(gathered.tally, clear))))
+        clear = clear_rows(server.tally, self.ambiguity)
+        keys = server.tally.answered.indices[clear]
+        return Aggregate.to_all(soft_labels(Rows(keys), server.collect(_kept(server.tally, clear))))
 
-    def learn(self, party: Party, teaching: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
+    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
         """Client and server: distil, where anything was clear."""
-        if len(teaching.rows):
-            party.distill(teaching)
+        if len(aggregate.rows):
+            participant.distill(aggregate)
 
 
 def standardised(x: NDArray[np.generic], open_set: NDArray[np.generic]) -> Floats:

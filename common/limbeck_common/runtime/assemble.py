@@ -1,4 +1,4 @@
-"""From names to a party: which learner, which data."""
+"""From names to a participant: which learner, which data."""
 
 import sys
 from collections.abc import Callable
@@ -11,9 +11,9 @@ import numpy as np
 
 from limbeck_common.core.errors import DataError, SettingsError, UserCodeError
 from limbeck_common.core.spec import Spec
-from limbeck_common.datasets.registry import Examples, PartyData, load_party
+from limbeck_common.datasets.registry import Examples, ParticipantData, load_participant
 from limbeck_common.learning.learner import Learner
-from limbeck_common.support.plugins import call_named, is_named, load_named
+from limbeck_common.support.plugins import call_plugin, is_plugin, load_plugin
 
 BUILT_IN = ("cnn", "cnn-dsfl", "forest", "mlp", "resnet8", "resnet18")
 
@@ -28,11 +28,11 @@ def make_learner(model: str, spec: Spec, seed: int, device: str = "auto") -> Lea
         SettingsError: there is no such model or device, or torch is not installed.
         UserCodeError: the user's callable fails, or returns something else.
     """
-    if not is_named(model) and model not in BUILT_IN:
+    if not is_plugin(model) and model not in BUILT_IN:
         raise SettingsError(
             f"unknown model {model!r}", expected=f"one of {', '.join(BUILT_IN)}, or package.module:callable"
         )
-    if is_named(model):
+    if is_plugin(model):
         made = _call_seeded(model, spec, seed)
         if hasattr(made, "distill"):
             learner: Learner = made
@@ -45,11 +45,11 @@ def make_learner(model: str, spec: Spec, seed: int, device: str = "auto") -> Lea
     return _torch_learner(lambda: _build(model, spec), spec, seed, device)
 
 
-def make_data(source: str | None, spec: Spec, part: int | None, root: Path | None = None) -> PartyData:
-    """Return a party's data: from the user's `package.module:callable`, else the federation's built-in data set.
+def make_data(source: str | None, spec: Spec, part: int | None, root: Path | None = None) -> ParticipantData:
+    """Return a participant's data: from the user's `package.module:callable`, else the federation's built-in data set.
 
     `part` says whose private rows; None for the server, which has none. Without open rows in the federation, every
-    party has the open set of none.
+    participant has the open set of none.
 
     Raises:
         DataError: it is missing or unusable.
@@ -61,24 +61,24 @@ def make_data(source: str | None, spec: Spec, part: int | None, root: Path | Non
     return data
 
 
-def _find_data(source: str | None, spec: Spec, part: int | None, root: Path | None) -> PartyData:
+def _find_data(source: str | None, spec: Spec, part: int | None, root: Path | None) -> ParticipantData:
     if source is not None:
-        data = call_named(source, part=part, seed=spec.seed)
-        if not isinstance(data, PartyData):
-            raise UserCodeError(f"{source} returned a {type(data).__name__}", expected="a PartyData")
+        data = call_plugin(source, part=part, seed=spec.seed)
+        if not isinstance(data, ParticipantData):
+            raise UserCodeError(f"{source} returned a {type(data).__name__}", expected="a ParticipantData")
         check_data(data, spec)
         return data
     if spec.data.dataset == "own":
         if part is None and not spec.open_rows:  # the server, of which no rows are wanted
-            return PartyData()
+            return ParticipantData()
         raise DataError(
             "the federation has no built-in data set", remedy="name your data: --data package.module:callable"
         )
-    return load_party(spec.data, spec.seed, part, root)
+    return load_participant(spec.data, spec.seed, part, root)
 
 
-def check_data(data: PartyData, spec: Spec) -> None:
-    """Check that a party's rows look like the federation's open rows, and that its labels are classes.
+def check_data(data: ParticipantData, spec: Spec) -> None:
+    """Check that a participant's rows look like the federation's open rows, and that its labels are classes.
 
     Raises:
         DataError: they do not.
@@ -105,7 +105,7 @@ def check_data(data: PartyData, spec: Spec) -> None:
 
 
 def _call_seeded(name: str, spec: Spec, seed: int) -> Any:
-    load_named(name)
+    load_plugin(name)
     guard: Any = nullcontext()
     if "torch" in sys.modules:  # the user's module imported it: its layers must start from our seed
         import torch  # noqa: PLC0415 - never loaded for a learner of another framework
@@ -114,7 +114,7 @@ def _call_seeded(name: str, spec: Spec, seed: int) -> Any:
     with guard:
         if "torch" in sys.modules:
             torch.manual_seed(seed)
-        return call_named(name, classes=spec.classes, sample_shape=spec.sample_shape, seed=seed)
+        return call_plugin(name, classes=spec.classes, sample_shape=spec.sample_shape, seed=seed)
 
 
 def _torch_learner(make_module: Callable[[], Any], spec: Spec, seed: int, device: str) -> Learner:

@@ -9,7 +9,7 @@ from limbeck_common.core.errors import LimbeckError
 from limbeck_common.core.spec import Spec
 from limbeck_common.runtime.assemble import make_learner
 from limbeck_common.support.diagnostics import Finding, Level, failure
-from limbeck_common.support.plugins import is_named
+from limbeck_common.support.plugins import is_plugin
 
 
 def check_device(model: str, wanted: str) -> Finding:
@@ -21,7 +21,7 @@ def check_device(model: str, wanted: str) -> Finding:
 
         from limbeck_common.learning.models import pick_device  # noqa: PLC0415 - imports torch
     except ImportError as error:
-        level = Level.WARN if is_named(model) else Level.FAIL
+        level = Level.WARN if is_plugin(model) else Level.FAIL
         return Finding(
             level, f"device: torch is not here: {error}", f"pip install 'limbeck[torch]' if {model} needs it"
         )

@@ -14,14 +14,14 @@ from typing import Any, BinaryIO
 from safetensors.numpy import save_file
 
 from limbeck_common.core.errors import LimbeckError
-from limbeck_common.core.messages import Block, Teaching, parameters
+from limbeck_common.core.messages import Aggregate, Block, parameters
 from limbeck_common.core.spec import Spec
-from limbeck_common.datasets.registry import PartyData, open_digest
+from limbeck_common.datasets.registry import ParticipantData, open_digest
 from limbeck_common.learning.learner import Learner
-from limbeck_common.learning.participant import Party
+from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.registry import learner_seed, make_method
 from limbeck_common.runtime.assemble import make_data, make_learner
-from limbeck_common.runtime.local_round import visit
+from limbeck_common.runtime.local_round import local_round
 from limbeck_common.wire.codec import (
     decode_downlink,
     encode_uplink,
@@ -37,52 +37,52 @@ class Worker:
     """Parties by name, and what may be asked of them."""
 
     def __init__(self) -> None:
-        self._parties: dict[str, Party] = {}
+        self._participants: dict[str, Participant] = {}
 
     def do(self, order: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         """Carry out one order and return the answer's fields and body."""
-        name = order["party"]
+        name = order["participant"]
         match order["do"]:
             case "open":
-                party = self._parties[name] = _open(order)
-                return {"open_digest": open_digest(party.open_rows).hex()}, b""
-            case "visit":
-                party = self._parties[name]
-                downlink = decode_downlink(*read_message(body, federation_pb2.Downlink()), party.spec.open_rows)
-                uplink = visit(make_method(party.spec.method), party, downlink, name)
+                participant = self._participants[name] = _open(order)
+                return {"open_digest": open_digest(participant.open_rows).hex()}, b""
+            case "local_round":
+                participant = self._participants[name]
+                downlink = decode_downlink(*read_message(body, federation_pb2.Downlink()), participant.spec.open_rows)
+                uplink = local_round(make_method(participant.spec.method), participant, downlink, name)
                 return {"metrics": dict(uplink.metrics)}, write_message(*encode_uplink(uplink))
-            case "refine":  # the server's own party: see `Method.refine`
-                party = self._parties[name]
-                method, rows = make_method(party.spec.method), party.spec.open_rows
+            case "refine":  # the server's own participant: see `Method.server_refine`
+                participant = self._participants[name]
+                method, rows = make_method(participant.spec.method), participant.spec.open_rows
                 files = sorted(Path(order["uplinks"]).iterdir())
-                teaching = Teaching(read_blocks(body, rows), order["groups"])
-                refined = method.refine(
-                    party, lambda: (_read_block(file, rows) for file in files), teaching, order["round"]
+                aggregate = Aggregate(read_blocks(body, rows), order["groups"])
+                refined = method.server_refine(
+                    participant, lambda: (_read_block(file, rows) for file in files), aggregate, order["round"]
                 )
                 return {"groups": dict(refined.groups)}, write_blocks(refined.blocks)
             case "shapes":
                 return {"shapes": _shapes(Spec.model_validate_json(order["spec"]), order["model"])}, b""
-            case "alone":  # the same party without a federation: as many local epochs, no teaching
-                party = _open(order)
-                for _ in range(party.spec.rounds):
-                    party.fit()
-                return {"metrics": party.measure()}, b""
+            case "alone":  # the same participant without a federation: as many local epochs, no aggregate
+                participant = _open(order)
+                for _ in range(participant.spec.rounds):
+                    participant.fit()
+                return {"metrics": participant.measure()}, b""
             case "save":
-                save_file(self._parties[name].models(), Path(order["path"]))
+                save_file(self._participants[name].models(), Path(order["path"]))
                 return {}, b""
             case unknown:
                 raise ValueError(f"no such order: {unknown}")
 
 
-def _open(order: dict[str, Any]) -> Party:
+def _open(order: dict[str, Any]) -> Participant:
     spec = Spec.model_validate_json(order["spec"])
     root = Path(order["data_dir"]) if order["data_dir"] else None
     data = make_data(order["data"], spec, order["part"], root)
 
     def build(model: str) -> Learner:
-        return make_learner(model or order["model"], spec, learner_seed(spec, order["party"]), order["device"])
+        return make_learner(model or order["model"], spec, learner_seed(spec, order["participant"]), order["device"])
 
-    return Party(spec, build(""), data, build)
+    return Participant(spec, build(""), data, build)
 
 
 def _read_block(file: Path, open_rows: int) -> Block:
@@ -91,8 +91,8 @@ def _read_block(file: Path, open_rows: int) -> Block:
 
 def _shapes(spec: Spec, model: str) -> dict[str, list[int]]:
     """Return the shape of each parameter of a model, as a block of parameters has it."""
-    party = Party(spec, make_learner(model, spec, 0, "cpu"), PartyData())
-    block = parameters(party.parameters())
+    participant = Participant(spec, make_learner(model, spec, 0, "cpu"), ParticipantData())
+    block = parameters(participant.parameters())
     return {name: list(value.shape) for name, value in zip(block.parameters, block.values, strict=True)}
 
 

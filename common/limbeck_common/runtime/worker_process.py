@@ -10,7 +10,7 @@ from limbeck_common.core.errors import UserCodeError
 _LINE_LIMIT = 1 << 24
 
 
-class Workshop:
+class WorkerProcess:
     """One worker process. Orders are carried out one at a time, in the order in which they were given."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Workshop:
             except (asyncio.IncompleteReadError, ConnectionError, RuntimeError) as error:  # uvloop: a closed handler
                 code = await process.wait()
                 raise UserCodeError(
-                    f"the worker that trains {fields['party']} died with exit status {code}",
+                    f"the worker that trains {fields['participant']} died with exit status {code}",
                     remedy="its last words stand above; out of memory is the usual cause",
                 ) from error
         if "error" in answer:

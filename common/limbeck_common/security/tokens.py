@@ -1,4 +1,4 @@
-"""An enrolment token: one line that makes a stranger a party, once.
+"""An enrolment token: one line that makes a stranger a participant, once.
 
 `limbeck1.BASE64URL.BASE64URL`: JSON that says who, where and until when, with the secret; then the federation's CA
 certificate, DER. So the CA is pinned before the first byte is sent, and the secret goes to nobody else.

@@ -8,13 +8,13 @@ from typing import Any
 from limbeck_common.core.errors import UserCodeError
 
 
-def is_named(text: str) -> bool:
+def is_plugin(text: str) -> bool:
     """Say whether `text` has the form `package.module:callable`."""
     module, _, attribute = text.partition(":")
     return bool(module) and bool(attribute)
 
 
-def load_named(text: str) -> Any:
+def load_plugin(text: str) -> Any:
     """Return the object that `text` names. The working folder is searched too.
 
     Raises:
@@ -36,13 +36,13 @@ def load_named(text: str) -> Any:
     return found
 
 
-def call_named(text: str, **offered: Any) -> Any:
+def call_plugin(text: str, **offered: Any) -> Any:
     """Call the object that `text` names with those of the offered arguments that it names in its signature.
 
     Raises:
         UserCodeError: it cannot be loaded, or it raises.
     """
-    target = load_named(text)
+    target = load_plugin(text)
     try:
         wanted = inspect.signature(target).parameters
         return target(**{name: value for name, value in offered.items() if name in wanted})

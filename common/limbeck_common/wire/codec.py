@@ -70,9 +70,9 @@ def encode_downlink(downlink: Downlink) -> tuple[federation_pb2.Downlink, tuple[
     )
     if downlink.wanted is not None:
         head.wanted.CopyFrom(encode_rows(downlink.wanted))
-    if downlink.teaching is None:
+    if downlink.aggregate is None:
         return head, ()
-    tensors = encode_block(downlink.teaching, head.teaching)
+    tensors = encode_block(downlink.aggregate, head.aggregate)
     head.payload_size = sum(map(nbytes, tensors))
     return head, tensors
 
@@ -102,7 +102,7 @@ def decode_downlink(head: federation_pb2.Downlink, payload: Payload, open_rows: 
     return Downlink(
         federation_id=head.federation_id,
         round=head.round,
-        teaching=decode_block(head.teaching, payload, open_rows) if head.HasField("teaching") else None,
+        aggregate=decode_block(head.aggregate, payload, open_rows) if head.HasField("aggregate") else None,
         wanted=decode_rows(head.wanted, open_rows) if head.HasField("wanted") else None,
         deadline_seconds=head.deadline_seconds,
         closing=head.closing,
@@ -269,7 +269,7 @@ def read_blocks(data: bytes, open_rows: int) -> dict[str, Block]:
     while data:
         end = 8 + int.from_bytes(data[:8], "big")
         downlink = decode_downlink(*read_message(data[8:end], federation_pb2.Downlink()), open_rows)
-        if downlink.teaching is not None:
-            blocks[downlink.federation_id] = downlink.teaching
+        if downlink.aggregate is not None:
+            blocks[downlink.federation_id] = downlink.aggregate
         data = data[end:]
     return blocks

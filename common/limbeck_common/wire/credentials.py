@@ -1,4 +1,4 @@
-"""The dialling side of TLS: a party's three files, and a channel that uses them."""
+"""The dialling side of TLS: a participant's three files, and a channel that uses them."""
 
 import ipaddress
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """A message's payload: the run of bytes behind its head, sent in chunks.
 
-A payload is gathered in memory, or in a file once it is large: then the receiver's memory does not grow with it.
+A payload is aggregator in memory, or in a file once it is large: then the receiver's memory does not grow with it.
 """
 
 import contextlib

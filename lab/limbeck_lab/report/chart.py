@@ -142,7 +142,7 @@ def x_count(width: int) -> int:
 
 
 def line_chart(series: Sequence[Series], x: Axis, y: Axis, size: tuple[int, int]) -> Drawing:
-    """Join each series' points by straight lines; few or lonely points get dots as well."""
+    """Join each series' points by straight lines; few or alone_accuracy points get dots as well."""
     width, height = size
 
     def mark(one: Series) -> Mark:

@@ -49,7 +49,7 @@ def round_chart(runs: Runs, names: tuple[str, str], curve: Curve, sizes: Sequenc
         name=names[0],
         title=names[1],
         description="The line is the median over the seeds, the band reaches from the lowest to the highest. "
-        "The closing round, in which clients learn from the last teaching, comes after it.",
+        "The closing round, in which clients learn from the last aggregate, comes after it.",
         legend=_legend(curves),
         drawings=tuple(drawings),
         columns=("round", *curves),

@@ -32,7 +32,7 @@ class Client:
     def order(self, spec: Spec, device: str, data_dir: Path | None) -> dict[str, Any]:
         """Return the fields that tell a worker who this client is."""
         return {
-            "party": self.name,
+            "participant": self.name,
             "spec": spec.model_dump_json(),
             "model": self.model,
             "data": None,

@@ -10,7 +10,7 @@ from pathlib import Path
 from limbeck_common.core.messages import Kind
 from limbeck_common.core.spec import Spec
 from limbeck_common.methods.registry import make_method
-from limbeck_common.runtime.worker_process import Workshop
+from limbeck_common.runtime.worker_process import WorkerProcess
 from limbeck_common.wire.credentials import find_credentials
 from limbeck_lab.run.clients import Client
 from limbeck_lab.run.federation_events import events_at
@@ -20,7 +20,7 @@ from limbeck_lab.run.processes import Program, as_flags
 from limbeck_lab.run.recorder import Recorder
 from limbeck_lab.run.results import Summary
 from limbeck_lab.run.together import together
-from limbeck_lab.run.worker_runtime import WorkshopBench
+from limbeck_lab.run.worker_runtime import WorkerRuntime
 from limbeck_server.build import find_open_data, make_spec
 from limbeck_server.pki.folder import OPERATOR, TlsFolder
 from limbeck_server.settings import Settings
@@ -76,9 +76,9 @@ async def run_demo(  # noqa: PLR0913 - one run's choices
     model = settings.store.path / "server-model.safetensors"
     if model.exists():
         model.rename(run / "models" / "server.safetensors")
-    lonely = await _train_alone(clients, settings, spec, workers, show) if alone else {}
+    alone_accuracy = await _train_alone(clients, settings, spec, workers, show) if alone else {}
     carried = {client.name: meter.bytes for client, meter in zip(clients, meters, strict=True)}
-    return recorder.summarise(clients, lonely, carried, seconds, "on the socket")
+    return recorder.summarise(clients, alone_accuracy, carried, seconds, "on the socket")
 
 
 def fitting(clients: list[Client], settings: Settings) -> list[Client]:
@@ -106,14 +106,14 @@ async def _train_alone(
 ) -> dict[str, float | None]:
     """Return each client's accuracy when it trains on its private rows alone, for as many local epochs."""
     show("training each client alone, to compare")
-    workshops = [Workshop() for _ in range(workers)]
+    worker_processes = [WorkerProcess() for _ in range(workers)]
     try:
-        benches = [
-            WorkshopBench(client, workshops[index % workers], settings.model.device, settings.data_dir)
+        runtimes = [
+            WorkerRuntime(client, worker_processes[index % workers], settings.model.device, settings.data_dir)
             for index, client in enumerate(clients)
         ]
-        metrics = await asyncio.gather(*(bench.alone(spec) for bench in benches))
+        metrics = await asyncio.gather(*(runtime.alone(spec) for runtime in runtimes))
     finally:
-        for workshop in workshops:
-            await workshop.close()
+        for worker_process in worker_processes:
+            await worker_process.close()
     return {client.name: each.get("accuracy") for client, each in zip(clients, metrics, strict=True)}

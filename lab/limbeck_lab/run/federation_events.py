@@ -11,27 +11,27 @@ from limbeck_server.round.coordinator import Coordinator
 
 
 @dataclass(frozen=True)
-class Event:
+class FederationEvent:
     """One event: see WatchResponse in operator.proto. `at` is in seconds since the Unix epoch."""
 
     kind: str
     at: float
     round: int = 0
     client: str = ""
-    figures: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
     participants: tuple[str, ...] = ()
     state: str = ""
     reason: str = ""
 
 
-async def events_of(coordinator: Coordinator) -> AsyncIterator[Event]:
+async def events_of(coordinator: Coordinator) -> AsyncIterator[FederationEvent]:
     """Yield the events of a coordinator in this process, until the federation has ended."""
     async for _, fact in coordinator.watch(0):
-        fields = {name: value for name, value in vars(fact).items() if name in Event.__dataclass_fields__}
-        yield Event(kind=fact.kind, **fields)
+        fields = {name: value for name, value in vars(fact).items() if name in FederationEvent.__dataclass_fields__}
+        yield FederationEvent(kind=fact.kind, **fields)
 
 
-async def events_at(address: str, credentials: Credentials | None = None) -> AsyncIterator[Event]:
+async def events_at(address: str, credentials: Credentials | None = None) -> AsyncIterator[FederationEvent]:
     """Yield the events of the daemon at `address`, until the federation has ended.
 
     Raises:
@@ -42,12 +42,12 @@ async def events_at(address: str, credentials: Credentials | None = None) -> Asy
             # A server that has just started on a busy machine may not shake hands in time at once.
             async for event in OperatorStub(channel).Watch(pb.WatchRequest(), wait_for_ready=True):
                 state, _, reason = event.text.partition(": ")
-                yield Event(
+                yield FederationEvent(
                     kind=event.kind,
                     at=event.unix_seconds,
                     round=event.round,
                     client=event.client_name,
-                    figures=dict(event.figures),
+                    metrics=dict(event.metrics),
                     participants=tuple(event.participants),
                     state=state if event.kind == "ended" else "",
                     reason=reason if event.kind == "ended" else "",

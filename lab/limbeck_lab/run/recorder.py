@@ -6,8 +6,8 @@ from typing import Literal
 
 from limbeck_lab.report.table import duration, human_bytes, percent
 from limbeck_lab.run.clients import Bytes, Client
-from limbeck_lab.run.federation_events import Event
-from limbeck_lab.run.results import ClientSummary, JudgedRecord, RoundRecord, ServerRecord, Summary, append, mean
+from limbeck_lab.run.federation_events import FederationEvent
+from limbeck_lab.run.results import ClientSummary, DisagreementRecord, RoundRecord, ServerRecord, Summary, append, mean
 
 
 class Recorder:
@@ -18,16 +18,16 @@ class Recorder:
     ) -> None:
         self.final: dict[str, float] = {}  # each client's last accuracy
         self.server_accuracy: float | None = None
-        self.end = Event("ended", 0.0, state="failed", reason="interrupted")
+        self.end = FederationEvent("ended", 0.0, state="failed", reason="interrupted")
         self._run = run
         self._count = count
         self._show = show
         self._has_model = has_model
-        self._opened = Event("opened", 0.0)
+        self._opened = FederationEvent("opened", 0.0)
         self._clients: dict[str, dict[str, float | None]] = {}
         self._lines: dict[int, str] = {}  # of rounds whose server figure is still to come
 
-    async def follow(self, events: AsyncIterator[Event]) -> None:
+    async def follow(self, events: AsyncIterator[FederationEvent]) -> None:
         """Record every event until the federation has ended."""
         async for event in events:
             self._take(event)
@@ -37,12 +37,12 @@ class Recorder:
     def summarise(
         self,
         clients: Sequence[Client],
-        lonely: Mapping[str, float | None],
+        alone_accuracy: Mapping[str, float | None],
         carried: Mapping[str, Bytes],
         seconds: float,
         counted: Literal["on the socket", "as encoded"],
     ) -> Summary:
-        """Record and return how the run went: `lonely` are accuracies without the federation, `carried` are bytes."""
+        """Record and return how the run went: `alone_accuracy` is without the federation, `carried` in bytes."""
         summary = Summary(
             state=self.end.state,
             reason=self.end.reason,
@@ -52,7 +52,7 @@ class Recorder:
                 ClientSummary(
                     name=client.name,
                     model=client.model,
-                    alone=lonely.get(client.name),
+                    alone=alone_accuracy.get(client.name),
                     federated=self.final.get(client.name),
                     bytes_up=carried[client.name].up,
                     bytes_down=carried[client.name].down,
@@ -64,25 +64,25 @@ class Recorder:
         append(self._run, summary)
         return summary
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: FederationEvent) -> None:
         match event.kind:
             case "opened":
                 self._opened = event
                 self._clients = {}
-            case "kept":
-                self._clients[event.client] = dict(event.figures)
-                if "accuracy" in event.figures:
-                    self.final[event.client] = event.figures["accuracy"]
-            case "taught":
+            case "uplink_accepted":
+                self._clients[event.client] = dict(event.metrics)
+                if "accuracy" in event.metrics:
+                    self.final[event.client] = event.metrics["accuracy"]
+            case "aggregated":
                 self._close_round(event)
             case "evaluated":
                 self._evaluate(event)
-            case "judged":
-                append(self._run, JudgedRecord(round=event.round, disagreement=dict(event.figures)))
+            case "disagreement_measured":
+                append(self._run, DisagreementRecord(round=event.round, disagreement=dict(event.metrics)))
             case "ended":
                 self.end = event
 
-    def _close_round(self, event: Event) -> None:
+    def _close_round(self, event: FederationEvent) -> None:
         carried = self._count(event.round)
         record = RoundRecord(
             round=event.round,
@@ -105,10 +105,10 @@ class Recorder:
         else:
             self._show(line)
 
-    def _evaluate(self, event: Event) -> None:
-        self.server_accuracy = event.figures.get("accuracy")
-        seconds = event.figures.get("seconds", 0.0)
-        loss = event.figures.get("loss")
+    def _evaluate(self, event: FederationEvent) -> None:
+        self.server_accuracy = event.metrics.get("accuracy")
+        seconds = event.metrics.get("seconds", 0.0)
+        loss = event.metrics.get("loss")
         record = ServerRecord(round=event.round, accuracy=self.server_accuracy, loss=loss, seconds=seconds)
         append(self._run, record)
         line = self._lines.pop(event.round, f"round {event.round:>3}")

@@ -79,10 +79,10 @@ class ServerRecord(_Line):
     seconds: NonNegativeFloat = 0.0
 
 
-class JudgedRecord(_Line):
+class DisagreementRecord(_Line):
     """How far each client's labels were from the average of all, 0 to 1; written later than the round's own line."""
 
-    kind: Literal["judged"] = "judged"
+    kind: Literal["disagreement_measured"] = "disagreement_measured"
     round: NonNegativeInt
     disagreement: dict[str, Figure]
 
@@ -115,7 +115,7 @@ class Summary(_Line):
     bytes_counted: Literal["on the socket", "as encoded"]
 
 
-Record = RoundRecord | ServerRecord | JudgedRecord | Summary
+Record = RoundRecord | ServerRecord | DisagreementRecord | Summary
 _RECORD: TypeAdapter[Record] = TypeAdapter(Annotated[Record, Field(discriminator="kind")])
 
 
@@ -127,7 +127,7 @@ class Results:
     server: tuple[ServerRecord, ...] = ()
     summary: Summary | None = None
     notes: tuple[str, ...] = ()
-    judged: JudgedRecord | None = None  # of the last round
+    judged: DisagreementRecord | None = None  # of the last round
 
     @property
     def served(self) -> dict[int, float]:
@@ -240,7 +240,7 @@ def _collect(records: list[Record], notes: tuple[str, ...]) -> Results:
     rounds: dict[int, RoundRecord] = {}
     server: dict[int, ServerRecord] = {}
     summary: Summary | None = None
-    judged: JudgedRecord | None = None
+    judged: DisagreementRecord | None = None
     for record in records:
         match record:
             case RoundRecord():
@@ -248,7 +248,7 @@ def _collect(records: list[Record], notes: tuple[str, ...]) -> Results:
                 summary = None  # the run was taken up again
             case ServerRecord():
                 server[record.round] = record
-            case JudgedRecord():
+            case DisagreementRecord():
                 judged = record
             case Summary():
                 summary = record

@@ -1,7 +1,7 @@
-"""Whether the store is what the daemon wrote, and every teaching follows from its uplinks: `limbeck-server audit`.
+"""Whether the store is what the daemon wrote, and every aggregate follows from its uplinks: `limbeck-server audit`.
 
 Three things stand against each other: the facts, chained by SHA-256; the blocks, each with the digest that a fact
-names; and the method, which must give the same teaching again, bit for bit, on the machine and with the library
+names; and the method, which must give the same aggregate again, bit for bit, on the machine and with the library
 versions that the daemon ran on. Whoever rewrites all of it consistently, or takes away its end, leaves one trace: the
 chain has another head.
 """
@@ -18,9 +18,9 @@ from limbeck_common.core.messages import Block, Rows
 from limbeck_common.core.spec import Spec
 from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.codec import block_digest
-from limbeck_server.audit.history import Entry, Ledger, read_ledger
-from limbeck_server.audit.reader import Archive, DamageError
-from limbeck_server.round.aggregator import Gathering, Ground
+from limbeck_server.audit.history import History, RoundHistory, read_history
+from limbeck_server.audit.reader import DamageError, StoreReader
+from limbeck_server.round.aggregator import RoundAggregator, ServerContext
 from limbeck_server.storage.sqlite import TEACHER
 
 _NOTHING = block_digest(None).hex()  # the digest of an uplink without predictions
@@ -35,26 +35,26 @@ class Verdict:
     damage: tuple[str, ...] = ()
 
 
-def audit(archive: Archive, head: str = "") -> Iterator[Verdict]:
+def audit(reader: StoreReader, head: str = "") -> Iterator[Verdict]:
     """Yield a verdict on the database, on the journal and on each round. `head` is a chain value noted before."""
-    faults = tuple(archive.faults())
+    faults = tuple(reader.faults())
     yield Verdict("database: DAMAGED" if faults else "database: sound", faults)
-    ledger = read_ledger(archive, head)
-    state = "DAMAGED" if ledger.damage else "chain unbroken"
-    yield Verdict(f"journal: {ledger.length} facts, {state}, head {ledger.head}", tuple(ledger.damage))
-    if ledger.spec is None:
+    history = read_history(reader, head)
+    state = "DAMAGED" if history.damage else "chain unbroken"
+    yield Verdict(f"journal: {history.length} facts, {state}, head {history.head}", tuple(history.damage))
+    if history.spec is None:
         return
     try:
-        places = archive.filed()
+        places = reader.filed()
     except (sqlite3.Error, ValueError) as error:
         yield Verdict("blocks: DAMAGED", (f"their table cannot be read: {error}",))
         places = {}
     try:
-        examiner = _Examiner(archive, ledger, ledger.spec, places)
+        examiner = _Examiner(reader, history, history.spec, places)
     except LimbeckError as error:
         yield Verdict("rounds: not checked", (f"the specification's method cannot be had: {error}",))
         return
-    for number in sorted(ledger.rounds):
+    for number in sorted(history.rounds):
         yield examiner.examine(number)
     strays = tuple(f"{_name(*key)} is stored, but no fact names it" for key in places)
     if strays:
@@ -64,9 +64,9 @@ def audit(archive: Archive, head: str = "") -> Iterator[Verdict]:
 class _Examiner:
     """Looks at one round after another. `places` is left with the blocks that no fact names."""
 
-    def __init__(self, archive: Archive, ledger: Ledger, spec: Spec, places: _Places) -> None:
-        self._archive = archive
-        self._ledger = ledger
+    def __init__(self, reader: StoreReader, history: History, spec: Spec, places: _Places) -> None:
+        self._reader = reader
+        self._history = history
         self._spec = spec
         self._places = places
         self._method = make_method(spec.method)
@@ -74,22 +74,22 @@ class _Examiner:
 
     def examine(self, number: int) -> Verdict:
         """Return the verdict on round `number`."""
-        entry = self._ledger.rounds[number]
-        taught, damage = self._read(number, {TEACHER + group: digest for group, digest in entry.taught.items()})
+        past = self._history.rounds[number]
+        taught, damage = self._read(number, {TEACHER + group: digest for group, digest in past.taught.items()})
         self._taught |= {(number, name.removeprefix(TEACHER)): block for name, block in taught.items()}
-        if number <= self._ledger.dropped:
+        if number <= self._history.dropped:
             said = "uplinks not kept"
         else:
-            kept, wrong = self._read(number, entry.kept)
+            kept, wrong = self._read(number, past.kept)
             damage = wrong + damage
-            said = f"{len(entry.kept)} uplinks as they came"
-            if not entry.closing:
-                again = list(self._teach_again(number, entry, kept)) if not wrong else []
+            said = f"{len(past.kept)} uplinks as they came"
+            if not past.closing:
+                again = list(self._aggregate_again(number, past, kept)) if not wrong else []
                 damage += again
-                said += self._said_of_teaching(entry, damage)
-        if entry.taught:
-            said += ", teaching as the journal names it"
-        elif not entry.closing:
+                said += self._said_of_aggregate(past, damage)
+        if past.taught:
+            said += ", aggregate as the journal names it"
+        elif not past.closing:
             said += ", not taught"
         return Verdict(f"round {number}: {'DAMAGED' if damage else said}", tuple(damage))
 
@@ -103,57 +103,57 @@ class _Examiner:
                     damage.append(f"{_name(number, name)} is missing")
                 continue
             try:
-                sound[name] = self._archive.block(place, self._spec.open_rows, digest)
+                sound[name] = self._reader.block(place, self._spec.open_rows, digest)
             except DamageError as error:
                 damage.append(f"{_name(number, name)}: {error}")
         return sound, damage
 
     def _find(self, number: int, group: str) -> Block | None:
         """Return what a round taught a group. Raises DamageError where that is not sound."""
-        past = self._ledger.rounds.get(number)
+        past = self._history.rounds.get(number)
         if past is not None and group in past.taught and (number, group) not in self._taught:
-            raise DamageError(f"it cannot be made again without the teaching of round {number}")
+            raise DamageError(f"it cannot be made again without the aggregate of round {number}")
         return self._taught.get((number, group))
 
-    def _teach_again(self, number: int, entry: Entry, kept: dict[str, Block]) -> Iterator[str]:
-        """Yield what is wrong with uplinks in the eyes of the method, and whether they give the same teaching."""
+    def _aggregate_again(self, number: int, past: RoundHistory, kept: dict[str, Block]) -> Iterator[str]:
+        """Yield what is wrong with uplinks in the eyes of the method, and whether they give the same aggregate."""
         try:
-            yield from self._compare(number, entry, kept)
+            yield from self._compare(number, past, kept)
         except DamageError as error:
             yield f"{_name(number, TEACHER)}: {error}"
 
-    def _compare(self, number: int, entry: Entry, kept: dict[str, Block]) -> Iterator[str]:
-        brought = [(entry.groups[client], block) for client, block in kept.items()]
+    def _compare(self, number: int, past: RoundHistory, kept: dict[str, Block]) -> Iterator[str]:
+        brought = [(past.groups[client], block) for client, block in kept.items()]
         named = [*brought, *((group, block) for (_, group), block in self._taught.items())]
         models = {group: _shapes(block) for group, block in named if not isinstance(block.keys, Rows)}
-        ground = Ground(self._spec, models, self._find)
-        gathering = Gathering(self._method, ground, number, lambda: iter(kept.items()), _together)
+        context = ServerContext(self._spec, models, self._find)
+        aggregator = RoundAggregator(self._method, context, number, lambda: iter(kept.items()), _together)
         for client, block in kept.items():
             try:
-                received, group = gathering.check(block)
+                received, group = aggregator.check(block)
                 if received is not None:
-                    gathering.admit(received, group)
-                    gathering.add(received, group)
+                    aggregator.admit(received, group)
+                    aggregator.add(received, group)
             except RefusalError as error:
                 yield f"{_name(number, client)}: {error}"
                 return
-        if not entry.taught or self._method.refines:
+        if not past.taught or self._method.refines:
             return
         if not kept:
-            yield f"teaching of round {number}: the journal names no uplinks that it came from"
+            yield f"aggregate of round {number}: the journal names no uplinks that it came from"
             return
-        found = {group: block_digest(block).hex() for group, block in gathering.teach().blocks.items()}
-        for group in sorted(found.keys() | entry.taught.keys()):
-            gives, says = found.get(group, "none"), entry.taught.get(group, "none")
+        found = {group: block_digest(block).hex() for group, block in aggregator.aggregate().blocks.items()}
+        for group in sorted(found.keys() | past.taught.keys()):
+            gives, says = found.get(group, "none"), past.taught.get(group, "none")
             if gives != says:
                 yield f"{_name(number, TEACHER + group)}: its uplinks give {gives[:12]}, the journal says {says[:12]}"
 
-    def _said_of_teaching(self, entry: Entry, wrong: list[str]) -> str:
-        if not entry.taught or wrong:
+    def _said_of_aggregate(self, past: RoundHistory, wrong: list[str]) -> str:
+        if not past.taught or wrong:
             return ""
         if self._method.refines:
-            return ", the teaching not made again: the server's model had a part in it"
-        return ", and the same teaching from them, bit for bit"
+            return ", the aggregate not made again: the server's model had a part in it"
+        return ", and the same aggregate from them, bit for bit"
 
 
 def _together(parts: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -168,4 +168,4 @@ def _name(number: int, name: str) -> str:
     if not name.startswith(TEACHER):
         return f"uplink of {name} for round {number}"
     group = name.removeprefix(TEACHER)
-    return f"teaching of round {number}" + (f" for group {group}" if group else "")
+    return f"aggregate of round {number}" + (f" for group {group}" if group else "")

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from limbeck_common.core.spec import Spec
 from limbeck_server import events as fact
-from limbeck_server.audit.reader import Archive
+from limbeck_server.audit.reader import StoreReader
 
 
 @dataclass
-class Entry:
+class RoundHistory:
     """What the facts say of a round: whose uplinks were kept, with which digests, and what was taught."""
 
     kept: dict[str, str] = field(default_factory=dict)
@@ -21,10 +21,10 @@ class Entry:
 
 
 @dataclass
-class Ledger:
+class History:
     """All that the facts say. `damage` names each fact that is not as it was written."""
 
-    rounds: dict[int, Entry] = field(default_factory=dict)
+    rounds: dict[int, RoundHistory] = field(default_factory=dict)
     dropped: int = 0  # uplinks up to this round were deleted
     length: int = 0
     head: str = ""  # the chain's last value
@@ -35,54 +35,54 @@ class Ledger:
         """Take note of a fact."""
         match what:
             case fact.Opened():
-                self.rounds.setdefault(what.round, Entry()).closing = what.closing
-            case fact.Kept():
-                entry = self.rounds.setdefault(what.round, Entry())
-                entry.kept[what.client] = what.digest
-                entry.groups[what.client] = what.group or ""
-            case fact.Taught():
-                self.rounds.setdefault(what.round, Entry()).taught = what.digests
-            case fact.Dropped():
+                self.rounds.setdefault(what.round, RoundHistory()).closing = what.closing
+            case fact.UplinkAccepted():
+                past = self.rounds.setdefault(what.round, RoundHistory())
+                past.kept[what.client] = what.digest
+                past.groups[what.client] = what.group or ""
+            case fact.Aggregated():
+                self.rounds.setdefault(what.round, RoundHistory()).taught = what.digests
+            case fact.UplinksDeleted():
                 self.dropped = max(self.dropped, what.round)
 
 
-def read_ledger(archive: Archive, head: str = "") -> Ledger:
+def read_history(reader: StoreReader, head: str = "") -> History:
     """Return the journal's facts, their chain followed; `head` is a chain value that must occur in it."""
-    ledger = Ledger()
+    history = History()
     found = not head
     named = ""
     try:
-        for number, line, chain in archive.facts():
-            ledger.length += 1
-            if number != ledger.length or chain != fact.link(ledger.head, line):
-                ledger.damage.append(f"fact {number} is not what was written there: {_describe(line)}")
-            ledger.head = chain
+        for number, line, chain in reader.facts():
+            history.length += 1
+            if number != history.length or chain != fact.link(history.head, line):
+                history.damage.append(f"fact {number} is not what was written there: {_describe(line)}")
+            history.head = chain
             found = found or chain == head
             try:
                 what = fact.from_json(line)
                 if isinstance(what, fact.Founded):
                     named = what.spec
-                ledger.enter(what)
+                history.enter(what)
             except (ValueError, TypeError, KeyError, AttributeError):
                 continue  # the chain has named it
     except (sqlite3.Error, ValueError) as error:  # SQLite's words may quote bytes that are no text
-        ledger.damage.append(f"the facts end after number {ledger.length}: {error}")
+        history.damage.append(f"the facts end after number {history.length}: {error}")
     if not found:
-        ledger.damage.append(f"the head {head} that was noted is not in the chain")
-    _read_spec(archive, ledger, named)
-    return ledger
+        history.damage.append(f"the head {head} that was noted is not in the chain")
+    _read_spec(reader, history, named)
+    return history
 
 
-def _read_spec(archive: Archive, ledger: Ledger, named: str) -> None:
+def _read_spec(reader: StoreReader, history: History, named: str) -> None:
     """Take the specification from its note, which must be what the first fact names."""
     try:
-        text = archive.note("spec")
+        text = reader.note("spec")
         if hashlib.sha256(text.encode()).hexdigest() != named:
-            ledger.damage.append("the note 'spec' is not what the first fact names")
-        ledger.spec = Spec.model_validate_json(text)
+            history.damage.append("the note 'spec' is not what the first fact names")
+        history.spec = Spec.model_validate_json(text)
     except (sqlite3.Error, ValueError) as error:
         said = " ".join(str(error).split())
-        ledger.damage.append(f"the note 'spec' cannot be read, so no round can be checked: {said[:200]}")
+        history.damage.append(f"the note 'spec' cannot be read, so no round can be checked: {said[:200]}")
 
 
 def _describe(line: str) -> str:

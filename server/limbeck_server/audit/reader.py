@@ -20,7 +20,7 @@ class DamageError(LimbeckError):
     """Something in the store is not as it was written."""
 
 
-class Archive:
+class StoreReader:
     """One federation's folder. No daemon may work in it meanwhile."""
 
     def __init__(self, folder: Path) -> None:

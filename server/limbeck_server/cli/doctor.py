@@ -18,7 +18,7 @@ from limbeck_common.support.diagnostics import (
     check_versions,
     failure,
 )
-from limbeck_server.audit.reader import Archive
+from limbeck_server.audit.reader import StoreReader
 from limbeck_server.build import find_open_data, make_spec
 from limbeck_server.rpc.server import choose_tls
 from limbeck_server.settings import ListenSettings, Settings
@@ -94,16 +94,16 @@ def _check_journal(settings: Settings, spec: Spec, open_digest: str) -> Finding:
     if not (folder / "journal.sqlite").is_file():
         return Finding(Level.OK, f"store {folder}: empty, a new federation would begin")
     try:
-        archive = Archive(folder)
+        reader = StoreReader(folder)
     except (LimbeckError, OSError) as error:
         return failure(f"store {folder}", error)
     try:
-        faults = archive.faults()
-        kept = {} if faults else {name: archive.note(name) for name in ("spec", "open")}
+        faults = reader.faults()
+        kept = {} if faults else {name: reader.note(name) for name in ("spec", "open")}
     except sqlite3.Error as error:
         return failure(f"store {folder}: no limbeck journal", error)
     finally:
-        archive.close()
+        reader.close()
     if faults:
         return Finding(Level.FAIL, f"store {folder} is damaged: {faults[0]}", "see what limbeck-server audit says")
     for name, mine, what in (("spec", spec.model_dump_json(), "settings"), ("open", open_digest, "open data")):

@@ -126,7 +126,7 @@ def resume(daemon: Any) -> None:
 
 @cli.command()
 @_asks
-@click.option("--reason", default="", help="Kept as the federation's reason.")
+@click.option("--reason", default="", help="UplinkAccepted as the federation's reason.")
 def stop(daemon: Any, reason: str) -> None:
     """End the federation now, for good."""
     _tell(daemon, "stop", "stopped", reason=reason)
@@ -156,23 +156,23 @@ def _tell(daemon: Any, what: str, done: str, **fields: str) -> None:
 @click.option("--store", "folder", default="limbeck-store", show_default=True, type=click.Path(path_type=Path))
 @click.option("--head", default="", help="A chain value that an earlier audit printed: it must still be there.")
 def audit(folder: Path, head: str) -> None:
-    """Check that the store is what a daemon wrote there, and that its teachings follow from its uplinks.
+    """Check that the store is what a daemon wrote there, and that its aggregates follow from its uplinks.
 
     One line a round; exit status 1 if anything has changed. No daemon may be running on the store.
     """
     from limbeck_server.audit.audit import audit as examine  # noqa: PLC0415
-    from limbeck_server.audit.reader import Archive  # noqa: PLC0415 - help answers at once
+    from limbeck_server.audit.reader import StoreReader  # noqa: PLC0415 - help answers at once
 
-    archive = Archive(folder)
+    reader = StoreReader(folder)
     found = 0
     try:
-        for verdict in examine(archive, head):
+        for verdict in examine(reader, head):
             click.echo(verdict.text)
             for wrong in verdict.damage:
                 found += 1
                 click.echo(f"  {wrong}")
     finally:
-        archive.close()
+        reader.close()
     click.echo(f"{found} damaged" if found else "all is as it was written")
     sys.exit(1 if found else 0)
 
@@ -191,7 +191,7 @@ def doctor(config: Path | None, pairs: tuple[str, ...], **named: Any) -> None:
 
 
 def main() -> None:
-    """Entry point of the console program."""
+    """RoundHistory point of the console program."""
     run_command(cli, "limbeck-server")
 
 

@@ -110,11 +110,11 @@ def lines(answer: pb.StatusResponse) -> Iterator[str]:
 
 def _describe(client: pb.ClientStatus) -> str:
     """Return how a client stands, and what else an operator would want to know of it."""
-    said = [client.standing]
-    if not client.present and client.standing not in {"evicted", "revoked"}:
+    said = [client.status]
+    if not client.present and client.status not in {"evicted", "revoked"}:
         since = _clock(time.time() - client.silent_seconds)
-        said = [f"away since {since}"] if client.standing == "away" else [client.standing, f"away since {since}"]
-    if client.late_round and client.standing != "late":
+        said = [f"away since {since}"] if client.status == "away" else [client.status, f"away since {since}"]
+    if client.late_round and client.status != "late":
         said.append(f"late in round {client.late_round}")
     if client.returns:
         said.append(f"returned {client.returns} times")

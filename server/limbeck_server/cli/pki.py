@@ -69,12 +69,12 @@ def init(folder: Path, hosts: tuple[str, ...], clients: tuple[str, ...], tokens:
 
 @click.group()
 def token() -> None:
-    """Tokens: each makes a stranger a party, once."""
+    """Tokens: each makes a stranger a participant, once."""
 
 
 @token.command()
 @TLS
-@click.option("--name", required=True, help="The party's name in the federation.")
+@click.option("--name", required=True, help="The participant's name in the federation.")
 @click.option("--role", default="client", show_default=True, type=click.Choice(["client", "operator"]))
 @_EXPIRES
 @click.option(

@@ -97,7 +97,7 @@ class Registry:
         row = self._db.execute("SELECT revoked FROM certificates WHERE serial = ?", (serial,)).fetchone()
         return row is not None and row[0] is None
 
-    def outcasts(self) -> set[str]:
+    def revoked_names(self) -> set[str]:
         """Return the clients that had certificates and have none that holds."""
         query = "SELECT name FROM certificates WHERE role = 'client' GROUP BY name HAVING count(*) = count(revoked)"
         return {str(row[0]) for row in self._db.execute(query)}

@@ -1,4 +1,4 @@
-"""One round's uplinks on their way to a teaching. The coordinator and the audit both go through here."""
+"""One round's uplinks on their way to an aggregate. The coordinator and the audit both go through here."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from limbeck_common.core.errors import MethodError, ValuesError
 from limbeck_common.core.exact_sums import MOST_WEIGHT, ParameterTally, Tally, check_values
-from limbeck_common.core.messages import Block, Kind, Rows, Shapes, Space, Teaching, Tensor, slices, soft_labels
+from limbeck_common.core.messages import Aggregate, Block, Kind, Rows, Shapes, Space, Tensor, slices, soft_labels
 from limbeck_common.core.spec import Spec
 from limbeck_common.methods.math.softmax import softmax
 from limbeck_common.methods.method import Method
@@ -20,8 +20,8 @@ from limbeck_server.round.validation import check_form
 Find = Callable[[int, str], Block | None]
 
 
-def teaching_digest(digests: Mapping[str, str]) -> str:
-    """Return the name (hexadecimal) of a round's whole teaching: its only block's digest, or one over all of them."""
+def aggregate_digest(digests: Mapping[str, str]) -> str:
+    """Return the name (hexadecimal) of a round's whole aggregate: its only block's digest, or one over all of them."""
     if len(digests) == 1:
         return next(iter(digests.values()))
     return hashlib.sha256(
@@ -30,37 +30,37 @@ def teaching_digest(digests: Mapping[str, str]) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
-    """What a method's server half stands on: see `limbeck_common.methods.method.Ground`."""
+class ServerContext:
+    """What a method's server half stands on: see `limbeck_common.methods.method.ServerContext`."""
 
     spec: Spec
     models: Mapping[str, Shapes]
-    find: Find  # a round's teaching, by round and group
+    find: Find  # a round's aggregate, by round and group
 
-    def teaching(self, number: int, group: str = "") -> Block | None:
+    def aggregate(self, number: int, group: str = "") -> Block | None:
         """Return what round `number` taught a group."""
         return self.find(number, group) if number >= 1 else None
 
 
 @dataclass(eq=False)
-class Gathering:
+class RoundAggregator:
     """What a round brings: exact sums, and the uplinks themselves for a method that needs them again.
 
-    See `limbeck_common.methods.method.Gathered`. `stored` yields clients and their accepted blocks, by name.
+    See `limbeck_common.methods.method.ServerRound`. `stored` yields clients and their accepted blocks, by name.
     """
 
     method: Method
-    ground: Ground
+    context: ServerContext
     number: int
     stored: Callable[[], Iterator[tuple[str, Block]]]
     collect: Callable[[Iterable[NDArray[Any]]], Tensor]
     models: dict[str, ParameterTally] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        task = self.task = self.method.plan(self.ground, self.number)
-        keys = task.wanted.indices if task.space is Space.OPEN else np.arange(self.ground.spec.classes)
-        kind = Kind.PROBABILITIES if task.kind is Kind.CODES else task.kind
-        self.tally = Tally(keys, self.ground.spec.classes, kind)
+        ask = self.ask = self.method.server_plan(self.context, self.number)
+        keys = ask.wanted.indices if ask.space is Space.OPEN else np.arange(self.context.spec.classes)
+        kind = Kind.PROBABILITIES if ask.kind is Kind.CODES else ask.kind
+        self.tally = Tally(keys, self.context.spec.classes, kind)
         self.clients = 0
         self._admitted: Counter[str] = Counter()  # weight by group
 
@@ -70,10 +70,10 @@ class Gathering:
         Raises:
             RefusalError: it is not what was asked for.
         """
-        group = check_form(block, self.task, self.ground.spec)
+        group = check_form(block, self.ask, self.context.spec)
         if block is None:
             return None, group
-        received = self.method.receive(self.ground, self.number, block)
+        received = self.method.server_decode(self.context, self.number, block)
         for values in received.values:
             check_values(values, received.kind)
         return received, group
@@ -96,7 +96,7 @@ class Gathering:
             self.tally.add(block)
             return
         if group not in self.models:
-            self.models[group] = ParameterTally(self.task.models[group])
+            self.models[group] = ParameterTally(self.ask.models[group])
         self.models[group].add(block)
 
     def refill(self) -> None:
@@ -114,7 +114,7 @@ class Gathering:
     def uplinks(self) -> Iterator[tuple[str, Block]]:
         """Yield each client's name and block as it was added up, by name, one in memory at a time."""
         for client, block in self.stored():
-            yield client, self.method.receive(self.ground, self.number, block)
+            yield client, self.method.server_decode(self.context, self.number, block)
 
     def stacks(self) -> Iterator[NDArray[Any]]:
         """Yield slices of all the predictions, shape [clients, rows, classes], clients by name."""
@@ -122,19 +122,19 @@ class Gathering:
         for start in range(0, len(self.tally.keys), step):
             yield np.stack([block.predictions[start : start + step] for _, block in self.uplinks()])
 
-    def teach(self) -> Teaching:
-        """Return the round's teaching, before a model has refined it."""
-        return self.method.teach(self)
+    def aggregate(self) -> Aggregate:
+        """Return the round's aggregate, before a model has refined it."""
+        return self.method.server_aggregate(self)
 
-    def check_teaching(self, teaching: Teaching) -> None:
+    def check_aggregate(self, aggregate: Aggregate) -> None:
         """Check that what is to be taught is numbers: a model may diverge, and what it teaches would spread.
 
         Raises:
             MethodError: they are not.
         """
-        for values in (each for block in teaching.blocks.values() for each in block.values):
+        for values in (each for block in aggregate.blocks.values() for each in block.values):
             if not all(np.isfinite(part).all() for _, part in slices(values)):
-                name = self.ground.spec.method.name
+                name = self.context.spec.method.name
                 raise MethodError(
                     f"round {self.number}: method {name} would teach numbers that are not finite",
                     remedy="lower the learning rates, or look for a client that disagrees with all in `watch`",
@@ -145,7 +145,7 @@ class Gathering:
 
         Scores are compared as their softmax, so that no client's large ones make it the average.
         """
-        if self.task.space is Space.PARAMETERS or not self.clients:
+        if self.ask.space is Space.PARAMETERS or not self.clients:
             return {}
         tally = self.tally
         if tally.kind is Kind.LOGITS:
@@ -153,7 +153,7 @@ class Gathering:
             for _, block in self.uplinks():
                 for start, part in slices(block.predictions):
                     keyed = Rows(block.rows[start : start + len(part)])
-                    tally.add(soft_labels(keyed, _chances(part, block.kind)))
+                    tally.add(soft_labels(keyed, _probabilities(part, block.kind)))
         answered, done = tally.answered.indices, 0
         apart: dict[str, float] = defaultdict(float)
         rows = Counter[str]()
@@ -162,13 +162,13 @@ class Gathering:
             done += len(mean)
             for client, block in self.uplinks():
                 low, high = np.searchsorted(block.rows, [keys[0], keys[-1] + 1])
-                part = _chances(block.predictions[low:high], block.kind)
+                part = _probabilities(block.predictions[low:high], block.kind)
                 places = np.searchsorted(keys, block.rows[low:high])
                 apart[client] += float(np.abs(part - mean[places]).sum()) / 2
                 rows[client] += len(part)
         return {client: round(apart[client] / max(1, rows[client]), 6) for client in apart}
 
 
-def _chances(values: NDArray[Any], kind: Kind) -> NDArray[Any]:
+def _probabilities(values: NDArray[Any], kind: Kind) -> NDArray[Any]:
     """Return predictions, shape [rows, classes], as probabilities."""
     return softmax(values) if kind is Kind.LOGITS else values

@@ -18,7 +18,9 @@ import structlog
 
 from limbeck_common.core.errors import LimbeckError, MembershipError
 from limbeck_common.core.messages import (
+    Aggregate,
     Answer,
+    Ask,
     Block,
     Downlink,
     Ended,
@@ -26,8 +28,6 @@ from limbeck_common.core.messages import (
     Receipt,
     Shapes,
     Space,
-    Task,
-    Teaching,
     Uplink,
     nbytes,
 )
@@ -35,12 +35,12 @@ from limbeck_common.core.spec import Spec
 from limbeck_common.methods.method import Method
 from limbeck_common.wire.codec import block_digest
 from limbeck_server import events as fact
-from limbeck_server.round.aggregator import Gathering, Ground, teaching_digest
-from limbeck_server.round.machine import Machine, Phase, State, evolve
+from limbeck_server.round.aggregator import RoundAggregator, ServerContext, aggregate_digest
+from limbeck_server.round.machine import FederationPhase, FederationState, Machine, evolve
 from limbeck_server.round.presence import Presence
 from limbeck_server.round.validation import check_form, check_metrics
 from limbeck_server.storage.journal import Journal
-from limbeck_server.storage.sqlite import INLINE_BYTES, TEACHER, Filed, Store
+from limbeck_server.storage.sqlite import INLINE_BYTES, TEACHER, Store, StoredBlock
 
 _Result = TypeVar("_Result")
 
@@ -49,14 +49,14 @@ _BATCH = 1000  # facts read at a time
 _log = structlog.get_logger()
 
 
-class Pupil(Protocol):
+class ServerModel(Protocol):
     """The server's own model, wherever it lives."""
 
-    async def learn(self, number: int, teaching: Mapping[str, Block]) -> dict[str, float]:
-        """Learn from what round `number` taught, by group, and return the model's figures."""
+    async def learn(self, number: int, aggregate: Mapping[str, Block]) -> dict[str, float]:
+        """Learn from what round `number` taught, by group, and return the model's metrics."""
 
-    async def refine(self, number: int, teaching: Teaching, uplinks: Iterator[tuple[str, Block]]) -> Teaching:
-        """Return round `number`'s teaching as the method's `refine` betters it."""
+    async def refine(self, number: int, aggregate: Aggregate, uplinks: Iterator[tuple[str, Block]]) -> Aggregate:
+        """Return round `number`'s aggregate as the method's `refine` betters it."""
 
 
 class Coordinator:
@@ -69,27 +69,29 @@ class Coordinator:
         method: Method,
         store: Store,
         presence: Presence,
-        pupil: Pupil | None = None,
+        server_model: ServerModel | None = None,
         models: Mapping[str, Shapes] | None = None,
     ) -> None:
         self.spec = spec
         self.machine = machine
         self.presence = presence
-        self.state = State()
-        self.told: set[str] = set()  # clients that know of the end
+        self.state = FederationState()
+        self.notified: set[str] = set()  # clients that know of the end
         self._method = method
         self.store = store
         self._journal = Journal(store)
-        self._pupil = pupil
+        self._server_model = server_model
         self._changed = asyncio.Event()  # something has been decided
         self._turned = asyncio.Event()  # and an open pull may have its answer
-        self._ground = Ground(spec, models or {}, self._find)
-        self._gathering: Gathering | None = None  # none between rounds and in the closing one
-        self._taught: tuple[int, Mapping[str, Block]] = (0, {})  # the last round's teaching
+        self._context = ServerContext(spec, models or {}, self._find)
+        self._aggregator: RoundAggregator | None = None  # none between rounds and in the closing one
+        self._taught: tuple[int, Mapping[str, Block]] = (0, {})  # the last round's aggregate
         self._counting: set[asyncio.Future[None]] = set()  # tally additions under way
         self._thread = ThreadPoolExecutor(1, "counting")  # one: two additions at a time would race
         self._evaluated = 0  # the last round that the server's model was measured after
-        self._lessons: asyncio.Queue[tuple[int, Gathering | None] | None] = asyncio.Queue()  # rounds to learn from
+        self._lessons: asyncio.Queue[tuple[int, RoundAggregator | None] | None] = (
+            asyncio.Queue()
+        )  # rounds to learn from
 
     def recover(self, federation_id: str) -> None:
         """Go on from the journal, or found the federation `federation_id` where there is none."""
@@ -104,13 +106,13 @@ class Coordinator:
         for client in self.state.members:
             self.presence.saw(client)
         number = self.state.round
-        if self.state.phase in {Phase.COLLECTING, Phase.AGGREGATING}:
+        if self.state.phase in {FederationPhase.COLLECTING, FederationPhase.AGGREGATING}:
             self._plan()
-            if self._gathering is not None:
-                self._gathering.refill()
+            if self._aggregator is not None:
+                self._aggregator.refill()
         for past in range(1, taught + 1):
             self._lessons.put_nowait((past, None))
-        self._taught = (taught, self.store.teachings(taught))
+        self._taught = (taught, self.store.aggregates(taught))
         self._decide(self.machine.restart(self.state, time.time()))
         _log.info("recovered", phase=self.state.phase, round=number, uplinks=len(self.state.delivered))
 
@@ -121,7 +123,7 @@ class Coordinator:
             count += len(batch)
             for each in batch:
                 self.state = evolve(self.state, each)
-                if isinstance(each, fact.Taught):
+                if isinstance(each, fact.Aggregated):
                     taught = each.round
                 if isinstance(each, fact.Evaluated):
                     self._evaluated = each.round
@@ -132,10 +134,10 @@ class Coordinator:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._journal.run())
-                lessons = tasks.create_task(self._teach_pupil())
+                lessons = tasks.create_task(self._train_server_model())
                 while not self.state.phase.ended:
                     self.advance()
-                    if self.state.phase is Phase.AGGREGATING:
+                    if self.state.phase is FederationPhase.AGGREGATING:
                         await self._aggregate()
                     else:
                         await _wait(self._changed, _TICK_SECONDS)
@@ -168,13 +170,13 @@ class Coordinator:
                 answer = self._answer(client, after, learned)
             await self._journal.append([])
             if isinstance(answer, Ended):
-                self.told.add(client)
+                self.notified.add(client)
                 self._changed = _wake(self._changed)
             return answer
         finally:
             self.presence.saw(client, -1)
 
-    def expect(self, client: str, announced: Uplink) -> tuple[Receipt, Task | None]:
+    def expect(self, client: str, announced: Uplink) -> tuple[Receipt, Ask | None]:
         """Judge an uplink by its head: return what it will be, if its block is sound, and what is asked for.
 
         Raises:
@@ -185,7 +187,7 @@ class Coordinator:
         self.presence.saw(client)
         if receipt is Receipt.ACCEPTED:
             self.store.check_room()
-        return receipt, None if self._gathering is None else self._gathering.task
+        return receipt, None if self._aggregator is None else self._aggregator.ask
 
     async def push(self, client: str, uplink: Uplink) -> Receipt:
         """Judge an uplink, and return its receipt once it is durable.
@@ -193,25 +195,25 @@ class Coordinator:
         Raises:
             RefusalError: it is not what was asked for; nothing of it is kept.
         """
-        block, gathering = uplink.contribution, self._gathering
+        block, aggregator = uplink.contribution, self._aggregator
         received, group = None, ""
         receipt, _ = self.expect(client, uplink)
         if receipt is Receipt.ACCEPTED:
-            if gathering is None:
+            if aggregator is None:
                 check_form(block, None, self.spec)
             else:
-                received, group = await self._beside(block, gathering.check, block)
+                received, group = await self._offload(block, aggregator.check, block)
         kept = _kept(client, uplink)
         if block is not None and block.space is Space.PARAMETERS:
             kept = replace(kept, group=group)
         receipt, facts = self.machine.deliver(self.state, kept)  # a large block's check took its time
-        if receipt is Receipt.ACCEPTED and received is not None and gathering is not None:
-            gathering.admit(received, group)
-            counting = asyncio.ensure_future(self._beside(block, gathering.add, received, group))
+        if receipt is Receipt.ACCEPTED and received is not None and aggregator is not None:
+            aggregator.admit(received, group)
+            counting = asyncio.ensure_future(self._offload(block, aggregator.add, received, group))
             self._counting.add(counting)
             counting.add_done_callback(self._counting.discard)
-        filed = [] if block is None or receipt is not Receipt.ACCEPTED else [Filed(uplink.round, client, block)]
-        await self._decide(facts, filed)
+        blocks = [] if block is None or receipt is not Receipt.ACCEPTED else [StoredBlock(uplink.round, client, block)]
+        await self._decide(facts, blocks)
         _log.info("uplink", client=client, round=uplink.round, receipt=receipt)
         return receipt
 
@@ -233,9 +235,9 @@ class Coordinator:
         """Apply what an operator has had the machine decide."""
         return self._decide(facts)
 
-    async def until_told(self) -> None:
+    async def until_notified(self) -> None:
         """Wait until every present member knows of the end."""
-        while (self.presence.present() & self.state.active) - self.told:
+        while (self.presence.present() & self.state.active) - self.notified:
             await _wait(self._changed, _TICK_SECONDS)
 
     async def park(self) -> None:
@@ -254,119 +256,123 @@ class Coordinator:
         if not state.admits(client):
             raise MembershipError(f"{client} is not a member", expected="a client that has joined", remedy="join again")
         asked = client in state.participants and client not in state.delivered
-        if state.phase is Phase.COLLECTING and state.round > after and asked:
+        if state.phase is FederationPhase.COLLECTING and state.round > after and asked:
             return Downlink(
                 federation_id=state.federation_id,
                 round=state.round,
-                teaching=self._method.brief(self._ground, state.round, state.groups.get(client, ""), learned),
-                wanted=None if self._gathering is None else self._gathering.task.wanted,
+                aggregate=self._method.server_downlink(
+                    self._context, state.round, state.groups.get(client, ""), learned
+                ),
+                wanted=None if self._aggregator is None else self._aggregator.ask.wanted,
                 deadline_seconds=max(0.0, state.deadline - time.time()),
                 closing=state.closing,
             )
         return Idle(state.phase, state.round)
 
-    def _decide(self, facts: list[fact.Fact], filed: list[Filed] | None = None) -> asyncio.Future[None]:
+    def _decide(self, facts: list[fact.Fact], blocks: list[StoredBlock] | None = None) -> asyncio.Future[None]:
         """Apply facts at once, so that the next decision sees them; the future is done when they are durable."""
         for each in facts:
             self.state = evolve(self.state, each)
             _log.debug("fact", **{"what": each.kind} | {k: v for k, v in vars(each).items() if k != "at"})
             if isinstance(each, fact.Opened):
                 self._plan()
-            if isinstance(each, fact.Opened | fact.Ended | fact.Evicted | fact.Revoked):
+            if isinstance(each, fact.Opened | fact.FederationEnded | fact.Evicted | fact.Revoked):
                 self._turned = _wake(self._turned)
         self._changed = _wake(self._changed)
-        return self._journal.append(facts, filed or [])
+        return self._journal.append(facts, blocks or [])
 
     def _plan(self) -> None:
         number = self.state.round
-        self._gathering = None
+        self._aggregator = None
         if not self.state.closing:
             stored = functools.partial(self.store.uplinks, number)
-            self._gathering = Gathering(self._method, self._ground, number, stored, self.store.collect)
+            self._aggregator = RoundAggregator(self._method, self._context, number, stored, self.store.collect)
 
     def _find(self, number: int, group: str) -> Block | None:
         """Return what a round taught a group. The last one may not be in the store yet."""
         last, blocks = self._taught
-        return blocks.get(group) if number == last else self.store.teaching(number, group)
+        return blocks.get(group) if number == last else self.store.aggregate(number, group)
 
-    async def _beside(self, block: Block | None, work: Callable[..., _Result], *arguments: object) -> _Result:
+    async def _offload(self, block: Block | None, work: Callable[..., _Result], *arguments: object) -> _Result:
         """Do work on a block: here where it is small, on the counting thread where it would hold up the loop."""
         if block is None or sum(map(nbytes, block.values)) <= INLINE_BYTES:
             return work(*arguments)
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     async def _aggregate(self) -> None:
-        """Turn what the round brought into its teaching, and publish it once it is durable."""
-        gathering, number = self._gathering, self.state.round
-        if gathering is None:
+        """Turn what the round brought into its aggregate, and publish it once it is durable."""
+        aggregator, number = self._aggregator, self.state.round
+        if aggregator is None:
             raise RuntimeError("nothing to aggregate in a closing round")
         await asyncio.gather(*self._counting)
         await self._journal.append([])  # the method may read the uplinks back
         began = time.monotonic()
-        teaching = await asyncio.to_thread(gathering.teach)
-        if self._method.refines and self._pupil is not None:
+        aggregate = await asyncio.to_thread(aggregator.aggregate)
+        if self._method.refines and self._server_model is not None:
             await self._lessons.join()  # a model that the earlier rounds have taught: after a restart that takes time
-            teaching = await self._pupil.refine(number, teaching, gathering.uplinks())
-        await asyncio.to_thread(gathering.check_teaching, teaching)
-        digests = {group: block_digest(block).hex() for group, block in sorted(teaching.blocks.items())}
-        named = teaching_digest(digests)
-        lesson = fact.Taught(at=time.time(), round=number, digest=named, digests=digests, groups=dict(teaching.groups))
-        facts = self.machine.taught(self.state, lesson)
+            aggregate = await self._server_model.refine(number, aggregate, aggregator.uplinks())
+        await asyncio.to_thread(aggregator.check_aggregate, aggregate)
+        digests = {group: block_digest(block).hex() for group, block in sorted(aggregate.blocks.items())}
+        named = aggregate_digest(digests)
+        stored = fact.Aggregated(
+            at=time.time(), round=number, digest=named, digests=digests, groups=dict(aggregate.groups)
+        )
+        facts = self.machine.aggregated(self.state, stored)
         if not facts:  # an operator ended it meanwhile
             return
-        self._taught = (number, teaching.blocks)
-        self._lessons.put_nowait((number, gathering))
-        filed = [Filed(number, TEACHER + group, block) for group, block in teaching.blocks.items()]
-        self._decide([*facts, *self._drop(number)], filed)
-        self._gathering = None
-        _log.info("taught", round=number, seconds=round(time.monotonic() - began, 4))
+        self._taught = (number, aggregate.blocks)
+        self._lessons.put_nowait((number, aggregator))
+        blocks = [StoredBlock(number, TEACHER + group, block) for group, block in aggregate.blocks.items()]
+        self._decide([*facts, *self._drop(number)], blocks)
+        self._aggregator = None
+        _log.info("aggregated", round=number, seconds=round(time.monotonic() - began, 4))
 
     def _drop(self, number: int) -> list[fact.Fact]:
         """Return what deletes the uplinks that have been kept for long enough, now that `number` is taught."""
         last = number - self.store.keep_rounds
-        return [fact.Dropped(at=time.time(), round=last)] if 1 <= last < number else []
+        return [fact.UplinksDeleted(at=time.time(), round=last)] if 1 <= last < number else []
 
-    async def _teach_pupil(self) -> None:
+    async def _train_server_model(self) -> None:
         """Give the server's model its lessons in order, beside the rounds."""
         while (lesson := await self._lessons.get()) is not None:
-            number, gathering = lesson
+            number, aggregator = lesson
             await self._journal.append([])
-            if gathering is not None:
-                await self._judge(gathering)
-            if self._pupil is not None:
-                await self._give(self._pupil, number)
+            if aggregator is not None:
+                await self._judge(aggregator)
+            if self._server_model is not None:
+                await self._give(self._server_model, number)
             self._lessons.task_done()
 
-    async def _give(self, pupil: Pupil, number: int) -> None:
-        """Give the server's model one lesson, and note its figures."""
+    async def _give(self, server_model: ServerModel, number: int) -> None:
+        """Give the server's model one lesson, and note its metrics."""
         try:
-            figures = await pupil.learn(number, self.store.teachings(number))
+            metrics = await server_model.learn(number, self.store.aggregates(number))
         except LimbeckError as error:
             if self._method.refines:
                 raise
             # The federation needs no model here: it goes on without one.
             _log.error("the server's own model failed", round=number, error=str(error))
-            self._pupil = None
+            self._server_model = None
             return
-        figures = {name: value for name, value in figures.items() if math.isfinite(value)}  # a model may diverge
-        _log.info("evaluated", round=number, **figures)
+        metrics = {name: value for name, value in metrics.items() if math.isfinite(value)}  # a model may diverge
+        _log.info("evaluated", round=number, **metrics)
         if number > self._evaluated:
-            self._decide([fact.Evaluated(at=time.time(), round=number, figures=figures)])
+            self._decide([fact.Evaluated(at=time.time(), round=number, metrics=metrics)])
 
-    async def _judge(self, gathering: Gathering) -> None:
+    async def _judge(self, aggregator: RoundAggregator) -> None:
         """Say how far each client was from all of them; nothing where its uplinks have been dropped meanwhile."""
-        found = await asyncio.to_thread(gathering.disagreement)
-        if found and len(found) == gathering.clients:
-            self._decide([fact.Judged(at=time.time(), round=gathering.number, figures=found)])
+        found = await asyncio.to_thread(aggregator.disagreement)
+        if found and len(found) == aggregator.clients:
+            self._decide([fact.DisagreementMeasured(at=time.time(), round=aggregator.number, metrics=found)])
 
 
-def _kept(client: str, uplink: Uplink) -> fact.Kept:
-    return fact.Kept(
+def _kept(client: str, uplink: Uplink) -> fact.UplinkAccepted:
+    return fact.UplinkAccepted(
         at=time.time(),
         round=uplink.round,
         client=client,
         digest=uplink.digest.hex(),
-        figures=dict(uplink.metrics),
+        metrics=dict(uplink.metrics),
     )
 
 

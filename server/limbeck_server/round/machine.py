@@ -9,7 +9,7 @@ where it was. Time comes in as `at`, and who is present as a set; nothing here w
 
 The lobby stands before every round. It opens the first one by the lobby's rules, and each later one as soon as enough
 members are present for its quorum, which they are unless clients have gone away. After the last round comes a closing
-one, in which clients learn from the last teaching; it has no quorum.
+one, in which clients learn from the last aggregate; it has no quorum.
 """
 
 from collections.abc import Set as AbstractSet
@@ -20,28 +20,28 @@ from limbeck_common.core.errors import ConflictError, MembershipError, RoundErro
 from limbeck_common.core.messages import Receipt
 from limbeck_common.core.seeds import choose, derive
 from limbeck_server.events import (
+    Aggregated,
+    ClientJoined,
     Closed,
-    Dropped,
-    Ended,
+    DisagreementMeasured,
     Evaluated,
     Evicted,
     Extended,
     Fact,
+    FederationEnded,
     Founded,
-    Joined,
-    Judged,
-    Kept,
-    Late,
     Opened,
     Paused,
     Restarted,
     Resumed,
     Revoked,
-    Taught,
+    UplinkAccepted,
+    UplinkLate,
+    UplinksDeleted,
 )
 
 
-class Phase(StrEnum):
+class FederationPhase(StrEnum):
     """Where a federation stands."""
 
     LOBBY = "lobby"
@@ -54,15 +54,15 @@ class Phase(StrEnum):
     @property
     def ended(self) -> bool:
         """Whether nothing more will happen."""
-        return self in {Phase.FINISHED, Phase.FAILED, Phase.STOPPED}
+        return self in {FederationPhase.FINISHED, FederationPhase.FAILED, FederationPhase.STOPPED}
 
 
 @dataclass(frozen=True)
-class State:
+class FederationState:
     """All that matters of what has happened."""
 
     federation_id: str = ""
-    phase: Phase = Phase.LOBBY
+    phase: FederationPhase = FederationPhase.LOBBY
     since: float = 0.0  # when the phase began, moved by pauses
     round: int = 0
     closing: bool = False
@@ -115,13 +115,13 @@ class Machine:
     sample_ratio: float = 1.0
     extensions: int = 1
 
-    def join(self, state: State, client: str, at: float) -> list[Fact]:
+    def join(self, state: FederationState, client: str, at: float) -> list[Fact]:
         """A client with the right open data asks to be a member."""
         if client in state.evicted:
             raise MembershipError(f"{client} was evicted", remedy="ask the operator")
-        return [] if state.admits(client) or state.phase.ended else [Joined(at=at, client=client)]
+        return [] if state.admits(client) or state.phase.ended else [ClientJoined(at=at, client=client)]
 
-    def deliver(self, state: State, uplink: Kept) -> tuple[Receipt, list[Fact]]:
+    def deliver(self, state: FederationState, uplink: UplinkAccepted) -> tuple[Receipt, list[Fact]]:
         """A client pushes an uplink.
 
         Raises:
@@ -142,68 +142,70 @@ class Machine:
                 expected=f"the one accepted before, {state.last[client][1][:12]}",
                 remedy="run one client under a name, not two",
             )
-        closed = number < state.round or state.phase is not Phase.COLLECTING
+        closed = number < state.round or state.phase is not FederationPhase.COLLECTING
         if not closed and client not in state.participants:
             raise MembershipError(f"{client} does not take part in round {number}", remedy="pull and wait for a round")
         if closed or len(state.delivered) >= self.round.count_max:
             said = state.phase.ended or state.late.get(client, 0) >= number
-            return Receipt.LATE, [] if said else [Late(at=uplink.at, round=number, client=client)]
+            return Receipt.LATE, [] if said else [UplinkLate(at=uplink.at, round=number, client=client)]
         return Receipt.ACCEPTED, [uplink]
 
-    def taught(self, state: State, lesson: Taught) -> list[Fact]:
-        """The round's teaching has been stored."""
-        return [lesson] if state.phase is Phase.AGGREGATING else []  # an operator may have ended it meanwhile
+    def aggregated(self, state: FederationState, aggregate: Aggregated) -> list[Fact]:
+        """The round's aggregate has been stored."""
+        return (
+            [aggregate] if state.phase is FederationPhase.AGGREGATING else []
+        )  # an operator may have ended it meanwhile
 
-    def tick(self, state: State, present: AbstractSet[str], at: float) -> list[Fact]:
+    def tick(self, state: FederationState, present: AbstractSet[str], at: float) -> list[Fact]:
         """Time has passed, or something has happened: what follows from it? `present` are the clients heard of."""
         if state.paused_at is not None:
             return []
-        if state.phase is Phase.LOBBY:
+        if state.phase is FederationPhase.LOBBY:
             return self._tick_lobby(state, present & state.active, at)
-        if state.phase is Phase.COLLECTING:
+        if state.phase is FederationPhase.COLLECTING:
             return self._tick_collecting(state, present, at)
         return []
 
-    def pause(self, state: State, at: float) -> list[Fact]:
+    def pause(self, state: FederationState, at: float) -> list[Fact]:
         """Hold the federation: no round opens, none closes. Uplinks are still taken."""
         return [] if state.phase.ended or state.paused_at is not None else [Paused(at=at)]
 
-    def resume(self, state: State, at: float) -> list[Fact]:
+    def resume(self, state: FederationState, at: float) -> list[Fact]:
         """Let it go on; deadlines move by the time paused."""
         return [] if state.paused_at is None else [Resumed(at=at)]
 
-    def restart(self, state: State, at: float) -> list[Fact]:
+    def restart(self, state: FederationState, at: float) -> list[Fact]:
         """The daemon was away: what it waited for has its whole time again."""
         return [] if state.phase.ended else [Restarted(at=at)]
 
-    def stop(self, state: State, reason: str, at: float) -> list[Fact]:
+    def stop(self, state: FederationState, reason: str, at: float) -> list[Fact]:
         """End it now."""
-        return [] if state.phase.ended else [Ended(at=at, state=Phase.STOPPED, reason=reason)]
+        return [] if state.phase.ended else [FederationEnded(at=at, state=FederationPhase.STOPPED, reason=reason)]
 
-    def fail(self, state: State, reason: str, at: float) -> list[Fact]:
+    def fail(self, state: FederationState, reason: str, at: float) -> list[Fact]:
         """End it, as something went wrong."""
-        return [] if state.phase.ended else [Ended(at=at, state=Phase.FAILED, reason=reason)]
+        return [] if state.phase.ended else [FederationEnded(at=at, state=FederationPhase.FAILED, reason=reason)]
 
-    def evict(self, state: State, client: str, at: float) -> list[Fact]:
+    def evict(self, state: FederationState, client: str, at: float) -> list[Fact]:
         """Take a client out for good. What it has delivered stays counted."""
         return [] if client in state.evicted or state.phase.ended else [Evicted(at=at, client=client)]
 
-    def revoke(self, state: State, client: str, at: float) -> list[Fact]:
+    def revoke(self, state: FederationState, client: str, at: float) -> list[Fact]:
         """Its certificate was revoked: it is not waited for. What it has delivered stays counted."""
         return [] if not state.admits(client) or state.phase.ended else [Revoked(at=at, client=client)]
 
-    def needed(self, state: State) -> int:
+    def needed(self, state: FederationState) -> int:
         """Return how many clients must be present for the next round to open."""
         if state.round == self.rounds:  # the closing round
             return 1
         first = min(self.lobby.count_min, self.lobby.count_max) if state.round == 0 else 0
         return max(self.round.count_min, first)
 
-    def quorum(self, state: State) -> int:
+    def quorum(self, state: FederationState) -> int:
         """Return how many uplinks the round that is open must have."""
         return 0 if state.closing else self.round.count_min
 
-    def _tick_lobby(self, state: State, present: AbstractSet[str], at: float) -> list[Fact]:
+    def _tick_lobby(self, state: FederationState, present: AbstractSet[str], at: float) -> list[Fact]:
         waited = at - state.since
         needed = self.needed(state)
         ready = state.round > 0 or waited >= self.lobby.time_min or len(present) >= self.lobby.count_max
@@ -212,11 +214,15 @@ class Machine:
         if waited < self.lobby.time_max:
             return []
         if state.round == self.rounds:
-            return [Ended(at=at, state=Phase.FINISHED, reason=f"all {self.rounds} rounds done; no client came back")]
+            return [
+                FederationEnded(
+                    at=at, state=FederationPhase.FINISHED, reason=f"all {self.rounds} rounds done; no client came back"
+                )
+            ]
         reason = f"{len(present)} of at least {needed} clients present after {waited:.0f} s in the lobby"
-        return [Ended(at=at, state=Phase.FAILED, reason=reason)]
+        return [FederationEnded(at=at, state=FederationPhase.FAILED, reason=reason)]
 
-    def _open(self, state: State, present: AbstractSet[str], at: float) -> Opened:
+    def _open(self, state: FederationState, present: AbstractSet[str], at: float) -> Opened:
         number = state.round + 1
         closing = number > self.rounds
         count = len(present) if closing else max(round(self.sample_ratio * len(present)), self.round.count_min)
@@ -224,7 +230,7 @@ class Machine:
         deadline = at + self.round.time_max
         return Opened(at=at, round=number, participants=tuple(chosen), deadline=deadline, closing=closing)
 
-    def _tick_collecting(self, state: State, present: AbstractSet[str], at: float) -> list[Fact]:
+    def _tick_collecting(self, state: FederationState, present: AbstractSet[str], at: float) -> list[Fact]:
         quorum = self.quorum(state)
         missing = state.missing
         counted = len(state.delivered)
@@ -232,7 +238,7 @@ class Machine:
         complete = counted >= self.round.count_max or not missing & present
         if counted >= quorum and (at >= state.deadline or (complete and at - state.since >= self.round.time_min)):
             closed: list[Fact] = [Closed(at=at, round=state.round)]
-            done = Ended(at=at, state=Phase.FINISHED, reason=f"all {self.rounds} rounds done")
+            done = FederationEnded(at=at, state=FederationPhase.FINISHED, reason=f"all {self.rounds} rounds done")
             return [*closed, done] if state.closing else closed
         if at < state.deadline:
             return []
@@ -241,20 +247,20 @@ class Machine:
         reason = f"round {state.round}: {counted} of at least {quorum} uplinks at the deadline"
         if missing:
             reason += f"; missing {', '.join(sorted(missing))}"
-        return [Ended(at=at, state=Phase.FAILED, reason=reason)]
+        return [FederationEnded(at=at, state=FederationPhase.FAILED, reason=reason)]
 
 
-def evolve(state: State, fact: Fact) -> State:  # noqa: C901, PLR0911, PLR0912 - one case a fact
+def evolve(state: FederationState, fact: Fact) -> FederationState:  # noqa: C901, PLR0911, PLR0912 - one case a fact
     """Return the state after `fact`."""
     match fact:
         case Founded():
             return replace(state, federation_id=fact.federation_id, since=fact.at)
-        case Joined():
+        case ClientJoined():
             return replace(state, members=state.members | {fact.client}, revoked=state.revoked - {fact.client})
         case Opened():
             return replace(
                 state,
-                phase=Phase.COLLECTING,
+                phase=FederationPhase.COLLECTING,
                 since=fact.at,
                 round=fact.round,
                 closing=fact.closing,
@@ -263,18 +269,18 @@ def evolve(state: State, fact: Fact) -> State:  # noqa: C901, PLR0911, PLR0912 -
                 participants=frozenset(fact.participants),
                 delivered=frozenset(),
             )
-        case Kept():
+        case UplinkAccepted():
             last = state.last | {fact.client: (fact.round, fact.digest)}
             groups = state.groups if fact.group is None else state.groups | {fact.client: fact.group}
             return replace(state, delivered=state.delivered | {fact.client}, last=last, groups=groups)
-        case Late():
+        case UplinkLate():
             return replace(state, late=state.late | {fact.client: fact.round})
         case Extended():
             return replace(state, deadline=fact.deadline, extensions=state.extensions + 1)
         case Closed():
-            return replace(state, phase=Phase.AGGREGATING, since=fact.at)
-        case Taught():
-            return replace(state, phase=Phase.LOBBY, since=fact.at, groups=state.groups | fact.groups)
+            return replace(state, phase=FederationPhase.AGGREGATING, since=fact.at)
+        case Aggregated():
+            return replace(state, phase=FederationPhase.LOBBY, since=fact.at, groups=state.groups | fact.groups)
         case Paused():
             return replace(state, paused_at=fact.at)
         case Resumed():
@@ -289,9 +295,9 @@ def evolve(state: State, fact: Fact) -> State:  # noqa: C901, PLR0911, PLR0912 -
             return replace(state, evicted=state.evicted | {fact.client})
         case Revoked():
             return replace(state, revoked=state.revoked | {fact.client})
-        case Ended():
-            return replace(state, phase=Phase(fact.state), since=fact.at, reason=fact.reason, paused_at=None)
-        case Evaluated() | Judged() | Dropped():
+        case FederationEnded():
+            return replace(state, phase=FederationPhase(fact.state), since=fact.at, reason=fact.reason, paused_at=None)
+        case Evaluated() | DisagreementMeasured() | UplinksDeleted():
             return state
         case _:
             raise TypeError(f"no such fact: {fact}")

@@ -16,7 +16,7 @@ from limbeck_server.round.validation import check_federation, check_name
 
 
 @dataclass(frozen=True, eq=False)
-class Reception:
+class Membership:
     """The way in. `open_data`, shape [open_rows, *sample_shape], is None where the server has none to send."""
 
     coordinator: Coordinator

@@ -4,10 +4,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 
-from limbeck_server.round.machine import Machine, Phase, State
+from limbeck_server.round.machine import FederationPhase, FederationState, Machine
 
 
-class Standing(StrEnum):
+class ClientStatus(StrEnum):
     """How a client stands in the current round, or in the last one while none is open."""
 
     EVICTED = "evicted"  # by an operator, for good
@@ -20,18 +20,18 @@ class Standing(StrEnum):
     WAITING = "waiting"  # not asked
 
 
-def standing(state: State, client: str, *, present: bool) -> Standing:
+def client_status(state: FederationState, client: str, *, present: bool) -> ClientStatus:
     """Return how a member stands."""
     asked = client in state.participants and not state.phase.ended
     stands = (
-        (Standing.EVICTED, client in state.evicted),
-        (Standing.REVOKED, client in state.revoked),
-        (Standing.DELIVERED, client in state.delivered),
-        (Standing.LATE, state.late.get(client) == state.round),
-        (Standing.AWAY, not present),
-        (Standing.WORKING, asked and state.phase is Phase.COLLECTING),
-        (Standing.OVERDUE, asked),
-        (Standing.WAITING, True),
+        (ClientStatus.EVICTED, client in state.evicted),
+        (ClientStatus.REVOKED, client in state.revoked),
+        (ClientStatus.DELIVERED, client in state.delivered),
+        (ClientStatus.LATE, state.late.get(client) == state.round),
+        (ClientStatus.AWAY, not present),
+        (ClientStatus.WORKING, asked and state.phase is FederationPhase.COLLECTING),
+        (ClientStatus.OVERDUE, asked),
+        (ClientStatus.WAITING, True),
     )
     return next(name for name, true in stands if true)
 
@@ -45,20 +45,20 @@ class Wait:
     then: str = ""
 
 
-def wait_of(machine: Machine, state: State, present: AbstractSet[str]) -> Wait:
+def describe_wait(machine: Machine, state: FederationState, present: AbstractSet[str]) -> Wait:
     """Return what keeps the federation from going on. `present` are the clients heard of within the grace."""
     if state.phase.ended:
         return Wait("")
     if state.paused_at is not None:
         return Wait("an operator to resume")
-    if state.phase is Phase.AGGREGATING:
-        return Wait(f"the teaching of round {state.round}")
-    if state.phase is Phase.COLLECTING:
+    if state.phase is FederationPhase.AGGREGATING:
+        return Wait(f"the aggregate of round {state.round}")
+    if state.phase is FederationPhase.COLLECTING:
         return _wait_for_uplinks(machine, state, present)
     return _wait_for_clients(machine, state, present)
 
 
-def _wait_for_clients(machine: Machine, state: State, present: AbstractSet[str]) -> Wait:
+def _wait_for_clients(machine: Machine, state: FederationState, present: AbstractSet[str]) -> Wait:
     count, needed = len(present & state.active), machine.needed(state)
     which = "the closing round" if state.round == machine.rounds else f"round {state.round + 1}"
     if count >= needed:
@@ -68,7 +68,7 @@ def _wait_for_clients(machine: Machine, state: State, present: AbstractSet[str])
     return Wait(what, state.since + machine.lobby.time_max, then)
 
 
-def _wait_for_uplinks(machine: Machine, state: State, present: AbstractSet[str]) -> Wait:
+def _wait_for_uplinks(machine: Machine, state: FederationState, present: AbstractSet[str]) -> Wait:
     count, quorum, missing = len(state.delivered), machine.quorum(state), state.missing
     away = len(missing - present)
     which = "the closing round" if state.closing else f"round {state.round}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from limbeck_common.core.errors import ClientNameError, FederationError, KeysError, ShapeError, ValuesError
-from limbeck_common.core.messages import Block, Outline, Rows, Space, Task
+from limbeck_common.core.messages import Ask, Block, Outline, Rows, Space
 from limbeck_common.core.spec import NAME_RULE, Spec, is_name
 
 HEAVIEST = 1 << 20  # rows that one client may claim to have behind its block
@@ -39,86 +39,86 @@ def check_metrics(metrics: Mapping[str, float]) -> None:
             )
 
 
-def check_outline(outline: Outline | None, task: Task | None, spec: Spec) -> int:
+def check_outline(outline: Outline | None, ask: Ask | None, spec: Spec) -> int:
     """Check what is said of a block before its values are there; return the most bytes that they may have.
 
     Raises:
         KeysError, ShapeError: it cannot be what was asked for. Nothing is asked for in the closing round.
     """
-    if task is None or outline is None:
-        if outline is not None or task is not None:
+    if ask is None or outline is None:
+        if outline is not None or ask is not None:
             raise KeysError(
                 "the uplink has a contribution" if outline else "the uplink has no contribution",
                 expected=("none in the closing round" if outline else "what the downlink asked for"),
             )
         return 0
     size = sum(math.prod(shape) * dtype.itemsize for dtype, shape in outline.forms)
-    if task.space is Space.PARAMETERS:
-        known = {4 * sum(math.prod(shape) for shape in shapes.values()) for shapes in task.models.values()}
-        if outline.kind is not task.kind or size not in known:
-            raise _other_model(outline, task)
+    if ask.space is Space.PARAMETERS:
+        known = {4 * sum(math.prod(shape) for shape in shapes.values()) for shapes in ask.models.values()}
+        if outline.kind is not ask.kind or size not in known:
+            raise _other_model(outline, ask)
         return size
-    asked = (len(task.wanted) if task.space is Space.OPEN else spec.classes, task.columns or spec.classes)
-    shapes = [shape for dtype, shape in outline.forms if dtype == task.dtype]
-    fits = shapes == [asked] or (task.partial and [shape[1:] for shape in shapes] == [asked[1:]] and shapes[0] < asked)
-    if outline.kind is not task.kind or len(outline.forms) != 1 or not fits:
+    asked = (len(ask.wanted) if ask.space is Space.OPEN else spec.classes, ask.columns or spec.classes)
+    shapes = [shape for dtype, shape in outline.forms if dtype == ask.dtype]
+    fits = shapes == [asked] or (ask.partial and [shape[1:] for shape in shapes] == [asked[1:]] and shapes[0] < asked)
+    if outline.kind is not ask.kind or len(outline.forms) != 1 or not fits:
         forms = " and ".join(f"type {dtype} and shape {list(extent)}" for dtype, extent in outline.forms[:3])
-        most = "at most " * task.partial
+        most = "at most " * ask.partial
         raise ShapeError(
             f"{outline.kind} of {forms or 'no tensor'}",
-            expected=f"{task.kind} of type {np.dtype(task.dtype)} and {most}shape {list(asked)}",
+            expected=f"{ask.kind} of type {np.dtype(ask.dtype)} and {most}shape {list(asked)}",
         )
     return size
 
 
-def check_form(block: Block | None, task: Task | None, spec: Spec) -> str:
+def check_form(block: Block | None, ask: Ask | None, spec: Spec) -> str:
     """Check that a block has the form that was asked for, and return the group of its architecture.
 
     Raises:
         KeysError, ShapeError, ValuesError: what is wrong with it. Nothing is asked for in the closing round.
     """
-    if task is None or block is None:
-        check_outline(block.outline if block else None, task, spec)
+    if ask is None or block is None:
+        check_outline(block.outline if block else None, ask, spec)
         return ""
-    most = HEAVIEST if task.weighted else 1
+    most = HEAVIEST if ask.weighted else 1
     if not 1 <= block.weight <= most:
         raise ValuesError(f"a block that weighs {block.weight}", expected=f"1 to {most}")
-    if block.space is not task.space or isinstance(block.keys, Rows) is (task.space is Space.PARAMETERS):
-        raise KeysError(f"keys of the space {block.space}", expected=f"of the space {task.space}")
-    if task.space is Space.PARAMETERS:
-        return _check_model(block, task)
-    asked, what = (task.wanted.indices, "rows") if task.space is Space.OPEN else (np.arange(spec.classes), "classes")
+    if block.space is not ask.space or isinstance(block.keys, Rows) is (ask.space is Space.PARAMETERS):
+        raise KeysError(f"keys of the space {block.space}", expected=f"of the space {ask.space}")
+    if ask.space is Space.PARAMETERS:
+        return _check_model(block, ask)
+    asked, what = (ask.wanted.indices, "rows") if ask.space is Space.OPEN else (np.arange(spec.classes), "classes")
     if not np.array_equal(block.rows, asked):
         unasked, lacking = len(np.setdiff1d(block.rows, asked)), len(np.setdiff1d(asked, block.rows))
-        if unasked or not task.partial:
+        if unasked or not ask.partial:
             raise KeysError(
                 f"{len(block.rows)} {what}, {unasked} of them not asked for and {lacking} missing",
-                expected=f"{'some of' if task.partial else 'all'} the {len(asked)} {what} that were asked for",
+                expected=f"{'some of' if ask.partial else 'all'} the {len(asked)} {what} that were asked for",
             )
-    check_outline(block.outline, task, spec)
+    check_outline(block.outline, ask, spec)
     return ""
 
 
-def _check_model(block: Block, task: Task) -> str:
+def _check_model(block: Block, ask: Ask) -> str:
     """Return the group whose architecture a block of parameters has."""
     names = block.keys if isinstance(block.keys, tuple) else ()
     found = {name: value.shape for name, value in zip(names, block.values, strict=True)}
-    floats = all(value.dtype == task.dtype for value in block.values)
-    if block.kind is task.kind and floats and len(found) == len(names):
-        for group, shapes in task.models.items():
+    floats = all(value.dtype == ask.dtype for value in block.values)
+    if block.kind is ask.kind and floats and len(found) == len(names):
+        for group, shapes in ask.models.items():
             if found == shapes:
                 return group
-    raise _other_model(block.outline, task)
+    raise _other_model(block.outline, ask)
 
 
-def _other_model(outline: Outline, task: Task) -> ShapeError:
+def _other_model(outline: Outline, ask: Ask) -> ShapeError:
     values = sum(math.prod(shape) for _, shape in outline.forms)
     return ShapeError(
         f"{outline.kind} of {values} values in {len(outline.forms)} tensors",
         expected=" or ".join(
             f"float32 parameters of {group or 'the model that the round asks for'}, "
             f"{sum(map(math.prod, shapes.values()))} values in {len(shapes)} tensors"
-            for group, shapes in task.models.items()
+            for group, shapes in ask.models.items()
         ),
         remedy="join with that model",
     )

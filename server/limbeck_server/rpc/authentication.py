@@ -13,11 +13,11 @@ from limbeck_common.core.errors import BusyError, CertificateError, IdentityErro
 from limbeck_common.security.certificates import Identity, read_identity
 from limbeck_server.pki.registry import Registry
 
-Context = grpc.aio.ServicerContext[Any, Any]
+CallContext = grpc.aio.ServicerContext[Any, Any]
 
 
 @dataclass(frozen=True)
-class Guard:
+class Authentication:
     """Asked on every call, so that a revocation works at once.
 
     Without a registry the port is in plain text, on loopback or by explicit choice: callers are who they say.
@@ -29,7 +29,7 @@ class Guard:
     _open: Counter[str] = field(default_factory=Counter)
 
     @contextmanager
-    def admit(self, context: Context) -> Iterator[None]:
+    def admit(self, context: CallContext) -> Iterator[None]:
         """Count a client's call while it lasts: by its certificate's name, or by its connection in plain text.
 
         Raises:
@@ -51,7 +51,7 @@ class Guard:
             if not self._open[caller]:
                 del self._open[caller]
 
-    def caller(self, context: Context, claimed: str | None = None) -> str:
+    def caller(self, context: CallContext, claimed: str | None = None) -> str:
         """Return the calling client's name. `claimed` is the name in its message, where there is one.
 
         Raises:
@@ -69,17 +69,17 @@ class Guard:
             )
         return known.name
 
-    def operator(self, context: Context) -> None:
+    def operator(self, context: CallContext) -> None:
         """Let operators pass. Raises CertificateError, RoleError for any other caller."""
         if self.registry is not None:
             self._known(context, "operator")
 
-    def _known(self, context: Context, role: str) -> Identity:
+    def _known(self, context: CallContext, role: str) -> Identity:
         shown = list(context.auth_context().get("x509_pem_cert", ()))
         known = read_identity(shown[0]) if shown else None
         remedy = "enrol again: limbeck-client enroll TOKEN"
         if known is None or self.registry is None:
-            raise CertificateError("no certificate with a limbeck name", expected="a party's", remedy=remedy)
+            raise CertificateError("no certificate with a limbeck name", expected="a participant's", remedy=remedy)
         if not self.registry.holds(known.serial):
             raise CertificateError(
                 f"the certificate of {known.name} was revoked", expected="one that holds", remedy=remedy

@@ -14,7 +14,7 @@ from limbeck_server.pki.authority import KeyPair, public_key, sign_request
 from limbeck_server.pki.registry import Registry
 from limbeck_server.rpc.errors import refusing
 
-Context = grpc.aio.ServicerContext[Any, Any]
+CallContext = grpc.aio.ServicerContext[Any, Any]
 _log = structlog.get_logger()
 
 
@@ -25,7 +25,7 @@ class EnrolmentService(EnrolmentServicer):
     ca: KeyPair
     registry: Registry
 
-    async def Enrol(self, request: pb.EnrolRequest, context: Context) -> pb.EnrolResponse:
+    async def Enrol(self, request: pb.EnrolRequest, context: CallContext) -> pb.EnrolResponse:
         async with refusing(context):
             asked = request.signing_request
             key = public_key(asked).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

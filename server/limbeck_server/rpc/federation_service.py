@@ -1,4 +1,4 @@
-"""The Federation service: gRPC messages in, calls to the reception and the coordinator, gRPC messages out."""
+"""The Federation service: gRPC messages in, calls to the membership and the coordinator, gRPC messages out."""
 
 import asyncio
 import time
@@ -13,11 +13,11 @@ from limbeck_common.wire.payload import Payload, chunks
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationServicer
 from limbeck_server.round.coordinator import Coordinator
-from limbeck_server.round.membership import Reception
+from limbeck_server.round.membership import Membership
 from limbeck_server.round.validation import check_name
-from limbeck_server.rpc.authentication import Context, Guard
+from limbeck_server.rpc.authentication import Authentication, CallContext
 from limbeck_server.rpc.errors import refusing
-from limbeck_server.rpc.upload import Intake
+from limbeck_server.rpc.upload import UplinkReceiver
 from limbeck_server.settings import LimitSettings
 
 _RECEIPTS = {
@@ -39,20 +39,20 @@ class Traffic:
 class FederationService(FederationServicer):
     """See proto/limbeck_common/wire/v1/federation.proto."""
 
-    reception: Reception
+    membership: Membership
     coordinator: Coordinator
     limits: LimitSettings
     traffic: Traffic
-    guard: Guard = field(default_factory=Guard)
+    authentication: Authentication = field(default_factory=Authentication)
     settling: set[asyncio.Task[Receipt]] = field(default_factory=set)  # uplinks that are being judged
 
     def __post_init__(self) -> None:
-        self._intake = Intake(self.reception, self.coordinator, self.limits, self.guard)
+        self._receiver = UplinkReceiver(self.membership, self.coordinator, self.limits, self.authentication)
 
-    async def Join(self, request: pb.JoinRequest, context: Context) -> pb.JoinResponse:
+    async def Join(self, request: pb.JoinRequest, context: CallContext) -> pb.JoinResponse:
         async with self._call(context):
-            client = check_name(self.guard.caller(context, request.client_name))
-            invitation = await self.reception.join(
+            client = check_name(self.authentication.caller(context, request.client_name))
+            invitation = await self.membership.join(
                 client, request.protocol_version, request.open_digest, request.classes
             )
             answer = pb.JoinResponse(
@@ -68,44 +68,44 @@ class FederationService(FederationServicer):
                 self.traffic.down[client] += answer.ByteSize()
         return answer
 
-    async def Pull(self, request: pb.PullRequest, context: Context) -> AsyncIterator[pb.PullResponse]:
+    async def Pull(self, request: pb.PullRequest, context: CallContext) -> AsyncIterator[pb.PullResponse]:
         async with self._call(context):
-            client = check_name(self.guard.caller(context, request.client_name))
-            self.reception.check(request.federation_id)
+            client = check_name(self.authentication.caller(context, request.client_name))
+            self.membership.check(request.federation_id)
             wait = min(max(request.wait_seconds, 0.0), self.limits.pull_seconds)
             answer = await self.coordinator.pull(client, request.after_round, wait, request.learned_round)
-            self.guard.caller(context, client)  # again: it may have been revoked meanwhile
+            self.authentication.caller(context, client)  # again: it may have been revoked meanwhile
             for message in _pull_responses(answer):
                 self.traffic.down[client] += message.ByteSize()
                 yield message
 
-    async def Push(self, stream: AsyncIterator[pb.PushRequest], context: Context) -> pb.PushResponse:
+    async def Push(self, stream: AsyncIterator[pb.PushRequest], context: CallContext) -> pb.PushResponse:
         async with self._call(context):
-            arrival = await self._intake.take(stream, context)
-            taken = arrival.head.ByteSize()
-            if isinstance(arrival.payload, Receipt):
-                receipt = arrival.payload
+            received = await self._receiver.take(stream, context)
+            taken = received.head.ByteSize()
+            if isinstance(received.payload, Receipt):
+                receipt = received.payload
             else:
                 # From here on it outlives its call: a client that hangs up now must not take back what was decided.
-                settling = asyncio.create_task(self._settle(arrival.client, arrival.head, arrival.payload))
+                settling = asyncio.create_task(self._settle(received.client, received.head, received.payload))
                 self.settling.add(settling)
                 settling.add_done_callback(self.settling.discard)
                 receipt = await asyncio.shield(settling)
-                taken += arrival.payload.size
+                taken += received.payload.size
             answer = pb.PushResponse(receipt=_RECEIPTS[receipt], round=self.coordinator.state.round)
-            self.traffic.up[arrival.client] += taken
-            self.traffic.down[arrival.client] += answer.ByteSize()
+            self.traffic.up[received.client] += taken
+            self.traffic.down[received.client] += answer.ByteSize()
         return answer
 
-    async def OpenData(self, request: pb.OpenDataRequest, context: Context) -> AsyncIterator[pb.OpenDataResponse]:
+    async def OpenData(self, request: pb.OpenDataRequest, context: CallContext) -> AsyncIterator[pb.OpenDataResponse]:
         async with self._call(context):
-            for chunk in self.reception.stream(request.federation_id, request.offset):
+            for chunk in self.membership.stream(request.federation_id, request.offset):
                 yield pb.OpenDataResponse(chunk=chunk)
 
     @asynccontextmanager
-    async def _call(self, context: Context) -> AsyncIterator[None]:
+    async def _call(self, context: CallContext) -> AsyncIterator[None]:
         async with refusing(context):
-            with self.guard.admit(context):
+            with self.authentication.admit(context):
                 yield
 
     async def _settle(self, client: str, head: pb.Uplink, payload: Payload) -> Receipt:

@@ -8,7 +8,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from limbeck_common.core.errors import StreamError
-from limbeck_server.rpc.authentication import Context
+from limbeck_server.rpc.authentication import CallContext
 from limbeck_server.rpc.errors import refusing
 
 _OURS = "/limbeck."
@@ -51,16 +51,18 @@ def _checked(request: Any) -> Any:
     return request
 
 
-def _unary(handle: Callable[[Any, Context], Awaitable[Any]]) -> Callable[[Any, Context], Awaitable[Any]]:
-    async def handle_parsed(request: Any, context: Context) -> Any:
+def _unary(handle: Callable[[Any, CallContext], Awaitable[Any]]) -> Callable[[Any, CallContext], Awaitable[Any]]:
+    async def handle_parsed(request: Any, context: CallContext) -> Any:
         async with refusing(context):
             return await handle(_checked(request), context)
 
     return handle_parsed
 
 
-def _to_stream(handle: Callable[[Any, Context], AsyncGenerator[Any]]) -> Callable[[Any, Context], AsyncIterator[Any]]:
-    async def handle_parsed(request: Any, context: Context) -> AsyncIterator[Any]:
+def _to_stream(
+    handle: Callable[[Any, CallContext], AsyncGenerator[Any]],
+) -> Callable[[Any, CallContext], AsyncIterator[Any]]:
+    async def handle_parsed(request: Any, context: CallContext) -> AsyncIterator[Any]:
         async with refusing(context), aclosing(handle(_checked(request), context)) as answers:
             async for answer in answers:
                 yield answer
@@ -68,8 +70,8 @@ def _to_stream(handle: Callable[[Any, Context], AsyncGenerator[Any]]) -> Callabl
     return handle_parsed
 
 
-def _of_stream(handle: Callable[[Any, Context], Awaitable[Any]]) -> Callable[[Any, Context], Awaitable[Any]]:
-    async def handle_parsed(stream: AsyncIterator[Any], context: Context) -> Any:
+def _of_stream(handle: Callable[[Any, CallContext], Awaitable[Any]]) -> Callable[[Any, CallContext], Awaitable[Any]]:
+    async def handle_parsed(stream: AsyncIterator[Any], context: CallContext) -> Any:
         async def parsed() -> AsyncIterator[Any]:
             async for request in stream:
                 yield _checked(request)

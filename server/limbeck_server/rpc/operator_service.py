@@ -9,10 +9,10 @@ from limbeck_common.wire.v1 import operator_pb2 as pb
 from limbeck_common.wire.v1.operator_pb2_grpc import OperatorServicer
 from limbeck_server.events import Fact
 from limbeck_server.round.coordinator import Coordinator
-from limbeck_server.round.machine import Phase
-from limbeck_server.round.status import standing, wait_of
+from limbeck_server.round.machine import FederationPhase
+from limbeck_server.round.status import client_status, describe_wait
 from limbeck_server.round.validation import check_name
-from limbeck_server.rpc.authentication import Context, Guard
+from limbeck_server.rpc.authentication import Authentication, CallContext
 from limbeck_server.rpc.errors import refusing
 from limbeck_server.rpc.federation_service import Traffic
 from limbeck_server.telling import tell
@@ -24,42 +24,42 @@ class OperatorService(OperatorServicer):
 
     coordinator: Coordinator
     traffic: Traffic
-    guard: Guard = field(default_factory=Guard)
+    authentication: Authentication = field(default_factory=Authentication)
 
-    async def Status(self, request: pb.StatusRequest, context: Context) -> pb.StatusResponse:  # noqa: ARG002 - no fields
+    async def Status(self, request: pb.StatusRequest, context: CallContext) -> pb.StatusResponse:  # noqa: ARG002 - no fields
         async with refusing(context):
-            self.guard.operator(context)
+            self.authentication.operator(context)
             return self._status()
 
-    async def Watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[pb.WatchResponse]:
+    async def Watch(self, request: pb.WatchRequest, context: CallContext) -> AsyncIterator[pb.WatchResponse]:
         async with refusing(context):
-            self.guard.operator(context)
+            self.authentication.operator(context)
             async for number, fact in self.coordinator.watch(request.after_event):
-                self.guard.operator(context)  # again: it may have been revoked meanwhile
+                self.authentication.operator(context)  # again: it may have been revoked meanwhile
                 yield _event(number, fact)
 
-    async def Pause(self, request: pb.PauseRequest, context: Context) -> pb.PauseResponse:  # noqa: ARG002 - no fields
+    async def Pause(self, request: pb.PauseRequest, context: CallContext) -> pb.PauseResponse:  # noqa: ARG002 - no fields
         async with refusing(context):
-            self.guard.operator(context)
+            self.authentication.operator(context)
             await self.coordinator.operate(self.coordinator.machine.pause(self.coordinator.state, time.time()))
         return pb.PauseResponse()
 
-    async def Resume(self, request: pb.ResumeRequest, context: Context) -> pb.ResumeResponse:  # noqa: ARG002 - no fields
+    async def Resume(self, request: pb.ResumeRequest, context: CallContext) -> pb.ResumeResponse:  # noqa: ARG002 - no fields
         async with refusing(context):
-            self.guard.operator(context)
+            self.authentication.operator(context)
             await self.coordinator.operate(self.coordinator.machine.resume(self.coordinator.state, time.time()))
         return pb.ResumeResponse()
 
-    async def Stop(self, request: pb.StopRequest, context: Context) -> pb.StopResponse:
+    async def Stop(self, request: pb.StopRequest, context: CallContext) -> pb.StopResponse:
         async with refusing(context):
-            self.guard.operator(context)
+            self.authentication.operator(context)
             reason = request.reason or "stopped by an operator"
             await self.coordinator.operate(self.coordinator.machine.stop(self.coordinator.state, reason, time.time()))
         return pb.StopResponse()
 
-    async def Evict(self, request: pb.EvictRequest, context: Context) -> pb.EvictResponse:
+    async def Evict(self, request: pb.EvictRequest, context: CallContext) -> pb.EvictResponse:
         async with refusing(context):
-            self.guard.operator(context)
+            self.authentication.operator(context)
             name = check_name(request.client_name)
             if name not in self.coordinator.state.members:
                 members = ", ".join(sorted(self.coordinator.state.members)) or "nobody yet"
@@ -70,8 +70,8 @@ class OperatorService(OperatorServicer):
     def _status(self) -> pb.StatusResponse:
         state, machine = self.coordinator.state, self.coordinator.machine
         present = self.coordinator.presence.present()
-        wait = wait_of(machine, state, present)
-        collecting = state.phase is Phase.COLLECTING
+        wait = describe_wait(machine, state, present)
+        collecting = state.phase is FederationPhase.COLLECTING
         return pb.StatusResponse(
             federation_id=state.federation_id,
             phase=state.phase,
@@ -97,7 +97,7 @@ class OperatorService(OperatorServicer):
             bytes_up=self.traffic.up[name],
             bytes_down=self.traffic.down[name],
             evicted=name in state.evicted,
-            standing=standing(state, name, present=present),
+            status=client_status(state, name, present=present),
             late_round=state.late.get(name, 0),
             returns=presence.returns[name],
         )
@@ -111,7 +111,7 @@ def _event(number: int, fact: Fact) -> pb.WatchResponse:
         kind=fact.kind,
         round=fields.get("round", 0),
         client_name=fields.get("client", ""),
-        figures=fields.get("figures", {}),
+        metrics=fields.get("metrics", {}),
         text=tell(fact),
         participants=fields.get("participants", ()),
     )

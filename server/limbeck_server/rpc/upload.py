@@ -10,15 +10,15 @@ from limbeck_common.wire.codec import read_outline
 from limbeck_common.wire.payload import GO_AHEAD, Payload
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_server.round.coordinator import Coordinator
-from limbeck_server.round.membership import Reception
+from limbeck_server.round.membership import Membership
 from limbeck_server.round.validation import check_name, check_outline
-from limbeck_server.rpc.authentication import Context, Guard
+from limbeck_server.rpc.authentication import Authentication, CallContext
 from limbeck_server.settings import LimitSettings
 from limbeck_server.storage.sqlite import INLINE_BYTES
 
 
 @dataclass(frozen=True)
-class Arrival:
+class ReceivedUplink:
     """An uplink as it came from `client`, whole; or without a payload, where its receipt is known already."""
 
     client: str
@@ -27,15 +27,15 @@ class Arrival:
 
 
 @dataclass(frozen=True)
-class Intake:
+class UplinkReceiver:
     """Takes uplinks off their streams, within the limits."""
 
-    reception: Reception
+    membership: Membership
     coordinator: Coordinator
     limits: LimitSettings
-    guard: Guard
+    authentication: Authentication
 
-    async def take(self, stream: AsyncIterator[pb.PushRequest], context: Context) -> Arrival:
+    async def take(self, stream: AsyncIterator[pb.PushRequest], context: CallContext) -> ReceivedUplink:
         """Return the uplink of a stream. Where that fails, nothing of it stays behind.
 
         Raises:
@@ -52,18 +52,18 @@ class Intake:
                 remedy="use a faster connection, or have limits.push_seconds raised",
             ) from error
 
-    async def _take(self, stream: AsyncIterator[pb.PushRequest], context: Context) -> Arrival:
+    async def _take(self, stream: AsyncIterator[pb.PushRequest], context: CallContext) -> ReceivedUplink:
         first = await anext(aiter(stream), None)
         if first is None:
             raise StreamError("an empty stream", expected="a head, then its payload")
         if not first.HasField("head"):
             raise StreamError("the first message has no head", expected="an Uplink as the head")
         head = first.head
-        client = check_name(self.guard.caller(context, head.client_name))
+        client = check_name(self.authentication.caller(context, head.client_name))
         limit = self._judge(client, head)
         if isinstance(limit, Receipt):
             await self.coordinator.park()
-            return Arrival(client, head, limit)
+            return ReceivedUplink(client, head, limit)
         payload = Payload(head.payload_size, limit, self.coordinator.store.new_file, INLINE_BYTES)
         try:
             if head.payload_size > len(first.chunk):
@@ -74,18 +74,18 @@ class Intake:
                     raise StreamError("a second head in one stream", expected="one uplink a Push")
                 payload.add(request.chunk)
             payload.close()
-            self.guard.caller(context, client)  # again: it may have been revoked meanwhile
+            self.authentication.caller(context, client)  # again: it may have been revoked meanwhile
         except BaseException:
             payload.discard()
             raise
-        return Arrival(client, head, payload)
+        return ReceivedUplink(client, head, payload)
 
     def _judge(self, client: str, head: pb.Uplink) -> Receipt | int:
         """Return the receipt of an uplink that will not be counted, or how many bytes of payload it may have."""
-        self.reception.check(head.federation_id)
+        self.membership.check(head.federation_id)
         announced = Uplink(head.federation_id, client, head.round, None, dict(head.metrics), head.digest)
-        receipt, task = self.coordinator.expect(client, announced)
+        receipt, ask = self.coordinator.expect(client, announced)
         if receipt is not Receipt.ACCEPTED:
             return receipt
         outline = read_outline(head.contribution) if head.HasField("contribution") else None
-        return min(check_outline(outline, task, self.coordinator.spec), self.limits.payload_bytes)
+        return min(check_outline(outline, ask, self.coordinator.spec), self.limits.payload_bytes)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from limbeck_common.core.errors import SetupError
 from limbeck_server.events import Fact
-from limbeck_server.storage.sqlite import Filed, Store
+from limbeck_server.storage.sqlite import Store, StoredBlock
 
 
 class Journal:
@@ -16,13 +16,13 @@ class Journal:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._pending: list[tuple[Sequence[Fact], Sequence[Filed], asyncio.Future[None]]] = []
+        self._pending: list[tuple[Sequence[Fact], Sequence[StoredBlock], asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
         self.closed = False
         self._written = False  # closed, and all that was queued is durable
         self._lost: SetupError | None = None
 
-    def append(self, facts: Sequence[Fact], filed: Sequence[Filed] = ()) -> asyncio.Future[None]:
+    def append(self, facts: Sequence[Fact], blocks: Sequence[StoredBlock] = ()) -> asyncio.Future[None]:
         """Queue facts and blocks; the future is done once they, and all before them, are durable.
 
         After the journal's end there is nothing to wait for, and nothing can be added.
@@ -31,9 +31,9 @@ class Journal:
         if self._lost is not None:
             _fail(future, self._lost)
         elif not self._written:
-            self._pending.append((facts, filed, future))
+            self._pending.append((facts, blocks, future))
             self._wake.set()
-        elif facts or filed:
+        elif facts or blocks:
             future.set_exception(SetupError("the journal is closed", expected="nothing more to happen"))
         else:
             future.set_result(None)
@@ -55,9 +55,9 @@ class Journal:
             self._wake.clear()
             batch, self._pending = self._pending, []
             facts = [fact for group, _, _ in batch for fact in group]
-            filed = [block for _, group, _ in batch for block in group]
+            blocks = [block for _, group, _ in batch for block in group]
             try:
-                await asyncio.to_thread(self._store.commit, facts, filed)
+                await asyncio.to_thread(self._store.commit, facts, blocks)
             except Exception as error:
                 why = " ".join(str(getattr(error, "orig", error)).split())  # SQLAlchemy's own words span lines
                 self._lost = SetupError(

@@ -1,4 +1,4 @@
-"""The journal and everything it names, in one SQLite file: facts, uplinks and teachings.
+"""The journal and everything it names, in one SQLite file: facts, uplinks and aggregates.
 
 What `commit` has returned from survives a crash of the process or the machine (WAL with synchronous=FULL). Values of
 more than a megabyte lie in files beside the database; their rows are written after the files are on disk.
@@ -20,19 +20,19 @@ from numpy.typing import NDArray
 from limbeck_common.core.errors import SettingsError, SetupError, StoreFullError
 from limbeck_common.core.messages import Block, FileArray, Tensor
 from limbeck_common.support.disk import flush, take
-from limbeck_server.events import Dropped, Fact, from_json, link, to_json
+from limbeck_server.events import Fact, UplinksDeleted, from_json, link, to_json
 from limbeck_server.storage.block_rows import to_block, to_row
 from limbeck_server.storage.tables import BLOCKS, FACTS, NOTES, TABLES
 
 INLINE_BYTES = 1 << 20
 RESERVE_BYTES = 32 << 20  # of the disk, for the journal to go on when uplinks are refused already
-TEACHER = ":"  # with a group's name behind it: under what a round's teaching is filed. No client has such a name
+TEACHER = ":"  # with a group's name behind it: under what a round's aggregate is blocks. No client has such a name
 
 _ANY_POPULATION = 2**62  # rows were checked when they came in
 
 
 @dataclass(frozen=True, eq=False)
-class Filed:
+class StoredBlock:
     """A block to be stored under (round, client)."""
 
     round: int
@@ -131,19 +131,19 @@ class Store:
                 remedy=f"see what is: limbeck-server audit --store {self.folder}",
             ) from error
 
-    def commit(self, facts: Iterable[Fact], filed: Iterable[Filed] = ()) -> None:
+    def commit(self, facts: Iterable[Fact], blocks: Iterable[StoredBlock] = ()) -> None:
         """Append facts and file blocks in one transaction; durable once this returns.
 
-        A `Dropped` fact takes the uplinks with it.
+        A `UplinksDeleted` fact takes the uplinks with it.
         """
-        rows = [self._row(each) for each in filed]
+        rows = [self._row(each) for each in blocks]
         facts = list(facts)
         chain, lines = self._chain, []
         for fact in facts:
             line = to_json(fact)
             chain = link(chain, line)
             lines.append({"fact": line, "chain": chain})
-        doomed = max((fact.round for fact in facts if isinstance(fact, Dropped)), default=0)
+        doomed = max((fact.round for fact in facts if isinstance(fact, UplinksDeleted)), default=0)
         with self._engine.begin() as connection:
             if rows:
                 connection.execute(sa.insert(BLOCKS), rows)
@@ -171,11 +171,11 @@ class Store:
             if block is not None:
                 yield name, block
 
-    def teaching(self, number: int, group: str = "") -> Block | None:
+    def aggregate(self, number: int, group: str = "") -> Block | None:
         """Return what a round taught a group; none where it taught nothing."""
         return self._find(number, TEACHER + group)
 
-    def teachings(self, number: int) -> dict[str, Block]:
+    def aggregates(self, number: int) -> dict[str, Block]:
         """Return what a round taught each group."""
         query = sa.select(BLOCKS).where(BLOCKS.c.round == number, BLOCKS.c.client.startswith(TEACHER))
         with self._reading() as connection:
@@ -206,7 +206,7 @@ class Store:
                     rows += len(part)
         except (OSError, StoreFullError) as error:
             remedy = "see to the disk, then start the daemon again"
-            raise SetupError(f"a teaching cannot be stored: {error}", remedy=remedy) from error
+            raise SetupError(f"an aggregate cannot be stored: {error}", remedy=remedy) from error
         return FileArray(path, 0, dtype, (rows, *taken[0].shape[1:]))
 
     def _find(self, number: int, name: str) -> Block | None:
@@ -216,15 +216,15 @@ class Store:
         return None if row is None else self._block(row)
 
     def _forget(self, files: Iterable[str]) -> None:
-        """Remove what a committed `Dropped` has left outside the database: files, and pages in the write-ahead log."""
+        """Remove what a committed `UplinksDeleted` left outside the database: files, and pages in the log."""
         for name in files:
             with contextlib.suppress(OSError):  # what is left is swept at the next start
                 (self.blocks / name).unlink()
         with self._engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def _row(self, filed: Filed) -> dict[str, Any]:
-        row: dict[str, Any] = {"round": filed.round, "client": filed.client} | to_row(filed.block)
+    def _row(self, blocks: StoredBlock) -> dict[str, Any]:
+        row: dict[str, Any] = {"round": blocks.round, "client": blocks.client} | to_row(blocks.block)
         if row["file"]:
             flush(self.blocks / row["file"])
             flush(self.blocks)

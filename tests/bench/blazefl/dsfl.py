@@ -42,13 +42,13 @@ CHOICES = {"mode": ("process", "thread"), "start_method": ("fork", "forkserver",
 
 
 def run(settings: Settings, parts: MnistParts) -> list[dict[str, float]]:
-    """Play every round; return its figures."""
+    """Play every round; return its metrics."""
     torch.multiprocessing.set_start_method(settings.start_method)
     torch.set_num_threads(settings.threads)
     setup_reproducibility(settings.seed)
     server = Server(settings, parts)
     trainer = (ProcessTrainer if settings.mode == "process" else ThreadTrainer)(settings, parts)
-    figures: list[dict[str, float]] = []
+    metrics: list[dict[str, float]] = []
     while not server.if_stop():
         began = time.perf_counter()
         cids = server.sample_clients()
@@ -60,8 +60,8 @@ def run(settings: Settings, parts: MnistParts) -> list[dict[str, float]]:
         seconds = time.perf_counter() - began
         sys.stderr.write(f"round {server.round}/{settings.rounds}: {seconds:.1f} s, server accuracy {accuracy:.4f}\n")
         timed = {"seconds": round(seconds, 3), "clients_seconds": round(clients_seconds, 3)}
-        figures.append({"round": server.round, **timed, "server_accuracy": accuracy})
-    return figures
+        metrics.append({"round": server.round, **timed, "server_accuracy": accuracy})
+    return metrics
 
 
 def read_flags() -> tuple[Settings, Path, Path | None]:

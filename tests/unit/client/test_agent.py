@@ -6,16 +6,16 @@
 from limbeck_client import agent as machine
 from limbeck_client.agent import (
     Agent,
+    AwaitRelease,
+    ClientPhase,
     Decided,
     Failed,
     Join,
     Joined,
-    Phase,
     Pull,
     Pulled,
     Push,
     Pushed,
-    Release,
     Started,
     Stop,
     Work,
@@ -43,7 +43,7 @@ EFFECTS: dict[str, type[machine.Effect]] = {
     "join": Join,
     "pull": Pull,
     "push": Push,
-    "release": Release,
+    "release": AwaitRelease,
     "work": Work,
 }
 STARTED = """
@@ -68,7 +68,7 @@ def shows(transcript: str, patience: float = 3600.0) -> Agent:
     for line in written:
         words = line.partition(" -> ")[0].split()
         event = _event(words, agent, last)
-        done = {Joined: Join, Pulled: Pull, Worked: Work, Decided: Release, Pushed: Push}.get(type(event))
+        done = {Joined: Join, Pulled: Pull, Worked: Work, Decided: AwaitRelease, Pushed: Push}.get(type(event))
         done = type(event.what) if isinstance(event, Failed) else done
         under_way = [effect for effect in under_way if type(effect) is not done]
         agent, effects = machine.step(agent, event)
@@ -77,8 +77,8 @@ def shows(transcript: str, patience: float = 3600.0) -> Agent:
         played.append(" ".join(words) + (" -> " if effects else "") + "; ".join(map(_tell, effects)))
         # The sign of life: one Join or Pull is always under way, and never two. Beside it, one piece of work at most.
         signs = sum(isinstance(effect, Join | Pull) for effect in under_way)
-        assert signs == 1 or (signs == 0 and agent.ended is not None) or agent.phase is Phase.DONE
-        assert sum(isinstance(effect, Work | Release | Push) for effect in under_way) <= 1
+        assert signs == 1 or (signs == 0 and agent.ended is not None) or agent.phase is ClientPhase.DONE
+        assert sum(isinstance(effect, Work | AwaitRelease | Push) for effect in under_way) <= 1
     assert played == written
     return agent
 
@@ -112,8 +112,8 @@ def _event(  # noqa: C901, PLR0911 - one case an event
 
 
 def _released(last: dict[type, machine.Effect]) -> Uplink:
-    release = last[Release]
-    assert isinstance(release, Release)
+    release = last[AwaitRelease]
+    assert isinstance(release, AwaitRelease)
     return release.uplink
 
 
@@ -128,9 +128,9 @@ def _tell(effect: machine.Effect) -> str:
         case Pull():
             told = f"pull {effect.federation_id} after {effect.after}"
             told += f" knowing {effect.learned}" if effect.learned != effect.after else ""
-        case Release() | Push():
-            told = f"{type(effect).__name__.lower()} {effect.uplink.round}"
-    pause = effect.pause if isinstance(effect, Release) else effect.tries.pause
+        case AwaitRelease() | Push():
+            told = f"{'push' if isinstance(effect, Push) else 'release'} {effect.uplink.round}"
+    pause = effect.pause if isinstance(effect, AwaitRelease) else effect.attempts.pause
     return told + (f" in {pause:g} s" if pause else "")
 
 
@@ -341,7 +341,7 @@ def test_a_server_that_has_forgotten_the_client_gets_a_new_introduction() -> Non
         WORKING
         + "failed pull membership -> join \n joined f -> pull f after 1 \n worked -> release 1 \n approved -> push 1"
     )
-    assert agent.phase is Phase.PUSHING
+    assert agent.phase is ClientPhase.PUSHING
 
 
 def test_an_evicted_client_stops() -> None:

@@ -10,5 +10,5 @@ def softmax(scores: NDArray[Any], temperature: float = 1.0) -> NDArray[np.float6
     """Return each row's softmax of scores / T, shape [rows, classes]."""
     scaled = np.asarray(scores, np.float64) / temperature
     powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    chances: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return chances
+    probabilities: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities

@@ -90,22 +90,22 @@ class Ended(_message.Message):
     def __init__(self, state: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class Downlink(_message.Message):
-    __slots__ = ("federation_id", "round", "teaching", "wanted", "deadline_seconds", "payload_size", "closing")
+    __slots__ = ("federation_id", "round", "aggregate", "wanted", "deadline_seconds", "payload_size", "closing")
     FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
-    TEACHING_FIELD_NUMBER: _ClassVar[int]
+    AGGREGATE_FIELD_NUMBER: _ClassVar[int]
     WANTED_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_SIZE_FIELD_NUMBER: _ClassVar[int]
     CLOSING_FIELD_NUMBER: _ClassVar[int]
     federation_id: str
     round: int
-    teaching: _block_pb2.Block
+    aggregate: _block_pb2.Block
     wanted: _block_pb2.Indices
     deadline_seconds: float
     payload_size: int
     closing: bool
-    def __init__(self, federation_id: _Optional[str] = ..., round: _Optional[int] = ..., teaching: _Optional[_Union[_block_pb2.Block, _Mapping]] = ..., wanted: _Optional[_Union[_block_pb2.Indices, _Mapping]] = ..., deadline_seconds: _Optional[float] = ..., payload_size: _Optional[int] = ..., closing: _Optional[bool] = ...) -> None: ...
+    def __init__(self, federation_id: _Optional[str] = ..., round: _Optional[int] = ..., aggregate: _Optional[_Union[_block_pb2.Block, _Mapping]] = ..., wanted: _Optional[_Union[_block_pb2.Indices, _Mapping]] = ..., deadline_seconds: _Optional[float] = ..., payload_size: _Optional[int] = ..., closing: _Optional[bool] = ...) -> None: ...
 
 class PushRequest(_message.Message):
     __slots__ = ("head", "chunk")

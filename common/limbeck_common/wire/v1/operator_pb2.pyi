@@ -37,7 +37,7 @@ class StatusResponse(_message.Message):
     def __init__(self, federation_id: _Optional[str] = ..., phase: _Optional[str] = ..., reason: _Optional[str] = ..., round: _Optional[int] = ..., rounds: _Optional[int] = ..., paused: _Optional[bool] = ..., clients: _Optional[_Iterable[_Union[ClientStatus, _Mapping]]] = ..., deadline_seconds: _Optional[float] = ..., waits_for: _Optional[str] = ..., waits_until: _Optional[float] = ..., then: _Optional[str] = ...) -> None: ...
 
 class ClientStatus(_message.Message):
-    __slots__ = ("name", "present", "participates", "delivered", "silent_seconds", "bytes_up", "bytes_down", "evicted", "standing", "late_round", "returns")
+    __slots__ = ("name", "present", "participates", "delivered", "silent_seconds", "bytes_up", "bytes_down", "evicted", "status", "late_round", "returns")
     NAME_FIELD_NUMBER: _ClassVar[int]
     PRESENT_FIELD_NUMBER: _ClassVar[int]
     PARTICIPATES_FIELD_NUMBER: _ClassVar[int]
@@ -46,7 +46,7 @@ class ClientStatus(_message.Message):
     BYTES_UP_FIELD_NUMBER: _ClassVar[int]
     BYTES_DOWN_FIELD_NUMBER: _ClassVar[int]
     EVICTED_FIELD_NUMBER: _ClassVar[int]
-    STANDING_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
     LATE_ROUND_FIELD_NUMBER: _ClassVar[int]
     RETURNS_FIELD_NUMBER: _ClassVar[int]
     name: str
@@ -57,10 +57,10 @@ class ClientStatus(_message.Message):
     bytes_up: int
     bytes_down: int
     evicted: bool
-    standing: str
+    status: str
     late_round: int
     returns: int
-    def __init__(self, name: _Optional[str] = ..., present: _Optional[bool] = ..., participates: _Optional[bool] = ..., delivered: _Optional[bool] = ..., silent_seconds: _Optional[float] = ..., bytes_up: _Optional[int] = ..., bytes_down: _Optional[int] = ..., evicted: _Optional[bool] = ..., standing: _Optional[str] = ..., late_round: _Optional[int] = ..., returns: _Optional[int] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., present: _Optional[bool] = ..., participates: _Optional[bool] = ..., delivered: _Optional[bool] = ..., silent_seconds: _Optional[float] = ..., bytes_up: _Optional[int] = ..., bytes_down: _Optional[int] = ..., evicted: _Optional[bool] = ..., status: _Optional[str] = ..., late_round: _Optional[int] = ..., returns: _Optional[int] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
     __slots__ = ("after_event",)
@@ -69,8 +69,8 @@ class WatchRequest(_message.Message):
     def __init__(self, after_event: _Optional[int] = ...) -> None: ...
 
 class WatchResponse(_message.Message):
-    __slots__ = ("number", "unix_seconds", "kind", "round", "client_name", "figures", "text", "participants")
-    class FiguresEntry(_message.Message):
+    __slots__ = ("number", "unix_seconds", "kind", "round", "client_name", "metrics", "text", "participants")
+    class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -82,7 +82,7 @@ class WatchResponse(_message.Message):
     KIND_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
     CLIENT_NAME_FIELD_NUMBER: _ClassVar[int]
-    FIGURES_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
     number: int
@@ -90,10 +90,10 @@ class WatchResponse(_message.Message):
     kind: str
     round: int
     client_name: str
-    figures: _containers.ScalarMap[str, float]
+    metrics: _containers.ScalarMap[str, float]
     text: str
     participants: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, number: _Optional[int] = ..., unix_seconds: _Optional[float] = ..., kind: _Optional[str] = ..., round: _Optional[int] = ..., client_name: _Optional[str] = ..., figures: _Optional[_Mapping[str, float]] = ..., text: _Optional[str] = ..., participants: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, number: _Optional[int] = ..., unix_seconds: _Optional[float] = ..., kind: _Optional[str] = ..., round: _Optional[int] = ..., client_name: _Optional[str] = ..., metrics: _Optional[_Mapping[str, float]] = ..., text: _Optional[str] = ..., participants: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class PauseRequest(_message.Message):
     __slots__ = ()

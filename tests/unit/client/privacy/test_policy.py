@@ -1,4 +1,4 @@
-"""The owner's limits hold, each by name, and the ledger knows all that left."""
+"""The owner's limits hold, each by name, and the release_log knows all that left."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from limbeck_client.privacy.policy import Policy, read_policy
-from limbeck_client.privacy.release_guard import Owner
-from limbeck_client.privacy.release_log import Ledger, Release, describe
+from limbeck_client.privacy.release_guard import ReleaseGuard
+from limbeck_client.privacy.release_log import ReleaseLog, ReleaseRecord, describe
 from limbeck_common.core.errors import PolicyError, SettingsError
 from limbeck_common.core.messages import NO_ROWS, Downlink, Kind, Rows, Uplink, parameters, soft_labels
 from limbeck_common.core.spec import MethodSpec, Recipe, Spec
@@ -51,9 +51,9 @@ def test_a_method_that_sends_what_may_not_leave_is_refused_before_its_work(
 ) -> None:
     spec = SPEC.model_copy(update={"method": MethodSpec(name=method)})
     with pytest.raises(PolicyError, match=said):
-        Owner.of(tmp_path, policy).check_work(spec, DOWNLINK)
-    Owner.of(tmp_path, Policy(kinds=tuple(Kind))).check_work(spec, DOWNLINK)
-    Owner.of(tmp_path, policy).check_work(spec, Downlink("f", 4, closing=True))
+        ReleaseGuard.of(tmp_path, policy).check_work(spec, DOWNLINK)
+    ReleaseGuard.of(tmp_path, Policy(kinds=tuple(Kind))).check_work(spec, DOWNLINK)
+    ReleaseGuard.of(tmp_path, policy).check_work(spec, Downlink("f", 4, closing=True))
 
 
 def test_a_teaching_of_weights_counts_by_its_size() -> None:
@@ -76,54 +76,58 @@ def test_a_teaching_of_weights_counts_by_its_size() -> None:
     ],
 )
 def test_what_is_over_a_limit_does_not_leave(tmp_path: Path, policy: Policy, said: str) -> None:
-    owner = Owner.of(tmp_path, policy)
+    guard = ReleaseGuard.of(tmp_path, policy)
     uplink = Uplink("f", "a", 3, BLOCK, {"seconds": 1.5}, block_digest(BLOCK))
     with pytest.raises(PolicyError, match=said):
-        owner.keep({}, uplink)
+        guard.keep({}, uplink)
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(PolicyError, match=said):  # kept under another policy, before a restart
-        owner.release(uplink)
-    assert list(Ledger(tmp_path).read()) == []
-    owner = Owner.of(tmp_path, Policy(confidence=0.991, entropy=0.05, seconds=2))
-    owner.keep({}, uplink)
-    assert owner.release(uplink)
-    assert [each.round for each in Ledger(tmp_path).read()] == [3]
+        guard.release(uplink)
+    assert list(ReleaseLog(tmp_path).read()) == []
+    guard = ReleaseGuard.of(tmp_path, Policy(confidence=0.991, entropy=0.05, seconds=2))
+    guard.keep({}, uplink)
+    assert guard.release(uplink)
+    assert [each.round for each in ReleaseLog(tmp_path).read()] == [3]
 
 
 def test_the_ledger_counts_an_uplink_once_and_outlives_a_torn_line(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
+    release_log = ReleaseLog(tmp_path)
     first, second = (describe(Uplink("f", "a", number, BLOCK, {}, block_digest(BLOCK))) for number in (1, 2))
-    ledger.write(first)
-    ledger.write(first)
-    with ledger.file.open("a") as file:
+    release_log.write(first)
+    release_log.write(first)
+    with release_log.file.open("a") as file:
         file.write('{"at": "2026')
-    ledger.write(second)
-    assert list(ledger.read()) == [first, second]
+    release_log.write(second)
+    assert list(release_log.read()) == [first, second]
     assert first.rows == 4
     assert first.bytes == CHANCES.nbytes
     assert first.confidence == pytest.approx(0.99)
-    assert (ledger.answered("f", besides=3), ledger.answered("f", besides=2), ledger.answered("g", besides=0)) == (
+    assert (
+        release_log.answered("f", besides=3),
+        release_log.answered("f", besides=2),
+        release_log.answered("g", besides=0),
+    ) == (
         2,
         1,
         0,
     )
-    assert isinstance(first, Release)
+    assert isinstance(first, ReleaseRecord)
 
 
 def test_an_uplink_of_no_rows_is_written_as_plain_json(tmp_path: Path) -> None:
     empty = soft_labels(NO_ROWS, np.zeros((0, 2), np.float32))
-    ledger = Ledger(tmp_path)
-    ledger.write(describe(Uplink("f", "a", 1, empty, {}, block_digest(empty))))
-    assert "Infinity" not in ledger.file.read_text()
-    assert ledger.answered("f", besides=0) == 0
+    release_log = ReleaseLog(tmp_path)
+    release_log.write(describe(Uplink("f", "a", 1, empty, {}, block_digest(empty))))
+    assert "Infinity" not in release_log.file.read_text()
+    assert release_log.answered("f", besides=0) == 0
 
 
 def test_a_round_that_is_done_again_after_a_crash_counts_once(tmp_path: Path) -> None:
-    owner = Owner.of(tmp_path, Policy(rounds=1))
-    owner.ledger.write(describe(Uplink("f", "a", 3, BLOCK, {}, block_digest(BLOCK))))
-    owner.check_work(SPEC, DOWNLINK)
+    guard = ReleaseGuard.of(tmp_path, Policy(rounds=1))
+    guard.release_log.write(describe(Uplink("f", "a", 3, BLOCK, {}, block_digest(BLOCK))))
+    guard.check_work(SPEC, DOWNLINK)
     with pytest.raises(PolicyError, match="rounds answered"):
-        owner.check_work(SPEC, Downlink("f", 4, wanted=ROWS))
+        guard.check_work(SPEC, Downlink("f", 4, wanted=ROWS))
 
 
 @pytest.mark.parametrize(

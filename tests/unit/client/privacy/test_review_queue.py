@@ -1,4 +1,4 @@
-"""What lies on the owner's desk leaves when its owner says so, and only that."""
+"""What lies on the owner's review_queue leaves when its owner says so, and only that."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from limbeck_client.privacy.policy import Policy
-from limbeck_client.privacy.release_guard import Owner
+from limbeck_client.privacy.release_guard import ReleaseGuard
 from limbeck_client.privacy.release_log import describe
-from limbeck_client.privacy.review_queue import Desk
+from limbeck_client.privacy.review_queue import ReviewQueue
 from limbeck_common.core.errors import SettingsError
 from limbeck_common.core.messages import Rows, Uplink, soft_labels
 from limbeck_common.wire.codec import block_digest
@@ -21,39 +21,39 @@ SECOND = replace(FIRST, round=2)
 
 
 @pytest.fixture
-def owner(tmp_path: Path) -> Owner:
+def owner(tmp_path: Path) -> ReleaseGuard:
     return asking(tmp_path)
 
 
-def asking(folder: Path, *, review: bool = True) -> Owner:
+def asking(folder: Path, *, review: bool = True) -> ReleaseGuard:
     """A client's owner as a freshly started client has it."""
-    return Owner.of(folder, Policy(), review=review)
+    return ReleaseGuard.of(folder, Policy(), review=review)
 
 
-def left(owner: Owner) -> list[int]:
-    return [release.round for release in owner.ledger.read()]
+def left(owner: ReleaseGuard) -> list[int]:
+    return [release.round for release in owner.release_log.read()]
 
 
-def test_nothing_leaves_or_stands_in_the_ledger_before_it_is_approved(tmp_path: Path, owner: Owner) -> None:
+def test_nothing_leaves_or_stands_in_the_ledger_before_it_is_approved(tmp_path: Path, owner: ReleaseGuard) -> None:
     assert owner.release(FIRST) is None
     assert owner.release(FIRST) is None
     assert left(owner) == []
-    held = Desk(tmp_path).held()
+    held = ReviewQueue(tmp_path).held()
     assert replace(held, at="") == replace(describe(FIRST), at="")
     assert str(held).endswith(
         f"round   1  2 rows of probabilities, 16 bytes, at most 0.900 sure, entropy from 0.325 nats, with accuracy"
         f"  {FIRST.digest.hex()[:12]}"
     )
-    assert Desk(tmp_path).approve() == held
+    assert ReviewQueue(tmp_path).approve() == held
     assert owner.release(FIRST) is True
     assert left(owner) == [1]
     with pytest.raises(SettingsError, match="nothing is held in"):
-        Desk(tmp_path).held()
+        ReviewQueue(tmp_path).held()
 
 
-def test_a_word_outlives_a_restart_and_is_good_for_its_uplink_alone(tmp_path: Path, owner: Owner) -> None:
+def test_a_word_outlives_a_restart_and_is_good_for_its_uplink_alone(tmp_path: Path, owner: ReleaseGuard) -> None:
     owner.release(FIRST)
-    Desk(tmp_path).approve()
+    ReviewQueue(tmp_path).approve()
     owner = asking(tmp_path)
     assert owner.release(SECOND) is None
     assert owner.release(replace(FIRST, federation_id="g")) is None
@@ -63,18 +63,18 @@ def test_a_word_outlives_a_restart_and_is_good_for_its_uplink_alone(tmp_path: Pa
     assert left(owner) == [1]
 
 
-def test_an_approval_of_one_round_is_none_of_the_next(tmp_path: Path, owner: Owner) -> None:
+def test_an_approval_of_one_round_is_none_of_the_next(tmp_path: Path, owner: ReleaseGuard) -> None:
     owner.release(SECOND)
     with pytest.raises(SettingsError, match="round 1 is over, round 2 is held; limbeck-client review"):
-        Desk(tmp_path).approve(1)
+        ReviewQueue(tmp_path).approve(1)
     assert owner.release(SECOND) is None
-    assert Desk(tmp_path).approve(2).round == 2
+    assert ReviewQueue(tmp_path).approve(2).round == 2
     assert owner.release(SECOND) is True
 
 
-def test_what_was_refused_never_leaves_with_review_or_without(tmp_path: Path, owner: Owner) -> None:
+def test_what_was_refused_never_leaves_with_review_or_without(tmp_path: Path, owner: ReleaseGuard) -> None:
     owner.release(FIRST)
-    assert Desk(tmp_path).refuse() is not None
+    assert ReviewQueue(tmp_path).refuse() is not None
     assert owner.release(FIRST) is False
     assert asking(tmp_path).release(FIRST) is False
     assert asking(tmp_path, review=False).release(FIRST) is False
@@ -82,28 +82,28 @@ def test_what_was_refused_never_leaves_with_review_or_without(tmp_path: Path, ow
     assert asking(tmp_path, review=False).release(SECOND) is True
 
 
-def test_all_that_follows_in_a_federation_leaves_until_its_owner_refuses(tmp_path: Path, owner: Owner) -> None:
+def test_all_that_follows_in_a_federation_leaves_until_its_owner_refuses(tmp_path: Path, owner: ReleaseGuard) -> None:
     owner.release(FIRST)
-    Desk(tmp_path).approve(every=True)
+    ReviewQueue(tmp_path).approve(every=True)
     assert owner.release(FIRST) is True
     owner = asking(tmp_path)
     assert owner.release(SECOND) is True
     assert owner.release(replace(SECOND, federation_id="g")) is None
-    owner.desk.clear()
-    assert Desk(tmp_path).refuse() is None
+    owner.review_queue.clear()
+    assert ReviewQueue(tmp_path).refuse() is None
     assert owner.release(replace(FIRST, round=3)) is None
     assert left(owner) == [1, 2]
 
 
-def test_metrics_alone_are_held_too(tmp_path: Path, owner: Owner) -> None:
+def test_metrics_alone_are_held_too(tmp_path: Path, owner: ReleaseGuard) -> None:
     closing = Uplink("f", "a", 3, None, {"loss": 0.5}, block_digest(None))
     assert owner.release(closing) is None
-    assert "metrics only, with loss" in str(Desk(tmp_path).held())
-    Desk(tmp_path).approve()
+    assert "metrics only, with loss" in str(ReviewQueue(tmp_path).held())
+    ReviewQueue(tmp_path).approve()
     assert asking(tmp_path).release(closing) is True
 
 
-def test_a_file_that_is_none_of_ours_is_named(tmp_path: Path, owner: Owner) -> None:
+def test_a_file_that_is_none_of_ours_is_named(tmp_path: Path, owner: ReleaseGuard) -> None:
     (tmp_path / "word.json").write_text("yes")
     with pytest.raises(SettingsError, match=r"word\.json: .*expected what limbeck-client wrote there"):
         owner.release(FIRST)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from limbeck_common.core.errors import DataError
 from limbeck_common.core.spec import DataSpec
 from limbeck_common.datasets import registry as datasets
-from limbeck_common.datasets.registry import Examples, classes_of, load_party, open_digest
+from limbeck_common.datasets.registry import Examples, classes_of, load_participant, open_digest
 
 DIGITS = DataSpec(dataset="digits", parts=4)
 
@@ -75,12 +75,12 @@ def test_what_is_no_array_of_numbers_has_no_digest(rows: NDArray[Any]) -> None:
         open_digest(rows)
 
 
-# --- what each party holds
+# --- what each participant holds
 
 
 def test_clients_and_server_share_out_the_digits_without_overlap() -> None:
-    server = load_party(DIGITS, 5, None)
-    clients = [load_party(DIGITS, 5, part) for part in range(4)]
+    server = load_participant(DIGITS, 5, None)
+    clients = [load_participant(DIGITS, 5, part) for part in range(4)]
     assert server.private is None
     assert server.open is not None
     assert server.open.shape == (500, 1, 8, 8)
@@ -106,7 +106,7 @@ def test_clients_and_server_share_out_the_digits_without_overlap() -> None:
 
 
 def test_digits_span_the_range_of_a_byte_and_keep_their_labels() -> None:
-    whole = load_party(DataSpec(dataset="digits", parts=1, open=1), 0, 0).private
+    whole = load_participant(DataSpec(dataset="digits", parts=1, open=1), 0, 0).private
     assert whole is not None
     assert (whole.x.min(), whole.x.max()) == (0, 240)
     centres = np.stack([whole.x[whole.y == label].mean(axis=0).ravel() for label in range(10)])
@@ -115,7 +115,7 @@ def test_digits_span_the_range_of_a_byte_and_keep_their_labels() -> None:
 
 
 def test_the_same_seed_gives_the_same_rows_and_another_seed_others() -> None:
-    first, again, other = (load_party(DIGITS, seed, 1) for seed in (5, 5, 6))
+    first, again, other = (load_participant(DIGITS, seed, 1) for seed in (5, 5, 6))
     assert same(first.open, again.open)
     assert first.private is not None
     assert again.private is not None
@@ -126,16 +126,16 @@ def test_the_same_seed_gives_the_same_rows_and_another_seed_others() -> None:
 
 
 def test_the_open_rows_of_a_seed_never_change_between_releases() -> None:
-    server = load_party(DIGITS, 5, None)
+    server = load_participant(DIGITS, 5, None)
     assert server.open is not None
     assert open_digest(server.open).hex() == "498fa39196b1d1cd37cd7d72006de6186674410789741c499c0ebd76631e1cc6"
 
 
 def test_private_rows_can_be_fewer_than_are_left() -> None:
     spec = DataSpec(dataset="digits", parts=3, private=90, open=7, partition="iid")
-    parties = [load_party(spec, 0, part) for part in range(3)]
-    assert [len(party.private.y) for party in parties if party.private] == [30, 30, 30]
-    assert [len(party.open) for party in parties if party.open is not None] == [7, 7, 7]
+    parties = [load_participant(spec, 0, part) for part in range(3)]
+    assert [len(participant.private.y) for participant in parties if participant.private] == [30, 30, 30]
+    assert [len(participant.open) for participant in parties if participant.open is not None] == [7, 7, 7]
 
 
 @pytest.mark.parametrize(
@@ -148,18 +148,18 @@ def test_private_rows_can_be_fewer_than_are_left() -> None:
 )
 def test_more_rows_than_there_are_is_refused_with_the_figures(wish: dict[str, int], asked: str) -> None:
     with pytest.raises(DataError, match=f"too few rows for {asked}; expected at most 1437 in all"):
-        load_party(DIGITS.model_copy(update=wish), 0, None)
+        load_participant(DIGITS.model_copy(update=wish), 0, None)
 
 
 @pytest.mark.parametrize("part", [-1, 4])
 def test_a_part_out_of_range_is_refused(part: int) -> None:
     with pytest.raises(DataError, match=f"no part {part}; expected 0 to 3"):
-        load_party(DIGITS, 0, part)
+        load_participant(DIGITS, 0, part)
 
 
 def test_own_data_is_not_built_in() -> None:
     with pytest.raises(DataError, match=r"--data package\.module:callable"):
-        load_party(DataSpec(dataset="own"), 0, 0)
+        load_participant(DataSpec(dataset="own"), 0, 0)
     with pytest.raises(DataError, match="user's own"):
         classes_of(DataSpec(dataset="own"))
 
@@ -190,13 +190,13 @@ FASHION = DataSpec(dataset="fashion_mnist", parts=2, open=20, partition="iid")
 def test_fashion_mnist_is_read_from_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_idx(tmp_path / "FashionMNIST" / "raw")
     monkeypatch.setenv("LIMBECK_DATA", str(tmp_path))
-    parties = [load_party(FASHION, 1, part, download=False) for part in range(2)]
+    parties = [load_participant(FASHION, 1, part, download=False) for part in range(2)]
     ids = []
-    for party in parties:
-        assert party.private is not None
-        assert party.private.x.shape == (20, 1, 28, 28)
-        assert np.array_equal(party.private.x[:, 0, 0, 0] % 10, party.private.y)
-        ids += list(party.private.x[:, 0, 5, 5])
+    for participant in parties:
+        assert participant.private is not None
+        assert participant.private.x.shape == (20, 1, 28, 28)
+        assert np.array_equal(participant.private.x[:, 0, 0, 0] % 10, participant.private.y)
+        ids += list(participant.private.x[:, 0, 5, 5])
     assert parties[0].open is not None
     assert sorted([*ids, *parties[0].open[:, 0, 0, 0]]) == list(range(60))
     assert parties[0].test is not None
@@ -221,27 +221,29 @@ def test_cifar_brings_its_open_rows_from_cifar_100(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda *_: True)  # these have other MD5s
 
     spec = DataSpec(dataset="cifar10", parts=1, open=30)
-    party = load_party(spec, 0, 0, tmp_path, download=False)
-    assert party.private is not None
-    assert party.open is not None
-    assert party.test is not None
-    assert [rows.shape[1:] for rows in (party.private.x, party.open, party.test.x)] == [(3, 32, 32)] * 3
-    assert sorted(party.private.x[:, 0, 2, 1]) == list(range(20))
-    assert np.array_equal(party.private.x[:, 0, 2, 1] % 10, party.private.y)
-    assert sorted(party.open[:, 0, 2, 1]) == list(range(100, 130))
+    participant = load_participant(spec, 0, 0, tmp_path, download=False)
+    assert participant.private is not None
+    assert participant.open is not None
+    assert participant.test is not None
+    assert [rows.shape[1:] for rows in (participant.private.x, participant.open, participant.test.x)] == [
+        (3, 32, 32)
+    ] * 3
+    assert sorted(participant.private.x[:, 0, 2, 1]) == list(range(20))
+    assert np.array_equal(participant.private.x[:, 0, 2, 1] % 10, participant.private.y)
+    assert sorted(participant.open[:, 0, 2, 1]) == list(range(100, 130))
     with pytest.raises(DataError, match="at most 30 open and 20 private"):
-        load_party(spec.model_copy(update={"open": 31}), 0, 0, tmp_path, download=False)
+        load_participant(spec.model_copy(update={"open": 31}), 0, 0, tmp_path, download=False)
 
 
 def test_missing_files_are_fetched_and_moved_into_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def download(self: Any) -> None:
         write_idx(Path(self.raw_folder))
-        (Path(self.raw_folder) / "train-images-idx3-ubyte.gz").write_bytes(b"an archive")
+        (Path(self.raw_folder) / "train-images-idx3-ubyte.gz").write_bytes(b"an reader")
 
     monkeypatch.setattr("torchvision.datasets.FashionMNIST.download", download)
     home = tmp_path / "new" / "folder"
-    fetched = load_party(FASHION, 1, 0, home)
-    assert same(load_party(FASHION, 1, 0, home, download=False).open, fetched.open)
+    fetched = load_participant(FASHION, 1, 0, home)
+    assert same(load_participant(FASHION, 1, 0, home, download=False).open, fetched.open)
     assert [folder.name for folder in home.iterdir()] == ["FashionMNIST"]
     assert len(list((home / "FashionMNIST" / "raw").iterdir())) == 4
 
@@ -255,7 +257,7 @@ def test_a_closed_network_is_one_line_with_the_remedy(
 
     monkeypatch.setattr("urllib.request.urlopen", closed)
     with pytest.raises(DataError) as caught:
-        load_party(DataSpec.model_validate({"dataset": name}), 0, None, tmp_path)
+        load_participant(DataSpec.model_validate({"dataset": name}), 0, None, tmp_path)
     said = str(caught.value)
     assert "\n" not in said
     for word in ("Name or service not known", str(tmp_path), "--data-dir", "LIMBECK_DATA"):
@@ -267,7 +269,7 @@ def test_a_closed_network_is_one_line_with_the_remedy(
 def test_without_leave_to_download_nothing_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("urllib.request.urlopen")
     with pytest.raises(DataError) as caught:
-        load_party(FASHION, 0, None, tmp_path / "none", download=False)
+        load_participant(FASHION, 0, None, tmp_path / "none", download=False)
     assert "Dataset not found; expected" in str(caught.value)
     assert "download=True" not in str(caught.value)
     assert not (tmp_path / "none").exists()
@@ -281,7 +283,7 @@ def test_a_damaged_file_is_refused_and_left_alone(name: str, length: int, tmp_pa
     damaged = (raw / name).read_bytes()[:length]
     (raw / name).write_bytes(damaged)
     with pytest.raises(DataError, match="FashionMNIST cannot be read"):
-        load_party(FASHION, 0, None, tmp_path)
+        load_participant(FASHION, 0, None, tmp_path)
     assert (raw / name).read_bytes() == damaged
 
 
@@ -294,7 +296,7 @@ def test_a_missing_library_is_named_with_its_extra(
     monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setitem(sys.modules, f"{module}.datasets", None)
     with pytest.raises(DataError, match=rf"{name} cannot be read.*pip install 'limbeck\[{extra}\]'"):
-        load_party(DataSpec.model_validate({"dataset": name}), 0, None)
+        load_participant(DataSpec.model_validate({"dataset": name}), 0, None)
 
 
 def test_the_module_needs_neither_torch_nor_scikit_learn() -> None:
@@ -307,10 +309,10 @@ def test_the_module_needs_neither_torch_nor_scikit_learn() -> None:
 @pytest.mark.skipif("LIMBECK_DATA" not in os.environ, reason="LIMBECK_DATA names no folder that holds MNIST")
 def test_mnist_as_published() -> None:
     spec = DataSpec(dataset="mnist", parts=3, private=9000)
-    parties = [load_party(spec, 0, part, download=False) for part in range(3)]
-    assert sum(len(party.private.y) for party in parties if party.private) == 9000
+    parties = [load_participant(spec, 0, part, download=False) for part in range(3)]
+    assert sum(len(participant.private.y) for participant in parties if participant.private) == 9000
     assert parties[0].open is not None
     assert parties[0].open.shape == (10_000, 1, 28, 28)
     assert parties[0].test is not None
     assert np.array_equal(parties[0].test.y[:5], [7, 2, 1, 0, 4])
-    assert len({open_digest(party.open) for party in parties if party.open is not None}) == 1
+    assert len({open_digest(participant.open) for participant in parties if participant.open is not None}) == 1

@@ -14,11 +14,11 @@ from torch import nn
 from limbeck_common.core.errors import ClassesError, SettingsError, UserCodeError
 from limbeck_common.core.messages import Rows, soft_labels
 from limbeck_common.core.spec import Recipe, Spec
-from limbeck_common.datasets.registry import Examples, PartyData
-from limbeck_common.learning.learner import Learner, State, evaluate
+from limbeck_common.datasets.registry import Examples, ParticipantData
+from limbeck_common.learning.learner import Learner, LearnerState, evaluate
 from limbeck_common.learning.models import build_model
 from limbeck_common.learning.optimizers import Optimizer
-from limbeck_common.learning.participant import Party
+from limbeck_common.learning.participant import Participant
 from limbeck_common.learning.sklearn_learner import SklearnLearner, forest
 from limbeck_common.learning.torch_learner import TorchLearner
 from limbeck_common.methods.dsfl import DSFL
@@ -65,7 +65,7 @@ def work(it: Learner, recipe: Recipe = SPEC.recipe) -> Iterator[NDArray[np.float
         yield it.predict(soft()[0])
 
 
-def same(one: State, other: State) -> bool:
+def same(one: LearnerState, other: LearnerState) -> bool:
     return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
 
 
@@ -126,7 +126,7 @@ def linear() -> nn.Module:
 
 @pytest.mark.parametrize("recipe", [RECIPES["momentum"], RECIPES["adam"]], ids=["momentum", "adam"])
 def test_an_optimizer_keeps_its_state_from_call_to_call(recipe: Recipe) -> None:
-    def train(calls: int, *, forget: bool) -> State:
+    def train(calls: int, *, forget: bool) -> LearnerState:
         it = learner(make=linear)
         for _ in range(calls):
             if forget:
@@ -208,10 +208,10 @@ def test_training_draws_on_and_prediction_changes_nothing() -> None:
 def test_built_in_models_predict_distributions(model: str) -> None:
     it = make_learner(model, SPEC, 1, "cpu")
     it.fit(examples(), SPEC.recipe)
-    chances = it.predict(examples(7).x)
-    assert chances.shape == (7, CLASSES)
-    assert chances.dtype == np.float32
-    assert chances.sum(axis=1) == pytest.approx(np.ones(7), abs=1e-5)
+    probabilities = it.predict(examples(7).x)
+    assert probabilities.shape == (7, CLASSES)
+    assert probabilities.dtype == np.float32
+    assert probabilities.sum(axis=1) == pytest.approx(np.ones(7), abs=1e-5)
 
 
 @pytest.mark.parametrize(("model", "parameters"), [("cnn", 44_426), ("cnn-dsfl", 583_242)])
@@ -250,14 +250,14 @@ def test_classes_that_a_party_never_saw_get_no_probability_until_they_are_taught
     assert it.predict(seen.x)[seen.y == CLASSES - 1, -1].mean() > 0.5
 
 
-def party(make: Callable[[], nn.Module]) -> Party:
-    return Party(SPEC, learner(make=make), PartyData(examples(), soft()[0]))
+def participant(make: Callable[[], nn.Module]) -> Participant:
+    return Participant(SPEC, learner(make=make), ParticipantData(examples(), soft()[0]))
 
 
 def test_a_model_with_the_wrong_number_of_outputs_is_told_the_right_one() -> None:
-    wide = party(lambda: nn.Sequential(nn.Flatten(), nn.Linear(16, CLASSES + 2)))
+    wide = participant(lambda: nn.Sequential(nn.Flatten(), nn.Linear(16, CLASSES + 2)))
     with pytest.raises(ClassesError, match=r"shape \[2, 5\]; expected \[2, 3\].*give the model 3 outputs"):
-        DSFL().contribute(wide, Rows(np.array([0, 4])), 1)
+        DSFL().client_update(wide, Rows(np.array([0, 4])), 1)
 
 
 class Broken(nn.Module):
@@ -271,8 +271,8 @@ class Broken(nn.Module):
 
 @pytest.mark.parametrize("step", ["training", "distillation", "prediction", "evaluation"])
 def test_a_model_that_raises_is_reported_in_one_line_that_names_the_step(step: str) -> None:
-    broken = party(Broken)
-    broken.data = PartyData(examples(), soft()[0], examples())
+    broken = participant(Broken)
+    broken.data = ParticipantData(examples(), soft()[0], examples())
     steps: dict[str, Callable[[], object]] = {
         "training": broken.fit,
         "distillation": lambda: broken.distill(soft_labels(Rows(np.arange(20)), soft()[1])),

@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 from support.aggregators import Past
 
 from limbeck_common.core.errors import ValuesError
-from limbeck_common.core.messages import SERVER, Block, Kind, Rows, Space, Teaching, soft_labels
+from limbeck_common.core.messages import SERVER, Aggregate, Block, Kind, Rows, Space, soft_labels
 from limbeck_common.core.spec import Spec
-from limbeck_common.datasets.registry import Examples, PartyData
-from limbeck_common.learning.participant import Party
+from limbeck_common.datasets.registry import Examples, ParticipantData
+from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.cfd import CFD, applied, changes, code_bytes, decode, encode, quantised
 
 SPEC = Spec(seed=5, classes=3, sample_shape=(1,), sample_dtype="|u1", open_rows=4)
 ROWS = Rows(np.arange(4))
 
 
-def chances(*rows: list[float]) -> NDArray[np.float32]:
+def probabilities(*rows: list[float]) -> NDArray[np.float32]:
     return np.array(rows, np.float32)
 
 
@@ -57,20 +57,20 @@ class Parrot:
         raise AssertionError
 
 
-def party(says: NDArray[np.float32]) -> tuple[Party, Parrot]:
+def participant(says: NDArray[np.float32]) -> tuple[Participant, Parrot]:
     learner = Parrot(says)
     private = Examples(np.zeros((1, 1), np.uint8), np.zeros(1, np.int64))
-    return Party(SPEC, learner, PartyData(private, np.zeros((4, 1), np.uint8))), learner
+    return Participant(SPEC, learner, ParticipantData(private, np.zeros((4, 1), np.uint8))), learner
 
 
 def test_one_bit_is_the_likeliest_class_and_of_equals_the_first() -> None:
-    assert quantised(chances([0.2, 0.5, 0.3], [0.4, 0.2, 0.4]), 1).tolist() == [[0, 1, 0], [1, 0, 0]]
+    assert quantised(probabilities([0.2, 0.5, 0.3], [0.4, 0.2, 0.4]), 1).tolist() == [[0, 1, 0], [1, 0, 0]]
 
 
 def test_two_bits_are_thirds_that_sum_to_one() -> None:
     # 0.5, 0.3, 0.2 are 1.5, 0.9, 0.6 thirds: down to 1, 0, 0; two lack, for the remainders 0.9 and 0.6.
     # 0.9, 0.06, 0.04 are 2.7, 0.18, 0.12 thirds: down to 2, 0, 0; one lacks, for the remainder 0.7.
-    assert quantised(chances([0.5, 0.3, 0.2], [0.9, 0.06, 0.04]), 2).tolist() == [[1, 1, 1], [3, 0, 0]]
+    assert quantised(probabilities([0.5, 0.3, 0.2], [0.9, 0.06, 0.04]), 2).tolist() == [[1, 1, 1], [3, 0, 0]]
 
 
 def test_no_other_step_is_nearer() -> None:
@@ -91,7 +91,7 @@ def test_codes_come_back_as_the_quantised_labels(classes: int, bits: int) -> Non
 
 def test_one_bit_takes_a_byte_a_row_and_two_beyond_255_classes() -> None:
     assert [code_bytes(classes, 1) for classes in (10, 255, 256, 100_000)] == [1, 1, 2, 3]
-    assert encode(chances([0, 1, 0]), 1).tolist() == [[2]]
+    assert encode(probabilities([0, 1, 0]), 1).tolist() == [[2]]
     last = np.eye(256, dtype=np.float32)[255:]
     assert encode(last, 1).tolist() == [[0, 1]]
 
@@ -114,57 +114,59 @@ def test_rows_that_are_no_codes_are_refused(bits: int) -> None:
 
 def test_an_uplink_says_where_it_differs_from_what_was_taught() -> None:
     method = CFD(open_per_round=4)
-    says = chances([1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 0])
-    client, _ = party(says)
-    assert content(method.contribute(client, ROWS, 1)) == [[1], [2], [3], [2]]
-    client.notes["codes"] = np.array([[1], [2], [1], [1]], np.uint8)
-    sent = method.contribute(client, ROWS, 2)
+    says = probabilities([1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 0])
+    client, _ = participant(says)
+    assert content(method.client_update(client, ROWS, 1)) == [[1], [2], [3], [2]]
+    client.memory["codes"] = np.array([[1], [2], [1], [1]], np.uint8)
+    sent = method.client_update(client, ROWS, 2)
     assert content(sent) == [[0], [0], [3], [2]]
     past = Past(SPEC, {1: codes([1], [2], [1], [1])})
-    received = method.receive(past, 2, sent)
+    received = method.server_decode(past, 2, sent)
     assert received.kind is Kind.PROBABILITIES
     assert np.array_equal(received.predictions[:], says)
 
 
 def test_a_first_uplink_cannot_refer_to_anything() -> None:
     with pytest.raises(ValuesError):
-        CFD(open_per_round=4).receive(Past(SPEC), 1, codes([0], [1], [1], [1]))
+        CFD(open_per_round=4).server_decode(Past(SPEC), 1, codes([0], [1], [1], [1]))
 
 
 def test_with_more_bits_down_than_up_the_reference_is_what_a_client_would_have_sent() -> None:
     method = CFD(open_per_round=4, bits_down=2)
-    client, _ = party(chances([1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]))
+    client, _ = participant(probabilities([1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]))
     taught = codes([2, 1, 0], [0, 3, 0], [1, 1, 1], [0, 1, 2])  # thirds: classes 1, 2, 1 (the first of three), 3
-    method.learn(client, taught, 1)
-    client.learner.says = chances([1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1])  # type: ignore[attr-defined]
-    sent = method.contribute(client, ROWS, 2)
+    method.client_receive(client, taught, 1)
+    client.learner.says = probabilities([1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1])  # type: ignore[attr-defined]
+    sent = method.client_update(client, ROWS, 2)
     assert content(sent) == [[0], [0], [3], [0]]
-    assert method.receive(Past(SPEC, {1: taught}), 2, sent).predictions[:].argmax(axis=1).tolist() == [0, 1, 2, 2]
+    assert method.server_decode(Past(SPEC, {1: taught}), 2, sent).predictions[:].argmax(axis=1).tolist() == [0, 1, 2, 2]
 
 
 def test_a_client_that_knows_the_codes_before_gets_what_has_changed() -> None:
     method = CFD(open_per_round=4)
     past = Past(SPEC, {1: codes([1], [2], [3], [1]), 2: codes([1], [2], [1], [1])})
-    assert content(method.brief(past, 3, "", 2)) == [[0], [0], [1], [0]]
-    assert method.brief(past, 3, "", 1) is past.taught[2]
-    assert method.brief(past, 2, "", 1) is past.taught[1]
-    assert method.brief(Past(SPEC), 1, "", 0) is None
-    client, learner = party(chances(*[[1, 0, 0]] * 4))
+    assert content(method.server_downlink(past, 3, "", 2)) == [[0], [0], [1], [0]]
+    assert method.server_downlink(past, 3, "", 1) is past.taught[2]
+    assert method.server_downlink(past, 2, "", 1) is past.taught[1]
+    assert method.server_downlink(Past(SPEC), 1, "", 0) is None
+    client, learner = participant(probabilities(*[[1, 0, 0]] * 4))
     for number, learned in ((2, 1), (3, 2)):
-        block = method.brief(past, number, "", learned)
+        block = method.server_downlink(past, number, "", learned)
         assert block is not None
-        method.learn(client, block, number - 1)
+        method.client_receive(client, block, number - 1)
     assert learner.says.argmax(axis=1).tolist() == [0, 1, 0, 0]
 
 
 def test_the_servers_model_learns_the_averages_once_and_its_own_labels_are_taught() -> None:
     method = CFD(open_per_round=4)
-    means = soft_labels(ROWS, chances([0.6, 0.4, 0], [0.1, 0.2, 0.7], [0, 1, 0], [0.5, 0.5, 0]))
-    server, learner = party(chances(*[[1, 0, 0]] * 4))
-    refined = method.refine(server, lambda: iter(()), Teaching.to_all(means), 1)
+    means = soft_labels(ROWS, probabilities([0.6, 0.4, 0], [0.1, 0.2, 0.7], [0, 1, 0], [0.5, 0.5, 0]))
+    server, learner = participant(probabilities(*[[1, 0, 0]] * 4))
+    refined = method.server_refine(server, lambda: iter(()), Aggregate.to_all(means), 1)
     assert content(refined.blocks[""]) == [[1], [3], [2], [1]]
     assert refined.blocks[SERVER] is means
-    method.learn(server, refined.blocks[SERVER], 1)
+    method.client_receive(server, refined.blocks[SERVER], 1)
     assert learner.lessons == 1  # in `refine`
-    method.learn(server, refined.blocks[SERVER], 1)  # as after a restart, where `refine` was in another process
+    method.client_receive(
+        server, refined.blocks[SERVER], 1
+    )  # as after a restart, where `refine` was in another process
     assert learner.lessons == 2

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.aggregators import gathered, ground
+from support.aggregators import aggregated, context
 
 from limbeck_common.core.messages import Block, Rows, soft_labels
 from limbeck_common.core.spec import Spec
@@ -25,7 +25,7 @@ def line(*points: float) -> list[list[float]]:
 
 
 def test_distances_are_summed_over_rows_and_classes() -> None:
-    found = squared_distances(gathered(COMET(), ground(SPEC), UPLINKS))
+    found = squared_distances(aggregated(COMET(), context(SPEC), UPLINKS))
     # a to c: 2 * 0.25^2 on the first row. b to d: the same on the second. a to d: 2 on each.
     assert (found[0, 2], found[1, 3], found[0, 3]) == (0.125, 0.125, 4)
     assert found.tolist() == found.T.tolist()
@@ -52,29 +52,29 @@ def test_kmeans_puts_each_point_to_the_nearest_mean(
 
 
 def test_each_cluster_is_taught_its_average_and_strangers_that_of_all() -> None:
-    teaching = COMET(clusters=2).teach(gathered(COMET(), ground(SPEC), UPLINKS))
-    assert dict(teaching.groups) == {"a": "1.0", "b": "1.1", "c": "1.0", "d": "1.1"}
-    firsts = {group: block.predictions[:, 0].tolist() for group, block in teaching.blocks.items()}
+    aggregate = COMET(clusters=2).server_aggregate(aggregated(COMET(), context(SPEC), UPLINKS))
+    assert dict(aggregate.groups) == {"a": "1.0", "b": "1.1", "c": "1.0", "d": "1.1"}
+    firsts = {group: block.predictions[:, 0].tolist() for group, block in aggregate.blocks.items()}
     assert firsts == {"": [0.4375, 0.5625], "1.0": [0.875, 1], "1.1": [0, 0.125]}
 
 
 def test_who_was_away_is_not_taken_for_a_member_of_a_later_cluster() -> None:
-    method, stands = COMET(clusters=2), ground(SPEC)
-    groups = dict(method.teach(gathered(method, stands, UPLINKS)).groups)
+    method, stands = COMET(clusters=2), context(SPEC)
+    groups = dict(method.server_aggregate(aggregated(method, stands, UPLINKS)).groups)
     without_a = {name: block for name, block in UPLINKS.items() if name != "a"}
-    later = method.teach(gathered(method, stands, without_a, number=2))
+    later = method.server_aggregate(aggregated(method, stands, without_a, number=2))
     assert groups["a"] not in later.blocks
 
 
 def test_a_client_of_a_cluster_that_is_no_more_is_taught_the_average_of_all() -> None:
-    stands = ground(SPEC, round_1=UPLINKS["a"])
-    assert COMET().brief(stands, 2, "2", 1) is UPLINKS["a"]
-    assert COMET().brief(stands, 1, "", 0) is None
+    stands = context(SPEC, round_1=UPLINKS["a"])
+    assert COMET().server_downlink(stands, 2, "2", 1) is UPLINKS["a"]
+    assert COMET().server_downlink(stands, 1, "", 0) is None
 
 
 def test_the_teaching_does_not_depend_on_the_order_of_arrival() -> None:
     there, back = (
-        COMET(clusters=2).teach(gathered(COMET(), ground(SPEC), dict(order)))
+        COMET(clusters=2).server_aggregate(aggregated(COMET(), context(SPEC), dict(order)))
         for order in (UPLINKS.items(), reversed(UPLINKS.items()))
     )
     assert there.groups == back.groups

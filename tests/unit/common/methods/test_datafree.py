@@ -5,11 +5,11 @@ from math import log, prod
 import numpy as np
 import pytest
 import torch
-from support.small_models import LINEAR, SPEC, gathering, linear, party, values
+from support.small_models import LINEAR, SPEC, aggregator, linear, participant, values
 
 from limbeck_common.core.messages import Block
 from limbeck_common.core.spec import Spec
-from limbeck_common.datasets.registry import PartyData
+from limbeck_common.datasets.registry import ParticipantData
 from limbeck_common.learning.generator import Generator, seeded
 from limbeck_common.methods.datafree import DataFree, drawn, generator_loss, mean_logits
 
@@ -83,17 +83,17 @@ def test_a_generator_learns_what_the_loss_wants_from_its_own_random_state() -> N
 
 def test_the_mean_is_distilled_towards_the_ensemble_without_a_row_of_data() -> None:
     method = DataFree(epochs=3, steps=5, made=200)
-    gathered = gathering(method, SENT, {"": LINEAR})
-    server = party()
-    server.data = PartyData()
-    before = values(gathered.teach().blocks[""])
+    brought = aggregator(method, SENT, {"": LINEAR})
+    server = participant()
+    server.data = ParticipantData()
+    before = values(brought.aggregate().blocks[""])
 
-    def refine(number: int = 1) -> Block:
-        return method.refine(server, lambda: iter(SENT.values()), gathered.teach(), number).blocks[""]
+    def server_refine(number: int = 1) -> Block:
+        return method.server_refine(server, lambda: iter(SENT.values()), brought.aggregate(), number).blocks[""]
 
-    refined = refine()
-    assert values(refine()) == values(refined)
-    assert values(refine(2)) != values(refined)  # other noise in another round
+    refined = server_refine()
+    assert values(server_refine()) == values(refined)
+    assert values(server_refine(2)) != values(refined)  # other noise in another round
 
     # Each model counts once in the ensemble, and by its rows in the mean: the ensemble has 1.5 where the mean has 2.7
     # and 0.3. A softmax sees only differences of classes: 1.5 x_1 - 1.5 x_2.

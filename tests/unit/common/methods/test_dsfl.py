@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.aggregators import gathered, ground
+from support.aggregators import aggregated, context
 
 from limbeck_common.core.errors import MethodError
 from limbeck_common.core.messages import SLICE_BYTES, Kind, Rows, Space, soft_labels
@@ -22,11 +22,11 @@ UPLINKS = [[[0.5, 0.25, 0.25], [1, 0, 0]], [[0, 0.75, 0.25], [0.5, 0.5, 0]]]
 def taught(method: DSFL, uplinks: list[list[list[float]]]) -> list[list[float]]:
     """Teach from each client's soft labels for an open set of two rows."""
     blocks = {f"c{n}": soft_labels(Rows(np.arange(2)), np.array(v, np.float32)) for n, v in enumerate(uplinks)}
-    brought = gathered(method, ground(SPEC.model_copy(update={"open_rows": 2})), blocks)
-    teaching = method.teach(brought)
-    assert list(teaching.blocks) == [""]
-    assert teaching.blocks[""].rows.tolist() == [0, 1]
-    together: list[list[float]] = teaching.blocks[""].predictions[:].tolist()
+    brought = aggregated(method, context(SPEC.model_copy(update={"open_rows": 2})), blocks)
+    aggregate = method.server_aggregate(brought)
+    assert list(aggregate.blocks) == [""]
+    assert aggregate.blocks[""].rows.tolist() == [0, 1]
+    together: list[list[float]] = aggregate.blocks[""].predictions[:].tolist()
     return together
 
 
@@ -60,8 +60,8 @@ def test_at_the_papers_temperature_a_mean_of_six_to_four_becomes_nearly_nine_to_
 
 
 def test_between_two_classes_entropy_falls_whatever_the_mean() -> None:
-    chances = np.linspace(0.501, 0.999, 50)
-    means = np.column_stack([chances, 1 - chances])
+    probabilities = np.linspace(0.501, 0.999, 50)
+    means = np.column_stack([probabilities, 1 - probabilities])
     assert np.all(entropy(era(means, 0.1)) < entropy(means))
 
 
@@ -89,7 +89,7 @@ def test_a_large_teaching_comes_in_slices() -> None:
     rows = SLICE_BYTES // (8 * 10) + 1
     wide = SPEC.model_copy(update={"classes": 10, "open_rows": rows})
     labels = soft_labels(Rows(np.arange(rows)), np.full((rows, 10), 0.1, np.float32))
-    brought = gathered(DSFL(open_per_round=rows), ground(wide), {"a": labels})
+    brought = aggregated(DSFL(open_per_round=rows), context(wide), {"a": labels})
     parts: list[NDArray[np.float32]] = []
 
     def collect(given: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -97,13 +97,13 @@ def test_a_large_teaching_comes_in_slices() -> None:
         return np.concatenate(parts)
 
     brought.collect = collect
-    brought.teach()
+    brought.aggregate()
     assert [len(part) for part in parts] == [rows - 1, 1]
     assert {part.dtype for part in parts} == {np.dtype(np.float32)}
 
 
 def planned(number: int, spec: Spec = SPEC, **options: Any) -> Rows:
-    task = DSFL(**options).plan(ground(spec), number)
+    task = DSFL(**options).server_plan(context(spec), number)
     assert (task.space, task.kind, task.partial, task.weighted) == (Space.OPEN, Kind.PROBABILITIES, False, False)
     return task.wanted
 

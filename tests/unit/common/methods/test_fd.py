@@ -5,13 +5,13 @@ from math import log
 import numpy as np
 import pytest
 import torch
-from support.aggregators import gathered, ground
+from support.aggregators import aggregated, context
 from support.recording_learner import recording
 
 from limbeck_common.core.messages import Rows, Space
 from limbeck_common.core.spec import Recipe, Spec
-from limbeck_common.datasets.registry import Examples, PartyData
-from limbeck_common.learning.participant import Party
+from limbeck_common.datasets.registry import Examples, ParticipantData
+from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.fd import FD, by_class, class_averages, regulariser
 from limbeck_common.runtime.assemble import make_learner
 
@@ -32,7 +32,7 @@ def test_a_label_is_averaged_over_those_that_have_it() -> None:
         "a": by_class(Rows(np.array([0, 2])), np.array([[1, 0, 0], [0, 0, 1]], np.float32)),
         "b": by_class(Rows(np.array([2])), np.array([[0.5, 0, 0.5]], np.float32)),
     }
-    (block,) = FD().teach(gathered(FD(), ground(SPEC), uplinks)).blocks.values()
+    (block,) = FD().server_aggregate(aggregated(FD(), context(SPEC), uplinks)).blocks.values()
     assert block.space is Space.CLASSES
     assert block.rows.tolist() == [0, 2]  # nobody has class 1
     assert block.predictions[:].tolist() == [[1, 0, 0], [0.25, 0, 0.75]]
@@ -53,20 +53,20 @@ def test_what_was_taught_enters_the_next_training_of_a_torch_model() -> None:
     rows = Examples(PRIVATE.x.reshape(-1, 1, 1, 1), PRIVATE.y)
     sent = {}
     for gamma in (None, 0.1, 10.0):
-        party = Party(spec, make_learner("mlp", spec, 1, "cpu"), PartyData(rows))
+        participant = Participant(spec, make_learner("mlp", spec, 1, "cpu"), ParticipantData(rows))
         method = FD(gamma=gamma or 1.0)
         if gamma is not None:
-            method.learn(party, taught, 1)
-        values = method.contribute(party, Rows(np.zeros(0, np.int64)), 2).predictions[:]
+            method.client_receive(participant, taught, 1)
+        values = method.client_update(participant, Rows(np.zeros(0, np.int64)), 2).predictions[:]
         sent[gamma] = float(np.abs(values - 1 / 3).max())
     assert sent[10.0] < sent[0.1] < sent[None]  # the more gamma, the nearer to the uniform averages
 
 
 def test_any_other_learner_takes_it_as_labels_of_its_rows() -> None:
-    party, learner = recording(SPEC, CHANCES, private=PRIVATE)
+    participant, learner = recording(SPEC, CHANCES, private=PRIVATE)
     averages = np.array([[0.9, 0.1, 0], [0, 0.2, 0.8]], np.float32)
-    FD().learn(party, by_class(Rows(np.array([0, 2])), averages), 1)
-    block = FD().contribute(party, Rows(np.zeros(0, np.int64)), 2)
+    FD().client_receive(participant, by_class(Rows(np.array([0, 2])), averages), 1)
+    block = FD().client_update(participant, Rows(np.zeros(0, np.int64)), 2)
     assert [step for step, _, _ in learner.asked] == ["distill", "fit"]
     assert learner.asked[0][2].tolist() == averages[[1, 0, 0, 1]].tolist()
     assert block.rows.tolist() == [0, 2]

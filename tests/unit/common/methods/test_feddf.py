@@ -6,10 +6,10 @@ from math import log
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.small_models import LINEAR, OPEN, WIDE, gathering, linear, party, values
+from support.small_models import LINEAR, OPEN, WIDE, aggregator, linear, participant, values
 
-from limbeck_common.core.messages import NO_ROWS, Block, Teaching
-from limbeck_common.learning.participant import Party
+from limbeck_common.core.messages import NO_ROWS, Aggregate, Block
+from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.feddf import FedDF, ensemble
 
 SURE = linear([[log(9), 0], [0, 0]], rows=3)  # on an open row, (1, 0), its logits are ln 9 and 0
@@ -20,10 +20,10 @@ def scores(*rows: list[float]) -> NDArray[np.float32]:
     return np.array(rows, np.float32)
 
 
-def refined(sent: dict[str, Block], models: dict[str, dict[str, tuple[int, ...]]], server: Party) -> Teaching:
+def refined(sent: dict[str, Block], models: dict[str, dict[str, tuple[int, ...]]], server: Participant) -> Aggregate:
     method = FedDF(models=("wide",))
-    gathered = gathering(method, sent, models)
-    return method.refine(server, lambda: (block for _, block in gathered.uplinks()), gathered.teach(), 1)
+    brought = aggregator(method, sent, models)
+    return method.server_refine(server, lambda: (block for _, block in brought.uplinks()), brought.aggregate(), 1)
 
 
 def test_the_ensembles_labels_are_the_softmax_of_mean_logits() -> None:
@@ -46,20 +46,20 @@ def test_a_model_without_sense_does_not_stop_the_others() -> None:
 
 def test_each_architecture_has_its_own_mean_and_one_that_nobody_brought_keeps_its_last() -> None:
     method, last = FedDF(models=("wide",)), linear([[7, 7], [7, 7]])
-    sent = {"a": FedDF().contribute(party("wide"), NO_ROWS, 2)}
+    sent = {"a": FedDF().client_update(participant("wide"), NO_ROWS, 2)}
     known = {(1, ""): last}
     models = {"": LINEAR, "wide": WIDE}
-    taught = gathering(method, sent, models, 2, lambda number, group: known.get((number, group))).teach()
+    taught = aggregator(method, sent, models, 2, lambda number, group: known.get((number, group))).aggregate()
     assert taught.blocks[""] is last
     assert values(taught.blocks["wide"]) == {
         name: pytest.approx(value, abs=1e-7) if np.ndim(value) == 1 else [pytest.approx(row, abs=1e-7) for row in value]
         for name, value in values(sent["a"]).items()
     }
-    assert list(gathering(method, sent, models, 1).teach().blocks) == ["wide"]
+    assert list(aggregator(method, sent, models, 1).aggregate().blocks) == ["wide"]
 
 
 def test_distillation_is_a_step_from_the_mean_towards_the_ensemble() -> None:
-    taught = refined({"a": SURE, "b": FLAT}, {"": LINEAR}, party()).blocks[""]
+    taught = refined({"a": SURE, "b": FLAT}, {"": LINEAR}, participant()).blocks[""]
     # The mean by rows has 3/4 ln 9 = 1.5 ln 3 where SURE has ln 9: on (1, 0) it says p = 3^1.5 / (3^1.5 + 1) of the
     # first class. The ensemble, where each model counts once, says 3/4. One step of 0.5 along p - 3/4, times (1, 0).
     chance = 3**1.5 / (3**1.5 + 1)
@@ -70,34 +70,34 @@ def test_distillation_is_a_step_from_the_mean_towards_the_ensemble() -> None:
 
 def test_a_linear_models_mean_is_its_ensemble_and_stays() -> None:
     sent = {"a": linear([[log(9), 0], [0, 0]]), "b": FLAT}
-    taught = refined(sent, {"": LINEAR}, party()).blocks[""]
+    taught = refined(sent, {"": LINEAR}, participant()).blocks[""]
     assert taught.parameters["weight"].ravel() == pytest.approx([log(3), 0, 0, 0], abs=1e-6)
 
 
 def test_architectures_learn_from_one_another_and_leave_the_servers_own_model_alone() -> None:
-    server, other = party(), party("wide")
-    sent = {"a": SURE, "b": FedDF().contribute(other, NO_ROWS, 1)}
+    server, other = participant(), participant("wide")
+    sent = {"a": SURE, "b": FedDF().client_update(other, NO_ROWS, 1)}
     before = server.parameters()["weight"].copy()
-    teaching = refined(sent, {"": LINEAR, "wide": WIDE}, server)
+    aggregate = refined(sent, {"": LINEAR, "wide": WIDE}, server)
     assert np.array_equal(server.parameters()["weight"], before)
     labels = ensemble([np.array([[log(9), 0]] * 2, np.float32), other.weights.scores(OPEN)], 2)
     for group, mean in (("", SURE), ("wide", sent["b"])):
-        student = party(group)
+        student = participant(group)
         student.load_parameters(mean.parameters)
         far = np.abs(student.predict_on(OPEN) - labels).sum()
-        student.load_parameters(teaching.blocks[group].parameters)
+        student.load_parameters(aggregate.blocks[group].parameters)
         assert np.abs(student.predict_on(OPEN) - labels).sum() < far
     again = refined(sent, {"": LINEAR, "wide": WIDE}, server)
     assert {name: values(block) for name, block in again.blocks.items()} == {
-        name: values(block) for name, block in teaching.blocks.items()
+        name: values(block) for name, block in aggregate.blocks.items()
     }
 
 
 def test_a_newcomer_of_another_architecture_passes_over_the_servers_weights() -> None:
-    newcomer, known = party("wide"), party()
+    newcomer, known = participant("wide"), participant()
     before = newcomer.parameters()["0.weight"].copy()
     for client in (newcomer, known):
-        FedDF().learn(client, SURE, 1)
+        FedDF().client_receive(client, SURE, 1)
     assert np.array_equal(newcomer.parameters()["0.weight"], before)
     assert known.parameters()["weight"].ravel() == pytest.approx([log(9), 0, 0, 0])
 
@@ -107,10 +107,10 @@ def test_the_servers_model_is_named_once() -> None:
 
 
 def test_a_newcomer_without_its_average_weighs_next_to_nothing_until_it_has_one() -> None:
-    method, client = FedDF(models=("wide",)), party("wide")
-    assert method.contribute(party("wide"), NO_ROWS, 1).weight == 12
-    method.learn(client, linear([[1, 0], [0, 1]]), 4)  # the server's architecture
-    sent = method.contribute(client, NO_ROWS, 5)
+    method, client = FedDF(models=("wide",)), participant("wide")
+    assert method.client_update(participant("wide"), NO_ROWS, 1).weight == 12
+    method.client_receive(client, linear([[1, 0], [0, 1]]), 4)  # the server's architecture
+    sent = method.client_update(client, NO_ROWS, 5)
     assert sent.weight == 1
-    method.learn(client, sent, 5)
-    assert method.contribute(client, NO_ROWS, 6).weight == 12
+    method.client_receive(client, sent, 5)
+    assert method.client_update(client, NO_ROWS, 6).weight == 12

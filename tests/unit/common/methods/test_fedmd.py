@@ -4,7 +4,7 @@ from math import e, log
 
 import numpy as np
 import pytest
-from support.aggregators import gathered, ground
+from support.aggregators import aggregated, context
 from support.recording_learner import recording
 
 from limbeck_common.core.messages import Kind, Rows, class_scores
@@ -24,8 +24,8 @@ def test_the_consensus_is_the_mean_of_the_scores() -> None:
         "a": class_scores(BOTH, np.array([[4, -2, 0], [100, 0, 0]], np.float32)),
         "b": class_scores(BOTH, np.array([[2, 0, 0], [-50, 1, 0]], np.float32)),
     }
-    teaching = FedMD().teach(gathered(FedMD(), ground(SPEC), uplinks))
-    (block,) = teaching.blocks.values()
+    aggregate = FedMD().server_aggregate(aggregated(FedMD(), context(SPEC), uplinks))
+    (block,) = aggregate.blocks.values()
     assert block.kind is Kind.LOGITS
     assert block.predictions[:].tolist() == [[3, -1, 0], [25, 0.5, 0]]
 
@@ -35,17 +35,17 @@ def test_it_is_digested_as_its_softmax() -> None:
     # exp(1), 1, 1 over their sum where T = 2; two scores that lead by far share a row, and nothing overflows.
     expected = [[e / (e + 2), 1 / (e + 2), 1 / (e + 2)], [0.5, 0.5, 0]]
     assert digested(consensus, 2).tolist() == [pytest.approx(row, abs=1e-6) for row in expected]
-    party, learner = recording(SPEC, CHANCES, open=OPEN)
-    FedMD(temperature=2).learn(party, consensus, 1)
+    participant, learner = recording(SPEC, CHANCES, open=OPEN)
+    FedMD(temperature=2).client_receive(participant, consensus, 1)
     ((step, x, labels),) = learner.asked
     assert (step, x.tolist()) == ("distill", OPEN.tolist())
     assert labels.tolist() == [pytest.approx(row, abs=1e-6) for row in expected]
 
 
 def test_the_first_time_a_party_learns_the_open_rows_before_its_own() -> None:
-    party, learner = recording(SPEC, CHANCES, open=OPEN, private=PRIVATE, open_labels=np.array([1, 2]))
+    participant, learner = recording(SPEC, CHANCES, open=OPEN, private=PRIVATE, open_labels=np.array([1, 2]))
     for number in (3, 4):  # a client that comes late, too
-        FedMD().contribute(party, BOTH, number)
+        FedMD().client_update(participant, BOTH, number)
     assert [(step, labels.tolist()) for step, _, labels in learner.asked] == [
         ("fit", [1, 2]),
         ("fit", [2, 0, 2]),
@@ -56,14 +56,14 @@ def test_the_first_time_a_party_learns_the_open_rows_before_its_own() -> None:
 @pytest.mark.parametrize("options", [{}, {"transfer": False}])
 def test_without_labels_or_unless_wanted_it_learns_its_own_rows_alone(options: dict[str, bool]) -> None:
     labels = np.array([1, 2]) if options else None
-    party, learner = recording(SPEC, CHANCES, open=OPEN, private=PRIVATE, open_labels=labels)
-    FedMD(**options).contribute(party, BOTH, 1)
+    participant, learner = recording(SPEC, CHANCES, open=OPEN, private=PRIVATE, open_labels=labels)
+    FedMD(**options).client_update(participant, BOTH, 1)
     assert len(learner.asked) == 1
 
 
 def test_a_learner_without_scores_sends_logarithms() -> None:
-    party, _ = recording(SPEC, CHANCES, open=OPEN, private=PRIVATE)
-    sent = FedMD().contribute(party, BOTH, 1).predictions[:]
+    participant, _ = recording(SPEC, CHANCES, open=OPEN, private=PRIVATE)
+    sent = FedMD().client_update(participant, BOTH, 1).predictions[:]
     assert sent.tolist() == [
         pytest.approx([0, log(1e-7), log(1e-7)], abs=1e-5),
         pytest.approx([log(0.25), log(0.25), log(0.5)], abs=1e-6),

@@ -1,7 +1,7 @@
 """The floor: rounds in which nothing is said."""
 
 import numpy as np
-from support.small_models import SPEC, gathering, party
+from support.small_models import SPEC, aggregator, participant
 
 from limbeck_common.core.messages import NO_ROWS, Downlink
 from limbeck_common.methods.local import Local
@@ -10,21 +10,21 @@ from limbeck_common.wire.v1 import federation_pb2
 
 
 def test_an_empty_block_passes_the_servers_checks_and_the_wire() -> None:
-    sent = Local().contribute(party(), NO_ROWS, 1)
-    taught = gathering(Local(), {"a": sent, "b": sent}, {}).teach().blocks[""]
+    sent = Local().client_update(participant(), NO_ROWS, 1)
+    taught = aggregator(Local(), {"a": sent, "b": sent}, {}).aggregate().blocks[""]
     message = write_message(*encode_downlink(Downlink("f", 2, taught, NO_ROWS)))
     arrived = decode_downlink(*read_message(message, federation_pb2.Downlink()), SPEC.open_rows)
     assert arrived.wanted is not None
     assert len(arrived.wanted) == 0
-    assert arrived.teaching is not None
-    assert arrived.teaching.predictions.shape == (0, 2)
+    assert arrived.aggregate is not None
+    assert arrived.aggregate.predictions.shape == (0, 2)
 
 
 def test_a_client_comes_out_as_one_without_a_federation() -> None:
-    federated, alone = party(), party()
+    federated, alone = participant(), participant()
     for number in (1, 2):
-        federated_block = Local().contribute(federated, NO_ROWS, number)
-        Local().learn(federated, federated_block, number)
+        federated_block = Local().client_update(federated, NO_ROWS, number)
+        Local().client_receive(federated, federated_block, number)
         alone.fit()
     assert np.array_equal(federated.parameters()["weight"], alone.parameters()["weight"])
-    assert not np.array_equal(alone.parameters()["weight"], party().parameters()["weight"])
+    assert not np.array_equal(alone.parameters()["weight"], participant().parameters()["weight"])

@@ -4,13 +4,13 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from support.aggregators import gathered, ground
+from support.aggregators import aggregated, context
 
 from limbeck_common.core.messages import Block, Rows, class_scores, soft_labels
 from limbeck_common.core.spec import Spec
 from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.methods.fedmd import FedMD
-from limbeck_common.methods.robust_method import filtered_mean, to_chances, trimmed_mean
+from limbeck_common.methods.robust_method import filtered_mean, to_probabilities, trimmed_mean
 
 SPEC = Spec(classes=3, sample_shape=(1,), sample_dtype="|u1", open_rows=50)
 ROWS = Rows(np.arange(50))
@@ -38,7 +38,7 @@ def test_as_many_are_cut_as_there_may_be_attackers_rounded_up(clients: int, cut:
     for robust in ("trimmed", "cronus"):
         method = DSFL(aggregation="sa", robust=robust, open_per_round=1)
         spec = SPEC.model_copy(update={"open_rows": 1})
-        taught = method.teach(gathered(method, ground(spec), blocks)).blocks[""].predictions[:]
+        taught = method.server_aggregate(aggregated(method, context(spec), blocks)).blocks[""].predictions[:]
         assert taught.tolist() == [[1, 0, 0]]
 
 
@@ -51,14 +51,14 @@ def test_the_filter_drops_the_furthest_along_the_direction_of_most_variance() ->
 
 
 def test_a_median_becomes_a_distribution_again() -> None:
-    assert to_chances(np.array([[0.2, 0.2, 0], [0, 0, 0]])).tolist() == [[0.5, 0.5, 0], [1 / 3] * 3]
+    assert to_probabilities(np.array([[0.2, 0.2, 0], [0, 0, 0]])).tolist() == [[0.5, 0.5, 0], [1 / 3] * 3]
 
 
 @pytest.mark.parametrize("robust", ["median", "trimmed", "cronus"])
 def test_two_attackers_of_ten_move_a_mean_further_than_a_robust_one(robust: str) -> None:
     def error(kind: str, brought: dict[str, Block]) -> float:
         method = DSFL(aggregation="sa", robust=kind, open_per_round=50)
-        (block,) = method.teach(gathered(method, ground(SPEC), brought)).blocks.values()
+        (block,) = method.server_aggregate(aggregated(method, context(SPEC), brought)).blocks.values()
         assert block.predictions[:].sum(axis=1) == pytest.approx(np.ones(50), abs=1e-6)
         return float(np.abs(block.predictions[:] - TRUTH).mean())
 
@@ -71,7 +71,7 @@ def test_robust_means_do_not_depend_on_the_order_of_arrival(robust: str) -> None
     method = DSFL(robust=robust, open_per_round=50)
     brought = dict(list(uplinks().items())[-4:])
     taught = [
-        method.teach(gathered(method, ground(SPEC), dict(order))).blocks[""].predictions[:].tobytes()
+        method.server_aggregate(aggregated(method, context(SPEC), dict(order))).blocks[""].predictions[:].tobytes()
         for order in permutations(brought.items())
     ]
     assert len(set(taught)) == 1
@@ -81,7 +81,10 @@ def test_scores_of_any_size_from_an_attacker_do_not_reach_fedmds_median() -> Non
     method = FedMD(robust="median", open_per_round=50)
     scores = [np.full((50, 3), value, np.float32) for value in (1, 2, 30000)]
     brought = {f"c{number}": class_scores(ROWS, each) for number, each in enumerate(scores)}
-    assert method.teach(gathered(method, ground(SPEC), brought)).blocks[""].predictions[:].tolist() == [[2] * 3] * 50
+    assert (
+        method.server_aggregate(aggregated(method, context(SPEC), brought)).blocks[""].predictions[:].tolist()
+        == [[2] * 3] * 50
+    )
 
 
 def test_attackers_stand_out_in_the_disagreement() -> None:
@@ -90,5 +93,5 @@ def test_attackers_stand_out_in_the_disagreement() -> None:
         name: class_scores(ROWS, np.log(np.maximum(block.predictions[:], 1e-7))) for name, block in brought.items()
     }
     for method, blocks in ((DSFL(open_per_round=50), brought), (FedMD(open_per_round=50), scores)):
-        found = gathered(method, ground(SPEC), blocks).disagreement()
+        found = aggregated(method, context(SPEC), blocks).disagreement()
         assert min(found["c8"], found["c9"]) > 2 * max(value for name, value in found.items() if name < "c8")

@@ -9,8 +9,8 @@ from support.aggregators import Past
 
 from limbeck_common.core.messages import Block, Rows, soft_labels
 from limbeck_common.core.spec import MethodSpec, Spec
-from limbeck_common.datasets.registry import Examples, PartyData
-from limbeck_common.learning.participant import Party
+from limbeck_common.datasets.registry import Examples, ParticipantData
+from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.dsfl import open_rows
 from limbeck_common.methods.scarlet import Scarlet, lifetime, newest, replaced
 
@@ -56,19 +56,21 @@ class Copyist:
         raise AssertionError
 
 
-def party() -> tuple[Party, Copyist]:
+def participant() -> tuple[Participant, Copyist]:
     learner = Copyist()
-    return Party(
+    return Participant(
         SPEC,
         learner,
-        PartyData(Examples(np.zeros((1, 1), np.uint8), np.zeros(1, np.int64)), np.arange(10, dtype=np.uint8)[:, None]),
+        ParticipantData(
+            Examples(np.zeros((1, 1), np.uint8), np.zeros(1, np.int64)), np.arange(10, dtype=np.uint8)[:, None]
+        ),
     ), learner
 
 
 def teach_rounds(method: Scarlet, past: Past, last: int) -> None:
     """Play the server through rounds: what is asked for is taught, each label the number of its round."""
     for number in range(1, last + 1):
-        past.taught[number] = labelled(method.plan(past, number).wanted.indices.tolist(), number)
+        past.taught[number] = labelled(method.server_plan(past, number).wanted.indices.tolist(), number)
 
 
 def test_a_label_lives_d_rounds_and_in_the_beginning_as_many_as_came_before() -> None:
@@ -84,29 +86,29 @@ def test_where_all_rows_are_sampled_they_are_asked_for_in_the_rounds_worked_out_
 
 
 def test_a_sample_of_which_nothing_is_known_travels_as_a_sample() -> None:
-    assert METHOD.plan(Past(SPEC), 1).wanted.sample is not None
+    assert METHOD.server_plan(Past(SPEC), 1).wanted.sample is not None
 
 
 def test_only_rows_without_a_living_label_are_asked_for() -> None:
     drawn = open_rows(Past(SPEC), 6, 4).indices.tolist()
     # In round 6 labels of round 3 (lives 2) are dead, those of round 4 (lives 3) are not.
     past = Past(SPEC, {3: labelled(drawn[:2], 3), 4: labelled(drawn[1:2], 4)})
-    assert METHOD.plan(past, 6).wanted.indices.tolist() == [drawn[0], drawn[2], drawn[3]]
+    assert METHOD.server_plan(past, 6).wanted.indices.tolist() == [drawn[0], drawn[2], drawn[3]]
 
 
 def test_a_client_that_took_part_gets_the_fresh_labels_alone() -> None:
     past = Past(SPEC, {4: labelled([0, 1], 4), 5: labelled([2], 5)})
-    assert METHOD.brief(past, 6, "", 5) is past.taught[5]
-    assert METHOD.brief(Past(SPEC), 1, "", 0) is None
+    assert METHOD.server_downlink(past, 6, "", 5) is past.taught[5]
+    assert METHOD.server_downlink(Past(SPEC), 1, "", 0) is None
 
 
 def test_a_client_that_missed_rounds_gets_the_living_labels_too() -> None:
     past = Past(SPEC, {2: labelled([9], 2), 3: labelled([0, 7], 3), 4: labelled([0, 1], 4), 5: labelled([2], 5)})
     # Round 5's lesson uses labels of 3 (lives 2) and 4; that of round 2 (lives 1) was last used in round 3.
-    late = METHOD.brief(past, 6, "", 0)
+    late = METHOD.server_downlink(past, 6, "", 0)
     assert late is not None
     assert (late.rows.tolist(), late.predictions[:][:, 0].tolist()) == ([0, 1, 2, 7], [4, 4, 5, 3])
-    once = METHOD.brief(past, 6, "", 4)
+    once = METHOD.server_downlink(past, 6, "", 4)
     assert once is not None
     assert once.rows.tolist() == [0, 1, 2]
 
@@ -123,15 +125,15 @@ def test_the_newest_label_of_a_row_counts() -> None:
 def test_every_client_is_trained_on_all_of_a_rounds_rows_with_the_newest_labels(missed: set[int]) -> None:
     past = Past(SPEC)
     teach_rounds(METHOD, past, 8)
-    pupil, learner = party()
+    server_model, learner = participant()
     learned, expected = 0, []
     for number in range(1, 10):
         if number in missed:
             continue
         if number > 1:
-            block = METHOD.brief(past, number, "", learned)
+            block = METHOD.server_downlink(past, number, "", learned)
             assert block is not None
-            METHOD.learn(pupil, block, number - 1)
+            METHOD.client_receive(server_model, block, number - 1)
             drawn = open_rows(past, number - 1, 4).indices.tolist()
             marks = [max(t for t in range(1, number) if row in past.taught[t].rows.tolist()) for row in drawn]
             expected.append((drawn, [float(mark) for mark in marks]))
@@ -140,17 +142,17 @@ def test_every_client_is_trained_on_all_of_a_rounds_rows_with_the_newest_labels(
 
 
 def test_where_nothing_is_asked_for_a_client_trains_and_predicts_nothing() -> None:
-    pupil, learner = party()
-    block = METHOD.contribute(pupil, Rows(np.zeros(0, np.int64)), 3)
+    server_model, learner = participant()
+    block = METHOD.client_update(server_model, Rows(np.zeros(0, np.int64)), 3)
     assert (learner.fits, block.predictions.shape, block.predictions.dtype) == (1, (0, 2), np.dtype("<f4"))
 
 
 def test_the_cache_survives_a_restart() -> None:
     past = Past(SPEC)
     teach_rounds(METHOD, past, 8)
-    (first, _), (second, learner) = party(), party()
+    (first, _), (second, learner) = participant(), participant()
     for number in range(2, 8):
-        METHOD.learn(first, past.taught[number - 1], number - 1)
-    second.notes = {name: value.copy() for name, value in first.notes.items()}
-    METHOD.learn(second, past.taught[7], 7)
+        METHOD.client_receive(first, past.taught[number - 1], number - 1)
+    second.memory = {name: value.copy() for name, value in first.memory.items()}
+    METHOD.client_receive(second, past.taught[7], 7)
     assert learner.lessons[0][0] == open_rows(past, 7, 4).indices.tolist()

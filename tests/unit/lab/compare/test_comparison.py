@@ -1,4 +1,4 @@
-"""What a comparison plans, and the figures that it draws from its runs."""
+"""What a comparison plans, and the metrics that it draws from its runs."""
 
 import json
 import re

@@ -107,7 +107,7 @@ def test_a_finished_run_tells_its_headline_figures(tmp_path: Path) -> None:
     assert "Mean client 85.0 % with the federation; 60.0 % alone: +25.0 points" in text
     assert "3.0 MB 2.0 MB up, 1.0 MB down, counted on the socket" in text
     assert "33.1 s 3 rounds" in text
-    assert "learn from the last teaching (2.1 MB, with what came late)" in text
+    assert "learn from the last aggregate (2.1 MB, with what came late)" in text
     assert "With the federation: worst 80.0 %, median 85.0 %, best 90.0 %." in text
     assert "one cnn 50.0 % 80.0 % +30.0 1.0 MB 400 kB" in text
     assert "worst 50.0 % 80.0 % +20.0 median 60.0 % 85.0 % +25.0 best 70.0 % 90.0 % +30.0" in text

@@ -10,7 +10,7 @@ from limbeck_lab.report.table import duration, human_bytes, percent, points, pri
 from limbeck_lab.run.results import (
     FILE,
     ClientSummary,
-    JudgedRecord,
+    DisagreementRecord,
     Record,
     RoundRecord,
     ServerRecord,
@@ -50,7 +50,7 @@ FINISHED = Summary(
 def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
     first, second = closed(1, a=0.5), closed(2, a=0.6)
     server = ServerRecord(round=1, accuracy=0.7, loss=0.9)
-    judged = JudgedRecord(round=1, disagreement={"a": 0.25})
+    judged = DisagreementRecord(round=1, disagreement={"a": 0.25})
     records: list[Record] = [first, second, server, judged, FINISHED]
     for record in records:
         append(tmp_path, record)

@@ -33,12 +33,12 @@ def said(**fields: object) -> str:
 
 
 def test_it_says_how_each_client_stands_and_what_else_there_is_to_know() -> None:
-    assert said(standing="working", present=True) == "working"
-    assert said(standing="working", present=True, late_round=3) == "working, late in round 3"
-    assert said(standing="late", present=True, late_round=3) == "late"
-    assert said(standing="waiting", present=True, returns=2) == "waiting, returned 2 times"
-    assert said(standing="revoked", silent_seconds=60) == "revoked"
+    assert said(status="working", present=True) == "working"
+    assert said(status="working", present=True, late_round=3) == "working, late in round 3"
+    assert said(status="late", present=True, late_round=3) == "late"
+    assert said(status="waiting", present=True, returns=2) == "waiting, returned 2 times"
+    assert said(status="revoked", silent_seconds=60) == "revoked"
     now = time.time()
     about = {clock(now - 60 + seconds) for seconds in range(5)}
-    assert said(standing="away", silent_seconds=60).removeprefix("away since ") in about
-    assert said(standing="delivered", silent_seconds=60).removeprefix("delivered, away since ") in about
+    assert said(status="away", silent_seconds=60).removeprefix("away since ") in about
+    assert said(status="delivered", silent_seconds=60).removeprefix("delivered, away since ") in about

@@ -1,4 +1,4 @@
-"""What a round's uplinks are to a method: sums, stacks and the blocks themselves, whatever the order of arrival."""
+"""What a round's uplinks are to a method: sums, stacks and the blocks themselves, whatever the order of received."""
 
 import hashlib
 from dataclasses import replace
@@ -7,30 +7,30 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.aggregators import Asking, gathered, ground, together
+from support.aggregators import Asking, aggregated, context, together
 
 from limbeck_common.core.errors import KeysError, MethodError, ShapeError, ValuesError
 from limbeck_common.core.exact_sums import MOST_WEIGHT
-from limbeck_common.core.messages import Block, Kind, Rows, Space, Task, Teaching, parameters, soft_labels
+from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Rows, Space, parameters, soft_labels
 from limbeck_common.core.spec import Spec
-from limbeck_common.methods.method import Gathered, Ground
+from limbeck_common.methods.method import ServerContext, ServerRound
 from limbeck_common.wire.codec import block_digest
-from limbeck_server.round.aggregator import Gathering, teaching_digest
+from limbeck_server.round.aggregator import RoundAggregator, aggregate_digest
 from limbeck_server.round.validation import HEAVIEST
 
 SPEC = Spec(classes=2, sample_shape=(1,), sample_dtype="|u1", open_rows=10)
 WANTED = Rows(np.array([2, 3, 7]))
-LABELS = Task(Space.OPEN, Kind.PROBABILITIES, WANTED)
+LABELS = Ask(Space.OPEN, Kind.PROBABILITIES, WANTED)
 SHAPES = {"w": (2,)}
-WEIGHTS = Task(Space.PARAMETERS, Kind.PARAMETERS, weighted=True, models={"mlp": SHAPES, "cnn": {"w": (3,)}})
+WEIGHTS = Ask(Space.PARAMETERS, Kind.PARAMETERS, weighted=True, models={"mlp": SHAPES, "cnn": {"w": (3,)}})
 ANNE = soft_labels(WANTED, np.array([[1, 0], [0.5, 0.5], [0, 1]], np.float32))
 BERT = soft_labels(WANTED, np.array([[0, 1], [0.5, 0.5], [0, 1]], np.float32))
 CARL = soft_labels(WANTED, np.array([[0.5, 0.5], [0.5, 0.5], [0.75, 0.25]], np.float32))
 ALL = {"anne": ANNE, "bert": BERT, "carl": CARL}
 
 
-def brought(task: Task, **uplinks: Block) -> Gathering:
-    return gathered(Asking(task=task), ground(SPEC, task.models), uplinks)
+def brought(ask: Ask, **uplinks: Block) -> RoundAggregator:
+    return aggregated(Asking(ask=ask), context(SPEC, ask.models), uplinks)
 
 
 def test_stacks_hold_each_clients_rows_by_name_whatever_the_order_of_arrival() -> None:
@@ -42,12 +42,12 @@ def test_stacks_hold_each_clients_rows_by_name_whatever_the_order_of_arrival() -
 
 def test_many_rows_come_in_several_stacks() -> None:
     rows = 200_000
-    task = replace(LABELS, wanted=Rows(np.arange(rows)))
+    ask = replace(LABELS, wanted=Rows(np.arange(rows)))
     values = np.random.default_rng(0).dirichlet(np.ones(2), rows).astype(np.float32)
-    wide = gathered(
-        Asking(task=task),
-        ground(SPEC.model_copy(update={"open_rows": rows})),
-        {name: soft_labels(task.wanted, shown) for name, shown in (("a", values), ("b", values[:, ::-1]))},
+    wide = aggregated(
+        Asking(ask=ask),
+        context(SPEC.model_copy(update={"open_rows": rows})),
+        {name: soft_labels(ask.wanted, shown) for name, shown in (("a", values), ("b", values[:, ::-1]))},
     )
     stacks = list(wide.stacks())
     assert len(stacks) > 1
@@ -78,8 +78,8 @@ def test_scores_are_compared_as_their_softmax_whatever_their_size() -> None:
     def scored(first: float) -> Block:
         return Block(Space.CLASSES, Rows(np.array([1])), Kind.LOGITS, (np.array([[first, 0]], np.float32),))
 
-    task = Task(Space.CLASSES, Kind.LOGITS, partial=True)
-    found = brought(task, anne=scored(0), bert=scored(0), carl=scored(30000)).disagreement()
+    ask = Ask(Space.CLASSES, Kind.LOGITS, partial=True)
+    found = brought(ask, anne=scored(0), bert=scored(0), carl=scored(30000)).disagreement()
     # Softmaxes [1/2, 1/2] twice and [1, 0]: their average is [2/3, 1/3].
     assert found == {"anne": pytest.approx(1 / 6, abs=1e-6), "bert": pytest.approx(1 / 6, abs=1e-6), "carl": 0.333333}
 
@@ -105,45 +105,45 @@ def test_models_are_summed_by_architecture_and_by_weight() -> None:
 def test_weight_that_could_overflow_the_sums_is_refused_before_anyone_is_told_it_was_taken() -> None:
     full = MOST_WEIGHT[Kind.PARAMETERS] // HEAVIEST
     heavy, light = parameters({"w": np.ones(2)}, HEAVIEST), parameters({"w": np.ones(2)})
-    gathering = brought(WEIGHTS)
+    aggregator = brought(WEIGHTS)
     for _ in range(full):
-        gathering.admit(heavy, "mlp")
+        aggregator.admit(heavy, "mlp")
     with pytest.raises(ValuesError, match=r"a block that brings the round's weight to \d+; expected at most 16777215"):
-        gathering.admit(heavy, "mlp")
-    gathering.admit(light, "mlp")
-    gathering.admit(heavy, "cnn")  # each architecture has its own sums
+        aggregator.admit(heavy, "mlp")
+    aggregator.admit(light, "mlp")
+    aggregator.admit(heavy, "cnn")  # each architecture has its own sums
 
 
 class Counted(Asking):
     """Its clients send each row's number of a class in a byte; one byte is of no class."""
 
-    def receive(self, ground: Ground, number: int, block: Block) -> Block:
+    def server_decode(self, context: ServerContext, number: int, block: Block) -> Block:
         codes = np.asarray(block.predictions[:])[:, 0]
-        if codes.max() >= ground.spec.classes:
+        if codes.max() >= context.spec.classes:
             raise ShapeError(f"round {number}: a code of no class")
-        return replace(block, kind=Kind.PROBABILITIES, values=(np.eye(ground.spec.classes, dtype=np.float32)[codes],))
+        return replace(block, kind=Kind.PROBABILITIES, values=(np.eye(context.spec.classes, dtype=np.float32)[codes],))
 
-    def teach(self, gathered: Gathered) -> Teaching:
-        return Teaching.to_all(soft_labels(WANTED, gathered.collect(mean for mean in gathered.tally.means())))
+    def server_aggregate(self, server: ServerRound) -> Aggregate:
+        return Aggregate.to_all(soft_labels(WANTED, server.collect(mean for mean in server.tally.means())))
 
 
 def test_a_teaching_of_what_is_no_number_is_refused_before_it_spreads() -> None:
     found = brought(LABELS, **ALL)
     good = soft_labels(Rows([0]), np.array([[0.5, 0.5]], np.float32))
-    found.check_teaching(Teaching.to_all(good))
+    found.check_aggregate(Aggregate.to_all(good))
     bad = soft_labels(Rows([0]), np.array([[np.nan, 0.5]], np.float32))
     with pytest.raises(MethodError, match="round 1: method dsfl would teach numbers that are not finite"):
-        found.check_teaching(Teaching({"": good, "other": bad}))
+        found.check_aggregate(Aggregate({"": good, "other": bad}))
 
 
 def test_codes_are_added_up_as_the_method_decodes_them_and_kept_as_they_came() -> None:
-    task = Task(Space.OPEN, Kind.CODES, WANTED, dtype="|u1", columns=1)
+    ask = Ask(Space.OPEN, Kind.CODES, WANTED, dtype="|u1", columns=1)
 
     def codes(*numbers: int) -> Block:
         return Block(Space.OPEN, WANTED, Kind.CODES, (np.array([numbers], np.uint8).T,))
 
-    found = gathered(Counted(task=task), ground(SPEC), {"b": codes(1, 1, 0), "a": codes(1, 0, 0)})
-    assert found.teach().blocks[""].predictions[:].tolist() == [[0, 1], [0.5, 0.5], [1, 0]]
+    found = aggregated(Counted(ask=ask), context(SPEC), {"b": codes(1, 1, 0), "a": codes(1, 0, 0)})
+    assert found.aggregate().blocks[""].predictions[:].tolist() == [[0, 1], [0.5, 0.5], [1, 0]]
     assert [(name, block.predictions[:, 1].tolist()) for name, block in found.uplinks()] == [  # type: ignore[call-overload]
         ("a", [1, 0, 0]),
         ("b", [1, 1, 0]),
@@ -155,7 +155,7 @@ def test_codes_are_added_up_as_the_method_decodes_them_and_kept_as_they_came() -
 
 def test_refilled_from_the_store_it_is_what_it_was() -> None:
     live = brought(WEIGHTS, b=parameters({"w": np.ones(2)}, 3), a=parameters({"w": np.full(3, 0.1)}, 5))
-    again = Gathering(Asking(task=WEIGHTS), ground(SPEC, WEIGHTS.models), 1, live.stored, together)
+    again = RoundAggregator(Asking(ask=WEIGHTS), context(SPEC, WEIGHTS.models), 1, live.stored, together)
     again.refill()
     assert again.clients == live.clients == 2
     for group, tally in live.models.items():
@@ -164,8 +164,8 @@ def test_refilled_from_the_store_it_is_what_it_was() -> None:
 
 
 def test_a_store_that_does_not_fit_the_settings_is_refused_at_the_start() -> None:
-    again = Gathering(
-        Asking(task=LABELS), ground(SPEC), 1, lambda: iter([("a", parameters({"w": np.ones(2)}))]), together
+    again = RoundAggregator(
+        Asking(ask=LABELS), context(SPEC), 1, lambda: iter([("a", parameters({"w": np.ones(2)}))]), together
     )
     with pytest.raises(KeysError, match="keys of the space parameters; expected of the space open"):
         again.refill()
@@ -173,8 +173,8 @@ def test_a_store_that_does_not_fit_the_settings_is_refused_at_the_start() -> Non
 
 def test_a_teaching_of_one_block_has_its_digest_and_of_several_one_over_them() -> None:
     one, other = block_digest(ANNE).hex(), block_digest(BERT).hex()
-    assert teaching_digest({"": one}) == teaching_digest({"mlp": one}) == one
+    assert aggregate_digest({"": one}) == aggregate_digest({"mlp": one}) == one
     both = hashlib.sha256(f" {one}\nmlp {other}\n".encode()).hexdigest()
-    assert teaching_digest({"": one, "mlp": other}) == teaching_digest({"mlp": other, "": one}) == both
+    assert aggregate_digest({"": one, "mlp": other}) == aggregate_digest({"mlp": other, "": one}) == both
     others: list[dict[str, Any]] = [{"": other, "mlp": one}, {"": one, "cnn": other}, {"": one}]
-    assert both not in map(teaching_digest, others)
+    assert both not in map(aggregate_digest, others)

@@ -3,7 +3,7 @@
 from support.transcript import shows
 
 from limbeck_server import events as fact
-from limbeck_server.round.machine import Bounds, State, evolve
+from limbeck_server.round.machine import Bounds, FederationState, evolve
 
 
 def test_a_federation_from_its_lobby_to_its_end() -> None:
@@ -15,13 +15,13 @@ def test_a_federation_from_its_lobby_to_its_end() -> None:
         at  4 deliver a 1 y    -> accepted
         at  4 tick a b         -> closed 1
         at  5 tick a b
-        at  6 taught t1        -> taught 1
+        at  6 aggregated t1        -> aggregated 1
         at  6 tick a b c       -> opened round 2 for a b c until 16
         at  7 deliver a 2 x    -> accepted
         at  7 deliver b 2 x    -> accepted
         at  8 deliver c 2 x    -> accepted
         at  8 tick a b c       -> closed 2
-        at  9 taught t2        -> taught 2
+        at  9 aggregated t2        -> aggregated 2
         at  9 tick a           -> opened closing round 3 for a until 19
         at 10 deliver a 3 none -> accepted
         at 10 tick a           -> closed 3; finished: all 2 rounds done
@@ -62,7 +62,7 @@ def test_the_deadline_closes_a_round_that_has_its_quorum() -> None:
         at 10 tick a b c
         at 11 tick a b c     -> closed 1
         at 12 deliver c 1 x  -> late
-        at 13 taught t       -> taught 1
+        at 13 aggregated t       -> aggregated 1
         at 13 tick a b c     -> opened round 2 for a b c until 23
         at 14 deliver c 1 x  -> late
     """)
@@ -85,7 +85,7 @@ def test_an_extension_gives_time_for_the_quorum_and_each_round_has_its_own() -> 
         at 12 deliver a 1 x -> accepted
         at 13 deliver b 1 x -> accepted
         at 13 tick a b      -> closed 1
-        at 14 taught t      -> taught 1
+        at 14 aggregated t      -> aggregated 1
         at 14 tick a b      -> opened round 2 for a b until 24
         at 24 tick          -> extended until 34
     """)
@@ -185,7 +185,7 @@ def test_a_share_of_the_clients_takes_part_and_the_seed_says_which() -> None:
         at 2 deliver b 1 x  -> accepted
         at 2 deliver c 1 x  -> accepted
         at 2 tick a b c     -> closed 1
-        at 3 taught t       -> taught 1
+        at 3 aggregated t       -> aggregated 1
         at 3 tick a b c     -> opened round 2 for a b until 13
         """,
         sample_ratio=0.5,
@@ -198,7 +198,7 @@ CLOSING = """
     at 2 deliver a 1 x  -> accepted
     at 2 deliver b 1 x  -> accepted
     at 2 tick a b       -> closed 1
-    at 3 taught t       -> taught 1
+    at 3 aggregated t       -> aggregated 1
 """
 
 
@@ -228,7 +228,7 @@ def test_a_closing_round_to_which_nobody_comes_still_finishes() -> None:
 
 def test_a_restart_gives_the_round_its_whole_time_again() -> None:
     opened = fact.Opened(at=10.0, round=1, participants=("a",), deadline=40.0)
-    state = evolve(State(), opened)
+    state = evolve(FederationState(), opened)
     later = evolve(state, fact.Restarted(at=1000.0))
     assert (later.since, later.deadline) == (1000.0, 1030.0)
     paused = evolve(evolve(state, fact.Paused(at=20.0)), fact.Restarted(at=1000.0))
@@ -236,9 +236,9 @@ def test_a_restart_gives_the_round_its_whole_time_again() -> None:
 
 
 def test_a_client_is_of_the_group_that_its_last_model_was_of() -> None:
-    def sent(number: int, group: str | None) -> fact.Kept:
-        return fact.Kept(at=1, round=number, client="a", digest="", figures={}, group=group)
+    def sent(number: int, group: str | None) -> fact.UplinkAccepted:
+        return fact.UplinkAccepted(at=1, round=number, client="a", digest="", metrics={}, group=group)
 
-    state = evolve(State(), sent(1, "mlp"))
+    state = evolve(FederationState(), sent(1, "mlp"))
     assert evolve(state, sent(2, None)).groups == {"a": "mlp"}  # predictions: where it was put
     assert evolve(state, sent(2, "")).groups == {"a": ""}  # it came back with the server's architecture

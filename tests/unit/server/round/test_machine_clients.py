@@ -59,7 +59,7 @@ def test_a_revoked_client_is_not_waited_for_and_may_join_again() -> None:
         at 4 deliver b 1 x  -> MembershipError: b is not a member
         at 5 deliver c 1 x  -> accepted
         at 5 tick a b c     -> closed 1
-        at 6 taught t       -> taught 1
+        at 6 aggregated t       -> aggregated 1
         at 6 join b         -> joined b
         at 6 tick a b       -> opened round 2 for a b until 16
         at 7 deliver b 2 x  -> accepted
@@ -115,7 +115,7 @@ def test_a_pause_that_began_in_the_phase_before_gives_this_phase_no_more_than_it
         at   2 deliver b 1 x  -> accepted
         at   2 tick a b       -> closed 1
         at   3 pause          -> paused
-        at  50 taught t       -> taught 1
+        at  50 aggregated t       -> aggregated 1
         at  60 resume         -> resumed
         at 159 tick a
         at 160 tick a         -> failed: 1 of at least 2 clients present after 100 s in the lobby
@@ -134,7 +134,7 @@ def test_an_end_is_final_even_while_paused_or_aggregating(deed: str) -> None:
         at 4 {deed} tired   -> {said}: tired
         at 5 {deed} again
         at 5 resume
-        at 6 taught t
+        at 6 aggregated t
         at 7 tick a b
         at 8 deliver a 1 x  -> duplicate
     """)

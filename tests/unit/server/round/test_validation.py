@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.aggregators import Asking, gathered, ground
+from support.aggregators import Asking, aggregated, context
 
 from limbeck_common.core.errors import (
     ClientNameError,
@@ -16,7 +16,7 @@ from limbeck_common.core.errors import (
     ShapeError,
     ValuesError,
 )
-from limbeck_common.core.messages import Block, Kind, Outline, Rows, Space, Task, parameters, soft_labels
+from limbeck_common.core.messages import Ask, Block, Kind, Outline, Rows, Space, parameters, soft_labels
 from limbeck_common.core.spec import Spec
 from limbeck_server.round.validation import (
     HEAVIEST,
@@ -29,14 +29,14 @@ from limbeck_server.round.validation import (
 
 SPEC = Spec(classes=3, sample_shape=(1, 2, 2), sample_dtype="|u1", open_rows=10)
 WANTED = Rows(np.array([2, 3, 7]))
-TASK = Task(Space.OPEN, Kind.PROBABILITIES, WANTED)
+TASK = Ask(Space.OPEN, Kind.PROBABILITIES, WANTED)
 VALUES = np.array([[0.5, 0.25, 0.25], [1, 0, 0], [0, 0.5, 0.5]], np.float32)
 GOOD = soft_labels(WANTED, VALUES)
 
 
-def check(block: Block | None, task: Task = TASK) -> str:
+def check(block: Block | None, ask: Ask = TASK) -> str:
     """Check a block for an open round, form and values, and return its group."""
-    _, group = gathered(Asking(task=task), ground(SPEC, task.models)).check(block)
+    _, group = aggregated(Asking(ask=ask), context(SPEC, ask.models)).check(block)
     return group
 
 
@@ -103,8 +103,8 @@ def test_the_closing_round_wants_no_contribution() -> None:
 
 
 PARTIAL = replace(TASK, partial=True)
-CLASSES = Task(Space.CLASSES, Kind.LOGITS, partial=True, weighted=True)
-CODES = Task(Space.OPEN, Kind.CODES, WANTED, dtype="|u1", columns=2)
+CLASSES = Ask(Space.CLASSES, Kind.LOGITS, partial=True, weighted=True)
+CODES = Ask(Space.OPEN, Kind.CODES, WANTED, dtype="|u1", columns=2)
 
 
 def averages(*classes: int, **changes: Any) -> Block:
@@ -127,7 +127,7 @@ def test_averages_of_any_of_the_classes_will_do(block: Block) -> None:
 
 
 @pytest.mark.parametrize(
-    ("block", "task", "kind", "said"),
+    ("block", "ask", "kind", "said"),
     [
         (on(2, 8), PARTIAL, KeysError, "2 rows, 1 of them not asked for and 2 missing; expected some of the 3 rows"),
         (averages(3), CLASSES, KeysError, "1 classes, 1 of them not asked for and 3 missing; expected some of the 3"),
@@ -140,9 +140,9 @@ def test_averages_of_any_of_the_classes_will_do(block: Block) -> None:
         (codes(2, np.float32), CODES, ShapeError, "codes of type float32"),
     ],
 )
-def test_what_a_task_does_not_allow_is_refused(block: Block, task: Task, kind: type[LimbeckError], said: str) -> None:
+def test_what_a_task_does_not_allow_is_refused(block: Block, ask: Ask, kind: type[LimbeckError], said: str) -> None:
     with pytest.raises(kind, match=said):
-        check(block, task)
+        check(block, ask)
 
 
 def test_codes_are_a_methods_own_to_check() -> None:
@@ -150,7 +150,7 @@ def test_codes_are_a_methods_own_to_check() -> None:
 
 
 SMALL, LARGE = {"w": (2, 3), "b": (2,)}, {"w": (4, 3), "b": (4,)}
-WEIGHTS = Task(Space.PARAMETERS, Kind.PARAMETERS, weighted=True, models={"": SMALL, "large": LARGE})
+WEIGHTS = Ask(Space.PARAMETERS, Kind.PARAMETERS, weighted=True, models={"": SMALL, "large": LARGE})
 
 
 def model(shapes: dict[str, tuple[int, ...]], weight: int = 1, value: float = 0.5) -> Block:

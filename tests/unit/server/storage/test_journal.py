@@ -10,11 +10,11 @@ import pytest
 from limbeck_common.core.errors import SetupError
 from limbeck_server import events as fact
 from limbeck_server.storage.journal import Journal
-from limbeck_server.storage.sqlite import Filed, Store
+from limbeck_server.storage.sqlite import Store, StoredBlock
 
 
 def joined(number: int) -> fact.Fact:
-    return fact.Joined(at=number, client=f"client-{number}")
+    return fact.ClientJoined(at=number, client=f"client-{number}")
 
 
 class Counting(Store):
@@ -23,12 +23,12 @@ class Counting(Store):
     commits = 0
     broken = False
 
-    def commit(self, facts: Iterable[fact.Fact], filed: Iterable[Filed] = ()) -> None:
+    def commit(self, facts: Iterable[fact.Fact], blocks: Iterable[StoredBlock] = ()) -> None:
         self.commits += 1
         if self.broken:
             with self._engine.begin() as connection:  # what a full disk says, in the form in which it says it
                 connection.exec_driver_sql("SELECT abs(-9223372036854775808)")
-        super().commit(facts, filed)
+        super().commit(facts, blocks)
 
 
 def test_what_waits_together_is_committed_together_and_in_order(tmp_path: Path) -> None:

@@ -15,26 +15,26 @@ from limbeck_common.core.messages import Block, FileArray, Kind, Rows, Space, pa
 from limbeck_common.core.seeds import Sample
 from limbeck_common.wire.codec import block_digest
 from limbeck_server import events as fact
-from limbeck_server.storage.sqlite import INLINE_BYTES, RESERVE_BYTES, TEACHER, Filed, Store
+from limbeck_server.storage.sqlite import INLINE_BYTES, RESERVE_BYTES, TEACHER, Store, StoredBlock
 
 FACTS = [
     fact.Founded(at=1.5, federation_id="f"),
-    fact.Joined(at=2, client="a"),
+    fact.ClientJoined(at=2, client="a"),
     fact.Opened(at=3, round=1, participants=("a", "b"), deadline=9.25),
-    fact.Kept(at=4, round=1, client="a", digest="ab12", figures={"loss": 0.1}, group="cnn"),
-    fact.Late(at=4.5, round=1, client="b"),
+    fact.UplinkAccepted(at=4, round=1, client="a", digest="ab12", metrics={"loss": 0.1}, group="cnn"),
+    fact.UplinkLate(at=4.5, round=1, client="b"),
     fact.Extended(at=5, deadline=20),
     fact.Closed(at=6, round=1),
-    fact.Taught(at=7, round=1, digest="cd", digests={"": "cd"}, groups={"b": "mlp"}),
-    fact.Judged(at=7, round=1, figures={"a": 0.25}),
-    fact.Evaluated(at=7, round=1, figures={"accuracy": 0.5}),
-    fact.Dropped(at=7.5, round=0),
+    fact.Aggregated(at=7, round=1, digest="cd", digests={"": "cd"}, groups={"b": "mlp"}),
+    fact.DisagreementMeasured(at=7, round=1, metrics={"a": 0.25}),
+    fact.Evaluated(at=7, round=1, metrics={"accuracy": 0.5}),
+    fact.UplinksDeleted(at=7.5, round=0),
     fact.Paused(at=8),
     fact.Resumed(at=9),
     fact.Restarted(at=9.5),
     fact.Evicted(at=10, client="b"),
     fact.Revoked(at=10.5, client="a"),
-    fact.Ended(at=11, state="failed", reason="as it happens"),
+    fact.FederationEnded(at=11, state="failed", reason="as it happens"),
 ]
 
 
@@ -44,14 +44,14 @@ def labels(seed: int, *rows: int) -> Block:
 
 
 def joined(number: int) -> fact.Fact:
-    return fact.Joined(at=number, client=f"client-{number}")
+    return fact.ClientJoined(at=number, client=f"client-{number}")
 
 
 def test_facts_and_blocks_are_there_after_a_restart(tmp_path: Path) -> None:
     store = Store(tmp_path)
     one, other = labels(1, 0, 5, 6), labels(2, 0, 5, 6)
-    store.commit(FACTS[:4], [Filed(1, "b", other)])
-    store.commit(FACTS[4:], [Filed(1, "a", one), Filed(2, "a", other)])
+    store.commit(FACTS[:4], [StoredBlock(1, "b", other)])
+    store.commit(FACTS[4:], [StoredBlock(1, "a", one), StoredBlock(2, "a", other)])
     store.close()
     store = Store(tmp_path)
     assert store.facts() == FACTS
@@ -75,11 +75,11 @@ def test_every_kind_of_fact_survives_its_line_of_json() -> None:
 def test_a_teaching_is_kept_beside_the_uplinks_of_its_round(tmp_path: Path) -> None:
     store = Store(tmp_path)
     taught = labels(3, 2, 4)
-    store.commit([], [Filed(1, TEACHER, taught), Filed(1, "a", labels(4, 2, 4))])
-    kept = store.teaching(1)
+    store.commit([], [StoredBlock(1, TEACHER, taught), StoredBlock(1, "a", labels(4, 2, 4))])
+    kept = store.aggregate(1)
     assert block_digest(kept) == block_digest(taught)
     assert len(list(store.uplinks(1))) == 1
-    assert store.teaching(2) is None
+    assert store.aggregate(2) is None
     store.close()
 
 
@@ -96,7 +96,7 @@ def test_a_teaching_is_kept_beside_the_uplinks_of_its_round(tmp_path: Path) -> N
 )
 def test_rows_of_every_form_come_back(tmp_path: Path, rows: Rows) -> None:
     store = Store(tmp_path)
-    store.commit([], [Filed(1, "a", soft_labels(rows, np.full((len(rows), 2), 0.5, np.float32)))])
+    store.commit([], [StoredBlock(1, "a", soft_labels(rows, np.full((len(rows), 2), 0.5, np.float32)))])
     ((_, back),) = store.uplinks(1)
     assert np.array_equal(back.rows, rows.indices)
     assert back.predictions.shape == (len(rows), 2)
@@ -112,11 +112,11 @@ def test_a_large_teaching_goes_to_a_file_and_reads_the_same(tmp_path: Path) -> N
         parts = [values[:100], values[100:count]]
         collected = store.collect(parts)
         assert isinstance(collected, where)
-        store.commit([], [Filed(count, TEACHER, soft_labels(Rows(np.arange(count)), collected))])
+        store.commit([], [StoredBlock(count, TEACHER, soft_labels(Rows(np.arange(count)), collected))])
     store.close()
     store = Store(tmp_path)
     for count in (rows, rows + 1):
-        kept = store.teaching(count)
+        kept = store.aggregate(count)
         assert kept is not None
         assert np.array_equal(kept.predictions[:], values[:count])
     assert (tmp_path / "journal.sqlite").stat().st_size < 3 * INLINE_BYTES
@@ -127,13 +127,13 @@ def test_files_that_were_never_committed_are_swept_at_the_start(tmp_path: Path) 
     store = Store(tmp_path)
     values = np.ones((INLINE_BYTES, 1), np.float32)
     large = soft_labels(Rows(np.arange(len(values))), store.collect([values]))
-    store.commit([], [Filed(1, TEACHER, large)])
+    store.commit([], [StoredBlock(1, TEACHER, large)])
     store.new_file(20).write_bytes(b"the half of an upload")
     assert len(list(store.blocks.iterdir())) == 2
     store.close()
     store = Store(tmp_path)
     assert len(list(store.blocks.iterdir())) == 1
-    kept = store.teaching(1)
+    kept = store.aggregate(1)
     assert kept is not None
     assert np.array_equal(kept.predictions[:], values)
     store.close()
@@ -141,9 +141,9 @@ def test_files_that_were_never_committed_are_swept_at_the_start(tmp_path: Path) 
 
 def test_what_cannot_be_committed_whole_is_not_committed_at_all(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.commit([joined(1)], [Filed(1, "a", labels(1, 0))])
+    store.commit([joined(1)], [StoredBlock(1, "a", labels(1, 0))])
     with pytest.raises(Exception, match="UNIQUE"):
-        store.commit([joined(2)], [Filed(2, "a", labels(1, 0)), Filed(1, "a", labels(2, 0))])
+        store.commit([joined(2)], [StoredBlock(2, "a", labels(1, 0)), StoredBlock(1, "a", labels(2, 0))])
     assert store.facts() == [joined(1)]
     assert list(store.uplinks(2)) == []
     store.close()
@@ -177,7 +177,7 @@ OTHERS = {
 @pytest.mark.parametrize("block", OTHERS.values(), ids=OTHERS)
 def test_blocks_of_every_space_and_kind_come_back(tmp_path: Path, block: Block) -> None:
     store = Store(tmp_path)
-    store.commit([], [Filed(1, "a", block)])
+    store.commit([], [StoredBlock(1, "a", block)])
     store.close()
     store = Store(tmp_path)
     ((_, back),) = store.uplinks(1)
@@ -189,14 +189,14 @@ def test_blocks_of_every_space_and_kind_come_back(tmp_path: Path, block: Block) 
 def test_what_a_round_taught_is_found_by_group(tmp_path: Path) -> None:
     store = Store(tmp_path)
     blocks = {"": labels(1, 2), "mlp": labels(2, 2), "cnn": labels(3, 2)}
-    store.commit([], [Filed(1, TEACHER + group, block) for group, block in blocks.items()])
-    store.commit([], [Filed(1, "mlp", labels(4, 2))])  # a client's name is no group's
-    assert {group: block_digest(block) for group, block in store.teachings(1).items()} == {
+    store.commit([], [StoredBlock(1, TEACHER + group, block) for group, block in blocks.items()])
+    store.commit([], [StoredBlock(1, "mlp", labels(4, 2))])  # a client's name is no group's
+    assert {group: block_digest(block) for group, block in store.aggregates(1).items()} == {
         group: block_digest(block) for group, block in blocks.items()
     }
-    assert block_digest(store.teaching(1, "mlp")) == block_digest(blocks["mlp"])
-    assert store.teaching(1, "forest") is None
-    assert store.teachings(2) == {}
+    assert block_digest(store.aggregate(1, "mlp")) == block_digest(blocks["mlp"])
+    assert store.aggregate(1, "forest") is None
+    assert store.aggregates(2) == {}
     assert [client for client, _ in store.uplinks(1)] == ["mlp"]
     store.close()
 
@@ -238,7 +238,7 @@ def test_without_room_for_it_a_block_is_refused_before_it_comes(
     assert not store.new_file(1000).exists()
     with pytest.raises(StoreFullError, match=f"has {free} bytes left; expected {free + 1}; try again when"):
         store.new_file(1001)
-    with pytest.raises(SetupError, match="a teaching cannot be stored: the server's disk has"):
+    with pytest.raises(SetupError, match="an aggregate cannot be stored: the server's disk has"):
         store.collect([np.ones((INLINE_BYTES, 1), np.float32)])
     store.close()
 
@@ -246,7 +246,7 @@ def test_without_room_for_it_a_block_is_refused_before_it_comes(
 def test_a_teaching_that_the_disk_does_not_take_is_no_traceback(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     store.blocks = full_disk(tmp_path / "full")
-    with pytest.raises(SetupError, match=r"a teaching cannot be stored: .*No space left on device; see to the disk"):
+    with pytest.raises(SetupError, match=r"an aggregate cannot be stored: .*No space left on device; see to the disk"):
         store.collect([np.ones((INLINE_BYTES, 1), np.float32)])
     store.close()
 
@@ -263,12 +263,14 @@ def test_a_dropped_round_takes_its_uplinks_and_their_files_and_leaves_the_teachi
     store = Store(tmp_path)
     values = np.full((INLINE_BYTES, 1), 1, np.float32)
     large = soft_labels(Rows(np.arange(len(values))), store.collect([values]))
-    store.commit([], [Filed(1, "a", large), Filed(1, "b", labels(1, 0)), Filed(1, TEACHER, labels(2, 0))])
-    store.commit([], [Filed(2, "a", labels(3, 0))])
-    store.commit([fact.Dropped(at=1, round=1)])
+    store.commit(
+        [], [StoredBlock(1, "a", large), StoredBlock(1, "b", labels(1, 0)), StoredBlock(1, TEACHER, labels(2, 0))]
+    )
+    store.commit([], [StoredBlock(2, "a", labels(3, 0))])
+    store.commit([fact.UplinksDeleted(at=1, round=1)])
     assert list(store.uplinks(1)) == []
     assert list(store.blocks.iterdir()) == []
-    assert store.teaching(1) is not None
+    assert store.aggregate(1) is not None
     assert len(list(store.uplinks(2))) == 1
     store.close()
 
@@ -277,13 +279,13 @@ def test_nothing_of_a_dropped_uplink_is_left_in_the_store(tmp_path: Path) -> Non
     store = Store(tmp_path)
     values = np.full((1000, 10), 0.1, np.float32)
     needle = values[:50].tobytes()
-    store.commit([], [Filed(1, "a", soft_labels(Rows(np.arange(1000)), values))])
+    store.commit([], [StoredBlock(1, "a", soft_labels(Rows(np.arange(1000)), values))])
 
     def left() -> list[str]:
         return [path.name for path in sorted(tmp_path.iterdir()) if path.is_file() and needle in path.read_bytes()]
 
     assert left() == ["journal.sqlite-wal"]
-    store.commit([fact.Dropped(at=1, round=1)])
+    store.commit([fact.UplinksDeleted(at=1, round=1)])
     assert left() == []
     store.close()
 
@@ -291,7 +293,7 @@ def test_nothing_of_a_dropped_uplink_is_left_in_the_store(tmp_path: Path) -> Non
 def test_a_block_keeps_its_temperature(tmp_path: Path) -> None:
     store = Store(tmp_path)
     block = soft_labels(Rows(np.arange(2)), np.full((2, 2), 0.5, np.float32), 0.1)
-    store.commit([], [Filed(1, "a", block)])
+    store.commit([], [StoredBlock(1, "a", block)])
     ((_, kept),) = store.uplinks(1)
     assert block_digest(kept) == block_digest(block)
     store.close()
@@ -299,9 +301,9 @@ def test_a_block_keeps_its_temperature(tmp_path: Path) -> None:
 
 def test_the_chain_goes_on_after_a_restart_and_after_a_commit_that_failed(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.commit([joined(1)], [Filed(1, "a", labels(1, 0))])
+    store.commit([joined(1)], [StoredBlock(1, "a", labels(1, 0))])
     with pytest.raises(Exception, match="UNIQUE"):
-        store.commit([joined(2)], [Filed(1, "a", labels(2, 0))])
+        store.commit([joined(2)], [StoredBlock(1, "a", labels(2, 0))])
     store.commit([joined(3)])
     store.close()
     store = Store(tmp_path)
