@@ -144,6 +144,23 @@ class Restarted(Fact):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Restored(Fact):
+    """The store was restored from a backup: clients that know later rounds count anew from the backup's."""
+
+    kind: ClassVar[str] = "restored"
+    epoch: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declined(Fact):
+    """A client said that it will not answer the round: it is not waited for."""
+
+    kind: ClassVar[str] = "declined"
+    round: int
+    client: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evicted(Fact):
     """An operator took a client out for good."""
 

@@ -118,7 +118,7 @@ class ModelSettings(Section):
 class OpenSettings(Section):
     """The open data, where it is not a built-in data set.
 
-    Either `source`, a `package.module:callable` that returns a ParticipantData with the open rows (and maybe test rows),
+    Either `source`, a `package.module:callable` that returns a ParticipantData with open rows (and maybe test rows),
     or the facts that the clients are held to: `digest` as `limbeck-client digest` prints it, rows and shape. For a
     method that needs no open data, the shape of everybody's rows alone.
     """

@@ -34,6 +34,10 @@ def tell(what: fact.Fact) -> str:  # noqa: C901, PLR0911, PLR0912 - one case a f
             return f"uplinks up to round {what.round} deleted"
         case fact.Restarted():
             return "the daemon is up again"
+        case fact.Restored():
+            return f"the store was restored from a backup: epoch {what.epoch}"
+        case fact.Declined():
+            return f"{what.client} declined round {what.round}"
         case fact.Evicted():
             return f"{what.client} evicted"
         case fact.Revoked():

@@ -6,6 +6,8 @@
     |   |-- OpenSetError              FAILED_PRECONDITION  another open data set, or another order of it
     |   |-- ClassesError              FAILED_PRECONDITION
     |   |-- FederationError           FAILED_PRECONDITION  a message for another federation
+    |   |-- EpochError                FAILED_PRECONDITION  a message from before the store was restored: join again
+    |   |-- BehindError               UNAVAILABLE          the server's store is older than what the client knows
     |   |-- MembershipError           PERMISSION_DENIED    not joined, not sampled, or evicted
     |   |-- IdentityError             PERMISSION_DENIED    a name that is not the certificate's
     |   |-- RoleError                 PERMISSION_DENIED    a client acting as operator, or the reverse
@@ -90,6 +92,20 @@ class FederationError(RefusalError):
     """The message belongs to another federation."""
 
     reason = "WRONG_FEDERATION"
+
+
+class EpochError(RefusalError):
+    """The message is from before the server's store was restored from a backup."""
+
+    reason = "WRONG_EPOCH"
+
+
+class BehindError(RefusalError):
+    """The client has begun a later round than the server knows of: the store is an older copy."""
+
+    status = "UNAVAILABLE"
+    reason = "SERVER_BEHIND"
+    again = True
 
 
 class MembershipError(RefusalError):

@@ -221,6 +221,7 @@ class Uplink:
     contribution: Block | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     digest: bytes = b""  # names the contribution: `wire.codec.block_digest`
+    epoch: int = 1  # of the server's store: see `Invitation`
 
 
 class Receipt(StrEnum):
@@ -256,6 +257,7 @@ class Invitation:
     open_digest: bytes
     open_data_size: int  # bytes; 0 where the server does not send the open set
     unix_seconds: float = 0.0  # the server's clock as it answered
+    epoch: int = 1  # how often the server's store was restored from a backup, plus 1
 
 
 Answer = Downlink | Idle | Ended

@@ -28,8 +28,8 @@ _SURE = 1e-7  # the smallest probability whose logarithm stands for a score
 class Participant:
     """A client, or the server's own model: a participant without private data, which only learns from others.
 
-    `memory` holds what a method must remember between rounds, arrays by name; it is kept with the learner. `build` makes
-    another learner of the named model, or of the participant's own for "", for a method that needs more than one.
+    `memory` holds what a method must remember between rounds, arrays by name; it is kept with the learner. `build`
+    makes another learner of the named model, or of the participant's own for "", for a method that needs more than one.
     """
 
     spec: Spec
@@ -148,7 +148,7 @@ class Participant:
         return self._others[name]
 
     def fresh(self, model: str = "") -> "Participant":
-        """Return this participant with an untrained learner of the given model, "" for its own: always the same bits."""
+        """Return this participant with a fresh learner of the given model, "" for its own: always the same bits."""
         if self.build is None:
             raise UserCodeError(f"this participant cannot build a {model or 'second learner'}")
         return Participant(self.spec, self.build(model), self.data)

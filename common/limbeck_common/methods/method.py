@@ -97,9 +97,9 @@ class Method(Section, ABC):
     def server_refine(self, participant: Participant, uplinks: Uplinks, aggregate: Aggregate, number: int) -> Aggregate:  # noqa: ARG002
         """Server, in the process of its own model: better round `number`'s aggregate with what only a model can do.
 
-        `uplinks` yields the round's blocks by client name, one in memory at a time; it may be called again. The server's
-        participant has learned what the rounds before taught. A block for the group SERVER is what it will `learn` from this one;
-        after a restart that is all that is left of the call.
+        `uplinks` yields the round's blocks by client name, one in memory at a time; it may be called again. The
+        server's participant has learned what the rounds before taught. A block for the group SERVER is what it will
+        learn from this one; after a restart that is all that is left of the call.
         """
         return aggregate
 

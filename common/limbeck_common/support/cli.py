@@ -1,10 +1,11 @@
 """What the three console programs share: one line for a mistake, structured logs, a fast event loop."""
 
 import asyncio
+import importlib
 import logging
 import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -14,6 +15,45 @@ from limbeck_common.core.errors import LimbeckError
 from limbeck_common.support.address import read_address
 
 _Result = TypeVar("_Result")
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when one is run, so that the group's own help answers at once.
+
+    `lazy` maps each command's name to where it is, `package.module:attribute`, and its one line of help.
+
+    >>> group = LazyGroup("demo", lazy={"join": ("limbeck_client.cli.join:join", "Join a federation.")})
+    >>> group.list_commands(click.Context(group))
+    ['join']
+    """
+
+    def __init__(self, *arguments: Any, lazy: Mapping[str, tuple[str, str]], **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted([*super().list_commands(ctx), *self.lazy])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, imported now; None where there is none of that name."""
+        if cmd_name not in self.lazy:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self.lazy[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands with their lines of help, importing none of them."""
+        rows = [(name, self._line(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def _line(self, ctx: click.Context, name: str) -> str:
+        if name in self.lazy:
+            return self.lazy[name][1]
+        command = super().get_command(ctx, name)
+        return command.get_short_help_str(limit=80) if command else ""
 
 
 def run_command(command: click.Command, program: str) -> None:

@@ -85,6 +85,7 @@ def encode_uplink(uplink: Uplink) -> tuple[federation_pb2.Uplink, tuple[Tensor, 
         round=uplink.round,
         metrics=dict(uplink.metrics),
         digest=uplink.digest,
+        epoch=uplink.epoch,
     )
     if uplink.contribution is None:
         return head, ()
@@ -119,7 +120,7 @@ def decode_uplink(head: federation_pb2.Uplink, payload: Payload, open_rows: int)
     block = decode_block(head.contribution, payload, open_rows) if head.HasField("contribution") else None
     if block_digest(block) != head.digest:
         raise StreamError("the contribution does not have the digest that it claims", remedy="push again")
-    return Uplink(head.federation_id, head.client_name, head.round, block, dict(head.metrics), head.digest)
+    return Uplink(head.federation_id, head.client_name, head.round, block, dict(head.metrics), head.digest, head.epoch)
 
 
 def encode_block(block: Block, message: block_pb2.Block) -> tuple[Tensor, ...]:

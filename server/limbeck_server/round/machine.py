@@ -23,6 +23,7 @@ from limbeck_server.events import (
     Aggregated,
     ClientJoined,
     Closed,
+    Declined,
     DisagreementMeasured,
     Evaluated,
     Evicted,
@@ -33,6 +34,7 @@ from limbeck_server.events import (
     Opened,
     Paused,
     Restarted,
+    Restored,
     Resumed,
     Revoked,
     UplinkAccepted,
@@ -73,6 +75,8 @@ class FederationState:
     revoked: frozenset[str] = frozenset()  # until they join again
     participants: frozenset[str] = frozenset()
     delivered: frozenset[str] = frozenset()  # of this round
+    declined: frozenset[str] = frozenset()  # of this round
+    epoch: int = 1  # how often the store was restored, plus 1
     last: dict[str, tuple[int, str]] = field(default_factory=dict)  # each client's last accepted (round, digest)
     groups: dict[str, str] = field(default_factory=dict)  # of clients that are taught in one
     late: dict[str, int] = field(default_factory=dict)  # each client's last round whose uplink came late
@@ -91,7 +95,7 @@ class FederationState:
     @property
     def missing(self) -> frozenset[str]:
         """Who was asked in this round, may answer, and has not."""
-        return (self.participants - self.delivered) & self.active
+        return (self.participants - self.delivered - self.declined) & self.active
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,28 @@ class Machine:
             said = state.phase.ended or state.late.get(client, 0) >= number
             return Receipt.LATE, [] if said else [UplinkLate(at=uplink.at, round=number, client=client)]
         return Receipt.ACCEPTED, [uplink]
+
+    def decline(self, state: FederationState, client: str, number: int, at: float) -> list[Fact]:
+        """A client will not answer the open round `number`. Says nothing of any other round."""
+        asked = state.phase is FederationPhase.COLLECTING and number == state.round and client in state.missing
+        return [Declined(at=at, round=number, client=client)] if asked else []
+
+    def close(self, state: FederationState, at: float) -> list[Fact]:
+        """An operator closes the open round, with what has come.
+
+        Raises:
+            RoundError: none is open, or it has fewer uplinks than the quorum.
+        """
+        if state.phase is not FederationPhase.COLLECTING or state.paused_at is not None:
+            raise RoundError("no round is open", expected="a round that takes uplinks")
+        counted, quorum = len(state.delivered), self.quorum(state)
+        if counted < quorum:
+            raise RoundError(
+                f"round {state.round} has {counted} uplinks",
+                expected=f"at least {quorum}, its quorum",
+                remedy="wait, or evict the clients that will not answer",
+            )
+        return self._closed(state, at)
 
     def aggregated(self, state: FederationState, aggregate: Aggregated) -> list[Fact]:
         """The round's aggregate has been stored."""
@@ -237,9 +263,7 @@ class Machine:
         # Nobody is waited for who is gone; but while quorum lacks, whoever is missing may come back until the deadline.
         complete = counted >= self.round.count_max or not missing & present
         if counted >= quorum and (at >= state.deadline or (complete and at - state.since >= self.round.time_min)):
-            closed: list[Fact] = [Closed(at=at, round=state.round)]
-            done = FederationEnded(at=at, state=FederationPhase.FINISHED, reason=f"all {self.rounds} rounds done")
-            return [*closed, done] if state.closing else closed
+            return self._closed(state, at)
         if at < state.deadline:
             return []
         if state.extensions < self.extensions:
@@ -248,6 +272,11 @@ class Machine:
         if missing:
             reason += f"; missing {', '.join(sorted(missing))}"
         return [FederationEnded(at=at, state=FederationPhase.FAILED, reason=reason)]
+
+    def _closed(self, state: FederationState, at: float) -> list[Fact]:
+        closed: list[Fact] = [Closed(at=at, round=state.round)]
+        done = FederationEnded(at=at, state=FederationPhase.FINISHED, reason=f"all {self.rounds} rounds done")
+        return [*closed, done] if state.closing else closed
 
 
 def evolve(state: FederationState, fact: Fact) -> FederationState:  # noqa: C901, PLR0911, PLR0912 - one case a fact
@@ -268,6 +297,7 @@ def evolve(state: FederationState, fact: Fact) -> FederationState:  # noqa: C901
                 extensions=0,
                 participants=frozenset(fact.participants),
                 delivered=frozenset(),
+                declined=frozenset(),
             )
         case UplinkAccepted():
             last = state.last | {fact.client: (fact.round, fact.digest)}
@@ -291,6 +321,10 @@ def evolve(state: FederationState, fact: Fact) -> FederationState:  # noqa: C901
             return replace(state, since=fact.at, deadline=fact.at + (state.deadline - state.since))
         case Restarted():  # a paused federation gets its time back when it is resumed
             return state
+        case Declined():
+            return replace(state, declined=state.declined | {fact.client})
+        case Restored():
+            return replace(state, epoch=fact.epoch)
         case Evicted():
             return replace(state, evicted=state.evicted | {fact.client})
         case Revoked():

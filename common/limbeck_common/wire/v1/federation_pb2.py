@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from limbeck_common.wire.v1 import block_pb2 as limbeck__common_dot_wire_dot_v1_dot_block__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'limbeck_common/wire/v1/federation.proto\x12\nlimbeck.v1\x1a\"limbeck_common/wire/v1/block.proto\"b\n\x0bJoinRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x13\n\x0b\x63lient_name\x18\x02 \x01(\t\x12\x13\n\x0bopen_digest\x18\x03 \x01(\x0c\x12\x0f\n\x07\x63lasses\x18\x04 \x01(\r\"\x95\x01\n\x0cJoinResponse\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\x11\n\tspec_json\x18\x02 \x01(\t\x12\x13\n\x0bopen_digest\x18\x03 \x01(\x0c\x12\x18\n\x10open_data_served\x18\x04 \x01(\x08\x12\x16\n\x0eopen_data_size\x18\x05 \x01(\x04\x12\x14\n\x0cunix_seconds\x18\x06 \x01(\x01\"{\n\x0bPullRequest\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63lient_name\x18\x02 \x01(\t\x12\x13\n\x0b\x61\x66ter_round\x18\x03 \x01(\r\x12\x14\n\x0cwait_seconds\x18\x04 \x01(\x02\x12\x15\n\rlearned_round\x18\x05 \x01(\r\"\x93\x01\n\x0cPullResponse\x12$\n\x04head\x18\x01 \x01(\x0b\x32\x14.limbeck.v1.DownlinkH\x00\x12 \n\x04idle\x18\x02 \x01(\x0b\x32\x10.limbeck.v1.IdleH\x00\x12\"\n\x05\x65nded\x18\x03 \x01(\x0b\x32\x11.limbeck.v1.EndedH\x00\x12\r\n\x05\x63hunk\x18\x04 \x01(\x0c\x42\x08\n\x06\x61nswer\"$\n\x04Idle\x12\r\n\x05phase\x18\x01 \x01(\t\x12\r\n\x05round\x18\x02 \x01(\r\"&\n\x05\x45nded\x12\r\n\x05state\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xbc\x01\n\x08\x44ownlink\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\r\n\x05round\x18\x02 \x01(\r\x12$\n\taggregate\x18\x03 \x01(\x0b\x32\x11.limbeck.v1.Block\x12#\n\x06wanted\x18\x04 \x01(\x0b\x32\x13.limbeck.v1.Indices\x12\x18\n\x10\x64\x65\x61\x64line_seconds\x18\x05 \x01(\x02\x12\x14\n\x0cpayload_size\x18\x06 \x01(\x04\x12\x0f\n\x07\x63losing\x18\x07 \x01(\x08\">\n\x0bPushRequest\x12 \n\x04head\x18\x01 \x01(\x0b\x32\x12.limbeck.v1.Uplink\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\"\xf4\x01\n\x06Uplink\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63lient_name\x18\x02 \x01(\t\x12\r\n\x05round\x18\x03 \x01(\r\x12\'\n\x0c\x63ontribution\x18\x04 \x01(\x0b\x32\x11.limbeck.v1.Block\x12\x30\n\x07metrics\x18\x05 \x03(\x0b\x32\x1f.limbeck.v1.Uplink.MetricsEntry\x12\x14\n\x0cpayload_size\x18\x06 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x07 \x01(\x0c\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"C\n\x0cPushResponse\x12$\n\x07receipt\x18\x01 \x01(\x0e\x32\x13.limbeck.v1.Receipt\x12\r\n\x05round\x18\x02 \x01(\r\"8\n\x0fOpenDataRequest\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\"!\n\x10OpenDataResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c*a\n\x07Receipt\x12\x17\n\x13RECEIPT_UNSPECIFIED\x10\x00\x12\x14\n\x10RECEIPT_ACCEPTED\x10\x01\x12\x15\n\x11RECEIPT_DUPLICATE\x10\x02\x12\x10\n\x0cRECEIPT_LATE\x10\x03\x32\x8a\x02\n\nFederation\x12\x39\n\x04Join\x12\x17.limbeck.v1.JoinRequest\x1a\x18.limbeck.v1.JoinResponse\x12;\n\x04Pull\x12\x17.limbeck.v1.PullRequest\x1a\x18.limbeck.v1.PullResponse0\x01\x12;\n\x04Push\x12\x17.limbeck.v1.PushRequest\x1a\x18.limbeck.v1.PushResponse(\x01\x12G\n\x08OpenData\x12\x1b.limbeck.v1.OpenDataRequest\x1a\x1c.limbeck.v1.OpenDataResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'limbeck_common/wire/v1/federation.proto\x12\nlimbeck.v1\x1a\"limbeck_common/wire/v1/block.proto\"b\n\x0bJoinRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x13\n\x0b\x63lient_name\x18\x02 \x01(\t\x12\x13\n\x0bopen_digest\x18\x03 \x01(\x0c\x12\x0f\n\x07\x63lasses\x18\x04 \x01(\r\"\xa4\x01\n\x0cJoinResponse\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\x11\n\tspec_json\x18\x02 \x01(\t\x12\x13\n\x0bopen_digest\x18\x03 \x01(\x0c\x12\x18\n\x10open_data_served\x18\x04 \x01(\x08\x12\x16\n\x0eopen_data_size\x18\x05 \x01(\x04\x12\x14\n\x0cunix_seconds\x18\x06 \x01(\x01\x12\r\n\x05\x65poch\x18\x07 \x01(\r\"\x8a\x01\n\x0bPullRequest\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63lient_name\x18\x02 \x01(\t\x12\x13\n\x0b\x61\x66ter_round\x18\x03 \x01(\r\x12\x14\n\x0cwait_seconds\x18\x04 \x01(\x02\x12\x15\n\rlearned_round\x18\x05 \x01(\r\x12\r\n\x05\x65poch\x18\x06 \x01(\r\"\x93\x01\n\x0cPullResponse\x12$\n\x04head\x18\x01 \x01(\x0b\x32\x14.limbeck.v1.DownlinkH\x00\x12 \n\x04idle\x18\x02 \x01(\x0b\x32\x10.limbeck.v1.IdleH\x00\x12\"\n\x05\x65nded\x18\x03 \x01(\x0b\x32\x11.limbeck.v1.EndedH\x00\x12\r\n\x05\x63hunk\x18\x04 \x01(\x0c\x42\x08\n\x06\x61nswer\"$\n\x04Idle\x12\r\n\x05phase\x18\x01 \x01(\t\x12\r\n\x05round\x18\x02 \x01(\r\"&\n\x05\x45nded\x12\r\n\x05state\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xbc\x01\n\x08\x44ownlink\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\r\n\x05round\x18\x02 \x01(\r\x12$\n\taggregate\x18\x03 \x01(\x0b\x32\x11.limbeck.v1.Block\x12#\n\x06wanted\x18\x04 \x01(\x0b\x32\x13.limbeck.v1.Indices\x12\x18\n\x10\x64\x65\x61\x64line_seconds\x18\x05 \x01(\x02\x12\x14\n\x0cpayload_size\x18\x06 \x01(\x04\x12\x0f\n\x07\x63losing\x18\x07 \x01(\x08\">\n\x0bPushRequest\x12 \n\x04head\x18\x01 \x01(\x0b\x32\x12.limbeck.v1.Uplink\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\"\x83\x02\n\x06Uplink\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63lient_name\x18\x02 \x01(\t\x12\r\n\x05round\x18\x03 \x01(\r\x12\'\n\x0c\x63ontribution\x18\x04 \x01(\x0b\x32\x11.limbeck.v1.Block\x12\x30\n\x07metrics\x18\x05 \x03(\x0b\x32\x1f.limbeck.v1.Uplink.MetricsEntry\x12\x14\n\x0cpayload_size\x18\x06 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x07 \x01(\x0c\x12\r\n\x05\x65poch\x18\x08 \x01(\r\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"C\n\x0cPushResponse\x12$\n\x07receipt\x18\x01 \x01(\x0e\x32\x13.limbeck.v1.Receipt\x12\r\n\x05round\x18\x02 \x01(\r\"Z\n\x0e\x44\x65\x63lineRequest\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63lient_name\x18\x02 \x01(\t\x12\r\n\x05round\x18\x03 \x01(\r\x12\r\n\x05\x65poch\x18\x04 \x01(\r\"\x11\n\x0f\x44\x65\x63lineResponse\"8\n\x0fOpenDataRequest\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\"!\n\x10OpenDataResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c*a\n\x07Receipt\x12\x17\n\x13RECEIPT_UNSPECIFIED\x10\x00\x12\x14\n\x10RECEIPT_ACCEPTED\x10\x01\x12\x15\n\x11RECEIPT_DUPLICATE\x10\x02\x12\x10\n\x0cRECEIPT_LATE\x10\x03\x32\xce\x02\n\nFederation\x12\x39\n\x04Join\x12\x17.limbeck.v1.JoinRequest\x1a\x18.limbeck.v1.JoinResponse\x12;\n\x04Pull\x12\x17.limbeck.v1.PullRequest\x1a\x18.limbeck.v1.PullResponse0\x01\x12;\n\x04Push\x12\x17.limbeck.v1.PushRequest\x1a\x18.limbeck.v1.PushResponse(\x01\x12\x42\n\x07\x44\x65\x63line\x12\x1a.limbeck.v1.DeclineRequest\x1a\x1b.limbeck.v1.DeclineResponse\x12G\n\x08OpenData\x12\x1b.limbeck.v1.OpenDataRequest\x1a\x1c.limbeck.v1.OpenDataResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,34 +34,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_UPLINK_METRICSENTRY']._loaded_options = None
   _globals['_UPLINK_METRICSENTRY']._serialized_options = b'8\001'
-  _globals['_RECEIPT']._serialized_start=1360
-  _globals['_RECEIPT']._serialized_end=1457
+  _globals['_RECEIPT']._serialized_start=1517
+  _globals['_RECEIPT']._serialized_end=1614
   _globals['_JOINREQUEST']._serialized_start=91
   _globals['_JOINREQUEST']._serialized_end=189
   _globals['_JOINRESPONSE']._serialized_start=192
-  _globals['_JOINRESPONSE']._serialized_end=341
-  _globals['_PULLREQUEST']._serialized_start=343
-  _globals['_PULLREQUEST']._serialized_end=466
-  _globals['_PULLRESPONSE']._serialized_start=469
-  _globals['_PULLRESPONSE']._serialized_end=616
-  _globals['_IDLE']._serialized_start=618
-  _globals['_IDLE']._serialized_end=654
-  _globals['_ENDED']._serialized_start=656
-  _globals['_ENDED']._serialized_end=694
-  _globals['_DOWNLINK']._serialized_start=697
-  _globals['_DOWNLINK']._serialized_end=885
-  _globals['_PUSHREQUEST']._serialized_start=887
-  _globals['_PUSHREQUEST']._serialized_end=949
-  _globals['_UPLINK']._serialized_start=952
-  _globals['_UPLINK']._serialized_end=1196
-  _globals['_UPLINK_METRICSENTRY']._serialized_start=1150
-  _globals['_UPLINK_METRICSENTRY']._serialized_end=1196
-  _globals['_PUSHRESPONSE']._serialized_start=1198
-  _globals['_PUSHRESPONSE']._serialized_end=1265
-  _globals['_OPENDATAREQUEST']._serialized_start=1267
-  _globals['_OPENDATAREQUEST']._serialized_end=1323
-  _globals['_OPENDATARESPONSE']._serialized_start=1325
-  _globals['_OPENDATARESPONSE']._serialized_end=1358
-  _globals['_FEDERATION']._serialized_start=1460
-  _globals['_FEDERATION']._serialized_end=1726
+  _globals['_JOINRESPONSE']._serialized_end=356
+  _globals['_PULLREQUEST']._serialized_start=359
+  _globals['_PULLREQUEST']._serialized_end=497
+  _globals['_PULLRESPONSE']._serialized_start=500
+  _globals['_PULLRESPONSE']._serialized_end=647
+  _globals['_IDLE']._serialized_start=649
+  _globals['_IDLE']._serialized_end=685
+  _globals['_ENDED']._serialized_start=687
+  _globals['_ENDED']._serialized_end=725
+  _globals['_DOWNLINK']._serialized_start=728
+  _globals['_DOWNLINK']._serialized_end=916
+  _globals['_PUSHREQUEST']._serialized_start=918
+  _globals['_PUSHREQUEST']._serialized_end=980
+  _globals['_UPLINK']._serialized_start=983
+  _globals['_UPLINK']._serialized_end=1242
+  _globals['_UPLINK_METRICSENTRY']._serialized_start=1196
+  _globals['_UPLINK_METRICSENTRY']._serialized_end=1242
+  _globals['_PUSHRESPONSE']._serialized_start=1244
+  _globals['_PUSHRESPONSE']._serialized_end=1311
+  _globals['_DECLINEREQUEST']._serialized_start=1313
+  _globals['_DECLINEREQUEST']._serialized_end=1403
+  _globals['_DECLINERESPONSE']._serialized_start=1405
+  _globals['_DECLINERESPONSE']._serialized_end=1422
+  _globals['_OPENDATAREQUEST']._serialized_start=1424
+  _globals['_OPENDATAREQUEST']._serialized_end=1480
+  _globals['_OPENDATARESPONSE']._serialized_start=1482
+  _globals['_OPENDATARESPONSE']._serialized_end=1515
+  _globals['_FEDERATION']._serialized_start=1617
+  _globals['_FEDERATION']._serialized_end=1951
 # @@protoc_insertion_point(module_scope)

@@ -32,34 +32,38 @@ class JoinRequest(_message.Message):
     def __init__(self, protocol_version: _Optional[int] = ..., client_name: _Optional[str] = ..., open_digest: _Optional[bytes] = ..., classes: _Optional[int] = ...) -> None: ...
 
 class JoinResponse(_message.Message):
-    __slots__ = ("federation_id", "spec_json", "open_digest", "open_data_served", "open_data_size", "unix_seconds")
+    __slots__ = ("federation_id", "spec_json", "open_digest", "open_data_served", "open_data_size", "unix_seconds", "epoch")
     FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
     SPEC_JSON_FIELD_NUMBER: _ClassVar[int]
     OPEN_DIGEST_FIELD_NUMBER: _ClassVar[int]
     OPEN_DATA_SERVED_FIELD_NUMBER: _ClassVar[int]
     OPEN_DATA_SIZE_FIELD_NUMBER: _ClassVar[int]
     UNIX_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
     federation_id: str
     spec_json: str
     open_digest: bytes
     open_data_served: bool
     open_data_size: int
     unix_seconds: float
-    def __init__(self, federation_id: _Optional[str] = ..., spec_json: _Optional[str] = ..., open_digest: _Optional[bytes] = ..., open_data_served: _Optional[bool] = ..., open_data_size: _Optional[int] = ..., unix_seconds: _Optional[float] = ...) -> None: ...
+    epoch: int
+    def __init__(self, federation_id: _Optional[str] = ..., spec_json: _Optional[str] = ..., open_digest: _Optional[bytes] = ..., open_data_served: _Optional[bool] = ..., open_data_size: _Optional[int] = ..., unix_seconds: _Optional[float] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class PullRequest(_message.Message):
-    __slots__ = ("federation_id", "client_name", "after_round", "wait_seconds", "learned_round")
+    __slots__ = ("federation_id", "client_name", "after_round", "wait_seconds", "learned_round", "epoch")
     FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
     CLIENT_NAME_FIELD_NUMBER: _ClassVar[int]
     AFTER_ROUND_FIELD_NUMBER: _ClassVar[int]
     WAIT_SECONDS_FIELD_NUMBER: _ClassVar[int]
     LEARNED_ROUND_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
     federation_id: str
     client_name: str
     after_round: int
     wait_seconds: float
     learned_round: int
-    def __init__(self, federation_id: _Optional[str] = ..., client_name: _Optional[str] = ..., after_round: _Optional[int] = ..., wait_seconds: _Optional[float] = ..., learned_round: _Optional[int] = ...) -> None: ...
+    epoch: int
+    def __init__(self, federation_id: _Optional[str] = ..., client_name: _Optional[str] = ..., after_round: _Optional[int] = ..., wait_seconds: _Optional[float] = ..., learned_round: _Optional[int] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class PullResponse(_message.Message):
     __slots__ = ("head", "idle", "ended", "chunk")
@@ -116,7 +120,7 @@ class PushRequest(_message.Message):
     def __init__(self, head: _Optional[_Union[Uplink, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class Uplink(_message.Message):
-    __slots__ = ("federation_id", "client_name", "round", "contribution", "metrics", "payload_size", "digest")
+    __slots__ = ("federation_id", "client_name", "round", "contribution", "metrics", "payload_size", "digest", "epoch")
     class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -131,6 +135,7 @@ class Uplink(_message.Message):
     METRICS_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_SIZE_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
     federation_id: str
     client_name: str
     round: int
@@ -138,7 +143,8 @@ class Uplink(_message.Message):
     metrics: _containers.ScalarMap[str, float]
     payload_size: int
     digest: bytes
-    def __init__(self, federation_id: _Optional[str] = ..., client_name: _Optional[str] = ..., round: _Optional[int] = ..., contribution: _Optional[_Union[_block_pb2.Block, _Mapping]] = ..., metrics: _Optional[_Mapping[str, float]] = ..., payload_size: _Optional[int] = ..., digest: _Optional[bytes] = ...) -> None: ...
+    epoch: int
+    def __init__(self, federation_id: _Optional[str] = ..., client_name: _Optional[str] = ..., round: _Optional[int] = ..., contribution: _Optional[_Union[_block_pb2.Block, _Mapping]] = ..., metrics: _Optional[_Mapping[str, float]] = ..., payload_size: _Optional[int] = ..., digest: _Optional[bytes] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class PushResponse(_message.Message):
     __slots__ = ("receipt", "round")
@@ -147,6 +153,22 @@ class PushResponse(_message.Message):
     receipt: Receipt
     round: int
     def __init__(self, receipt: _Optional[_Union[Receipt, str]] = ..., round: _Optional[int] = ...) -> None: ...
+
+class DeclineRequest(_message.Message):
+    __slots__ = ("federation_id", "client_name", "round", "epoch")
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    federation_id: str
+    client_name: str
+    round: int
+    epoch: int
+    def __init__(self, federation_id: _Optional[str] = ..., client_name: _Optional[str] = ..., round: _Optional[int] = ..., epoch: _Optional[int] = ...) -> None: ...
+
+class DeclineResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class OpenDataRequest(_message.Message):
     __slots__ = ("federation_id", "offset")

@@ -50,6 +50,11 @@ class FederationStub:
                 request_serializer=limbeck__common_dot_wire_dot_v1_dot_federation__pb2.PushRequest.SerializeToString,
                 response_deserializer=limbeck__common_dot_wire_dot_v1_dot_federation__pb2.PushResponse.FromString,
                 _registered_method=True)
+        self.Decline = channel.unary_unary(
+                '/limbeck.v1.Federation/Decline',
+                request_serializer=limbeck__common_dot_wire_dot_v1_dot_federation__pb2.DeclineRequest.SerializeToString,
+                response_deserializer=limbeck__common_dot_wire_dot_v1_dot_federation__pb2.DeclineResponse.FromString,
+                _registered_method=True)
         self.OpenData = channel.unary_stream(
                 '/limbeck.v1.Federation/OpenData',
                 request_serializer=limbeck__common_dot_wire_dot_v1_dot_federation__pb2.OpenDataRequest.SerializeToString,
@@ -82,6 +87,13 @@ class FederationServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Decline(self, request, context):
+        """Says that this client will not answer a round, as its owner keeps the uplink back: the round does not wait for it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def OpenData(self, request, context):
         """Streams the open data set from an offset on, for a client that lacks it.
         """
@@ -106,6 +118,11 @@ def add_FederationServicer_to_server(servicer, server):
                     servicer.Push,
                     request_deserializer=limbeck__common_dot_wire_dot_v1_dot_federation__pb2.PushRequest.FromString,
                     response_serializer=limbeck__common_dot_wire_dot_v1_dot_federation__pb2.PushResponse.SerializeToString,
+            ),
+            'Decline': grpc.unary_unary_rpc_method_handler(
+                    servicer.Decline,
+                    request_deserializer=limbeck__common_dot_wire_dot_v1_dot_federation__pb2.DeclineRequest.FromString,
+                    response_serializer=limbeck__common_dot_wire_dot_v1_dot_federation__pb2.DeclineResponse.SerializeToString,
             ),
             'OpenData': grpc.unary_stream_rpc_method_handler(
                     servicer.OpenData,
@@ -195,6 +212,33 @@ class Federation:
             '/limbeck.v1.Federation/Push',
             limbeck__common_dot_wire_dot_v1_dot_federation__pb2.PushRequest.SerializeToString,
             limbeck__common_dot_wire_dot_v1_dot_federation__pb2.PushResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Decline(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/limbeck.v1.Federation/Decline',
+            limbeck__common_dot_wire_dot_v1_dot_federation__pb2.DeclineRequest.SerializeToString,
+            limbeck__common_dot_wire_dot_v1_dot_federation__pb2.DeclineResponse.FromString,
             options,
             channel_credentials,
             insecure,

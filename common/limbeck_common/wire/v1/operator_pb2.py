@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%limbeck_common/wire/v1/operator.proto\x12\nlimbeck.v1\"\x0f\n\rStatusRequest\"\xf0\x01\n\x0eStatusResponse\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\r\n\x05phase\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05round\x18\x04 \x01(\r\x12\x0e\n\x06rounds\x18\x05 \x01(\r\x12\x0e\n\x06paused\x18\x06 \x01(\x08\x12)\n\x07\x63lients\x18\x07 \x03(\x0b\x32\x18.limbeck.v1.ClientStatus\x12\x18\n\x10\x64\x65\x61\x64line_seconds\x18\x08 \x01(\x01\x12\x11\n\twaits_for\x18\t \x01(\t\x12\x13\n\x0bwaits_until\x18\n \x01(\x01\x12\x0c\n\x04then\x18\x0b \x01(\t\"\xda\x01\n\x0c\x43lientStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07present\x18\x02 \x01(\x08\x12\x14\n\x0cparticipates\x18\x03 \x01(\x08\x12\x11\n\tdelivered\x18\x04 \x01(\x08\x12\x16\n\x0esilent_seconds\x18\x05 \x01(\x01\x12\x10\n\x08\x62ytes_up\x18\x06 \x01(\x04\x12\x12\n\nbytes_down\x18\x07 \x01(\x04\x12\x0f\n\x07\x65victed\x18\x08 \x01(\x08\x12\x0e\n\x06status\x18\t \x01(\t\x12\x12\n\nlate_round\x18\n \x01(\r\x12\x0f\n\x07returns\x18\x0b \x01(\r\"#\n\x0cWatchRequest\x12\x13\n\x0b\x61\x66ter_event\x18\x01 \x01(\x04\"\xf4\x01\n\rWatchResponse\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x14\n\x0cunix_seconds\x18\x02 \x01(\x01\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\r\n\x05round\x18\x04 \x01(\r\x12\x13\n\x0b\x63lient_name\x18\x05 \x01(\t\x12\x37\n\x07metrics\x18\x06 \x03(\x0b\x32&.limbeck.v1.WatchResponse.MetricsEntry\x12\x0c\n\x04text\x18\x07 \x01(\t\x12\x14\n\x0cparticipants\x18\x08 \x03(\t\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\x0e\n\x0cPauseRequest\"\x0f\n\rPauseResponse\"\x0f\n\rResumeRequest\"\x10\n\x0eResumeResponse\"\x1d\n\x0bStopRequest\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x0e\n\x0cStopResponse\"#\n\x0c\x45victRequest\x12\x13\n\x0b\x63lient_name\x18\x01 \x01(\t\"\x0f\n\rEvictResponse2\x83\x03\n\x08Operator\x12?\n\x06Status\x12\x19.limbeck.v1.StatusRequest\x1a\x1a.limbeck.v1.StatusResponse\x12>\n\x05Watch\x12\x18.limbeck.v1.WatchRequest\x1a\x19.limbeck.v1.WatchResponse0\x01\x12<\n\x05Pause\x12\x18.limbeck.v1.PauseRequest\x1a\x19.limbeck.v1.PauseResponse\x12?\n\x06Resume\x12\x19.limbeck.v1.ResumeRequest\x1a\x1a.limbeck.v1.ResumeResponse\x12\x39\n\x04Stop\x12\x17.limbeck.v1.StopRequest\x1a\x18.limbeck.v1.StopResponse\x12<\n\x05\x45vict\x12\x18.limbeck.v1.EvictRequest\x1a\x19.limbeck.v1.EvictResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%limbeck_common/wire/v1/operator.proto\x12\nlimbeck.v1\"\x0f\n\rStatusRequest\"\xff\x01\n\x0eStatusResponse\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\r\n\x05phase\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05round\x18\x04 \x01(\r\x12\x0e\n\x06rounds\x18\x05 \x01(\r\x12\x0e\n\x06paused\x18\x06 \x01(\x08\x12)\n\x07\x63lients\x18\x07 \x03(\x0b\x32\x18.limbeck.v1.ClientStatus\x12\x18\n\x10\x64\x65\x61\x64line_seconds\x18\x08 \x01(\x01\x12\x11\n\twaits_for\x18\t \x01(\t\x12\x13\n\x0bwaits_until\x18\n \x01(\x01\x12\x0c\n\x04then\x18\x0b \x01(\t\x12\r\n\x05\x65poch\x18\x0c \x01(\r\"\xda\x01\n\x0c\x43lientStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07present\x18\x02 \x01(\x08\x12\x14\n\x0cparticipates\x18\x03 \x01(\x08\x12\x11\n\tdelivered\x18\x04 \x01(\x08\x12\x16\n\x0esilent_seconds\x18\x05 \x01(\x01\x12\x10\n\x08\x62ytes_up\x18\x06 \x01(\x04\x12\x12\n\nbytes_down\x18\x07 \x01(\x04\x12\x0f\n\x07\x65victed\x18\x08 \x01(\x08\x12\x0e\n\x06status\x18\t \x01(\t\x12\x12\n\nlate_round\x18\n \x01(\r\x12\x0f\n\x07returns\x18\x0b \x01(\r\"#\n\x0cWatchRequest\x12\x13\n\x0b\x61\x66ter_event\x18\x01 \x01(\x04\"\x93\x02\n\rWatchResponse\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x14\n\x0cunix_seconds\x18\x02 \x01(\x01\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\r\n\x05round\x18\x04 \x01(\r\x12\x13\n\x0b\x63lient_name\x18\x05 \x01(\t\x12\x37\n\x07metrics\x18\x06 \x03(\x0b\x32&.limbeck.v1.WatchResponse.MetricsEntry\x12\x0c\n\x04text\x18\x07 \x01(\t\x12\x14\n\x0cparticipants\x18\x08 \x03(\t\x12\r\n\x05state\x18\t \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\x13\n\x11\x43loseRoundRequest\"\x14\n\x12\x43loseRoundResponse\"\x0e\n\x0cPauseRequest\"\x0f\n\rPauseResponse\"\x0f\n\rResumeRequest\"\x10\n\x0eResumeResponse\"\x1d\n\x0bStopRequest\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x0e\n\x0cStopResponse\"#\n\x0c\x45victRequest\x12\x13\n\x0b\x63lient_name\x18\x01 \x01(\t\"\x0f\n\rEvictResponse2\xd0\x03\n\x08Operator\x12?\n\x06Status\x12\x19.limbeck.v1.StatusRequest\x1a\x1a.limbeck.v1.StatusResponse\x12>\n\x05Watch\x12\x18.limbeck.v1.WatchRequest\x1a\x19.limbeck.v1.WatchResponse0\x01\x12<\n\x05Pause\x12\x18.limbeck.v1.PauseRequest\x1a\x19.limbeck.v1.PauseResponse\x12?\n\x06Resume\x12\x19.limbeck.v1.ResumeRequest\x1a\x1a.limbeck.v1.ResumeResponse\x12K\n\nCloseRound\x12\x1d.limbeck.v1.CloseRoundRequest\x1a\x1e.limbeck.v1.CloseRoundResponse\x12\x39\n\x04Stop\x12\x17.limbeck.v1.StopRequest\x1a\x18.limbeck.v1.StopResponse\x12<\n\x05\x45vict\x12\x18.limbeck.v1.EvictRequest\x1a\x19.limbeck.v1.EvictResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,31 +36,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STATUSREQUEST']._serialized_start=53
   _globals['_STATUSREQUEST']._serialized_end=68
   _globals['_STATUSRESPONSE']._serialized_start=71
-  _globals['_STATUSRESPONSE']._serialized_end=311
-  _globals['_CLIENTSTATUS']._serialized_start=314
-  _globals['_CLIENTSTATUS']._serialized_end=532
-  _globals['_WATCHREQUEST']._serialized_start=534
-  _globals['_WATCHREQUEST']._serialized_end=569
-  _globals['_WATCHRESPONSE']._serialized_start=572
-  _globals['_WATCHRESPONSE']._serialized_end=816
-  _globals['_WATCHRESPONSE_METRICSENTRY']._serialized_start=770
-  _globals['_WATCHRESPONSE_METRICSENTRY']._serialized_end=816
-  _globals['_PAUSEREQUEST']._serialized_start=818
-  _globals['_PAUSEREQUEST']._serialized_end=832
-  _globals['_PAUSERESPONSE']._serialized_start=834
-  _globals['_PAUSERESPONSE']._serialized_end=849
-  _globals['_RESUMEREQUEST']._serialized_start=851
-  _globals['_RESUMEREQUEST']._serialized_end=866
-  _globals['_RESUMERESPONSE']._serialized_start=868
-  _globals['_RESUMERESPONSE']._serialized_end=884
-  _globals['_STOPREQUEST']._serialized_start=886
-  _globals['_STOPREQUEST']._serialized_end=915
-  _globals['_STOPRESPONSE']._serialized_start=917
-  _globals['_STOPRESPONSE']._serialized_end=931
-  _globals['_EVICTREQUEST']._serialized_start=933
-  _globals['_EVICTREQUEST']._serialized_end=968
-  _globals['_EVICTRESPONSE']._serialized_start=970
-  _globals['_EVICTRESPONSE']._serialized_end=985
-  _globals['_OPERATOR']._serialized_start=988
-  _globals['_OPERATOR']._serialized_end=1375
+  _globals['_STATUSRESPONSE']._serialized_end=326
+  _globals['_CLIENTSTATUS']._serialized_start=329
+  _globals['_CLIENTSTATUS']._serialized_end=547
+  _globals['_WATCHREQUEST']._serialized_start=549
+  _globals['_WATCHREQUEST']._serialized_end=584
+  _globals['_WATCHRESPONSE']._serialized_start=587
+  _globals['_WATCHRESPONSE']._serialized_end=862
+  _globals['_WATCHRESPONSE_METRICSENTRY']._serialized_start=816
+  _globals['_WATCHRESPONSE_METRICSENTRY']._serialized_end=862
+  _globals['_CLOSEROUNDREQUEST']._serialized_start=864
+  _globals['_CLOSEROUNDREQUEST']._serialized_end=883
+  _globals['_CLOSEROUNDRESPONSE']._serialized_start=885
+  _globals['_CLOSEROUNDRESPONSE']._serialized_end=905
+  _globals['_PAUSEREQUEST']._serialized_start=907
+  _globals['_PAUSEREQUEST']._serialized_end=921
+  _globals['_PAUSERESPONSE']._serialized_start=923
+  _globals['_PAUSERESPONSE']._serialized_end=938
+  _globals['_RESUMEREQUEST']._serialized_start=940
+  _globals['_RESUMEREQUEST']._serialized_end=955
+  _globals['_RESUMERESPONSE']._serialized_start=957
+  _globals['_RESUMERESPONSE']._serialized_end=973
+  _globals['_STOPREQUEST']._serialized_start=975
+  _globals['_STOPREQUEST']._serialized_end=1004
+  _globals['_STOPRESPONSE']._serialized_start=1006
+  _globals['_STOPRESPONSE']._serialized_end=1020
+  _globals['_EVICTREQUEST']._serialized_start=1022
+  _globals['_EVICTREQUEST']._serialized_end=1057
+  _globals['_EVICTRESPONSE']._serialized_start=1059
+  _globals['_EVICTRESPONSE']._serialized_end=1074
+  _globals['_OPERATOR']._serialized_start=1077
+  _globals['_OPERATOR']._serialized_end=1541
 # @@protoc_insertion_point(module_scope)

@@ -11,7 +11,7 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class StatusResponse(_message.Message):
-    __slots__ = ("federation_id", "phase", "reason", "round", "rounds", "paused", "clients", "deadline_seconds", "waits_for", "waits_until", "then")
+    __slots__ = ("federation_id", "phase", "reason", "round", "rounds", "paused", "clients", "deadline_seconds", "waits_for", "waits_until", "then", "epoch")
     FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,7 @@ class StatusResponse(_message.Message):
     WAITS_FOR_FIELD_NUMBER: _ClassVar[int]
     WAITS_UNTIL_FIELD_NUMBER: _ClassVar[int]
     THEN_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
     federation_id: str
     phase: str
     reason: str
@@ -34,7 +35,8 @@ class StatusResponse(_message.Message):
     waits_for: str
     waits_until: float
     then: str
-    def __init__(self, federation_id: _Optional[str] = ..., phase: _Optional[str] = ..., reason: _Optional[str] = ..., round: _Optional[int] = ..., rounds: _Optional[int] = ..., paused: _Optional[bool] = ..., clients: _Optional[_Iterable[_Union[ClientStatus, _Mapping]]] = ..., deadline_seconds: _Optional[float] = ..., waits_for: _Optional[str] = ..., waits_until: _Optional[float] = ..., then: _Optional[str] = ...) -> None: ...
+    epoch: int
+    def __init__(self, federation_id: _Optional[str] = ..., phase: _Optional[str] = ..., reason: _Optional[str] = ..., round: _Optional[int] = ..., rounds: _Optional[int] = ..., paused: _Optional[bool] = ..., clients: _Optional[_Iterable[_Union[ClientStatus, _Mapping]]] = ..., deadline_seconds: _Optional[float] = ..., waits_for: _Optional[str] = ..., waits_until: _Optional[float] = ..., then: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class ClientStatus(_message.Message):
     __slots__ = ("name", "present", "participates", "delivered", "silent_seconds", "bytes_up", "bytes_down", "evicted", "status", "late_round", "returns")
@@ -69,7 +71,7 @@ class WatchRequest(_message.Message):
     def __init__(self, after_event: _Optional[int] = ...) -> None: ...
 
 class WatchResponse(_message.Message):
-    __slots__ = ("number", "unix_seconds", "kind", "round", "client_name", "metrics", "text", "participants")
+    __slots__ = ("number", "unix_seconds", "kind", "round", "client_name", "metrics", "text", "participants", "state", "reason")
     class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -85,6 +87,8 @@ class WatchResponse(_message.Message):
     METRICS_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     number: int
     unix_seconds: float
     kind: str
@@ -93,7 +97,17 @@ class WatchResponse(_message.Message):
     metrics: _containers.ScalarMap[str, float]
     text: str
     participants: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, number: _Optional[int] = ..., unix_seconds: _Optional[float] = ..., kind: _Optional[str] = ..., round: _Optional[int] = ..., client_name: _Optional[str] = ..., metrics: _Optional[_Mapping[str, float]] = ..., text: _Optional[str] = ..., participants: _Optional[_Iterable[str]] = ...) -> None: ...
+    state: str
+    reason: str
+    def __init__(self, number: _Optional[int] = ..., unix_seconds: _Optional[float] = ..., kind: _Optional[str] = ..., round: _Optional[int] = ..., client_name: _Optional[str] = ..., metrics: _Optional[_Mapping[str, float]] = ..., text: _Optional[str] = ..., participants: _Optional[_Iterable[str]] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class CloseRoundRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class CloseRoundResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class PauseRequest(_message.Message):
     __slots__ = ()

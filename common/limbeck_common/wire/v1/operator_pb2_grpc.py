@@ -54,6 +54,11 @@ class OperatorStub:
                 request_serializer=limbeck__common_dot_wire_dot_v1_dot_operator__pb2.ResumeRequest.SerializeToString,
                 response_deserializer=limbeck__common_dot_wire_dot_v1_dot_operator__pb2.ResumeResponse.FromString,
                 _registered_method=True)
+        self.CloseRound = channel.unary_unary(
+                '/limbeck.v1.Operator/CloseRound',
+                request_serializer=limbeck__common_dot_wire_dot_v1_dot_operator__pb2.CloseRoundRequest.SerializeToString,
+                response_deserializer=limbeck__common_dot_wire_dot_v1_dot_operator__pb2.CloseRoundResponse.FromString,
+                _registered_method=True)
         self.Stop = channel.unary_unary(
                 '/limbeck.v1.Operator/Stop',
                 request_serializer=limbeck__common_dot_wire_dot_v1_dot_operator__pb2.StopRequest.SerializeToString,
@@ -97,6 +102,13 @@ class OperatorServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CloseRound(self, request, context):
+        """Closes the open round now, with the uplinks that have come; refused where there are fewer than the quorum.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Stop(self, request, context):
         """Ends the federation in the state "stopped".
         """
@@ -133,6 +145,11 @@ def add_OperatorServicer_to_server(servicer, server):
                     servicer.Resume,
                     request_deserializer=limbeck__common_dot_wire_dot_v1_dot_operator__pb2.ResumeRequest.FromString,
                     response_serializer=limbeck__common_dot_wire_dot_v1_dot_operator__pb2.ResumeResponse.SerializeToString,
+            ),
+            'CloseRound': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseRound,
+                    request_deserializer=limbeck__common_dot_wire_dot_v1_dot_operator__pb2.CloseRoundRequest.FromString,
+                    response_serializer=limbeck__common_dot_wire_dot_v1_dot_operator__pb2.CloseRoundResponse.SerializeToString,
             ),
             'Stop': grpc.unary_unary_rpc_method_handler(
                     servicer.Stop,
@@ -253,6 +270,33 @@ class Operator:
             '/limbeck.v1.Operator/Resume',
             limbeck__common_dot_wire_dot_v1_dot_operator__pb2.ResumeRequest.SerializeToString,
             limbeck__common_dot_wire_dot_v1_dot_operator__pb2.ResumeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseRound(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/limbeck.v1.Operator/CloseRound',
+            limbeck__common_dot_wire_dot_v1_dot_operator__pb2.CloseRoundRequest.SerializeToString,
+            limbeck__common_dot_wire_dot_v1_dot_operator__pb2.CloseRoundResponse.FromString,
             options,
             channel_credentials,
             insecure,
