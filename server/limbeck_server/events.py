@@ -1,4 +1,7 @@
-"""What has happened in a federation: the journal's records, from which its whole state follows."""
+"""What has happened in a federation: the facts in its journal, from which its whole state follows.
+
+Each fact says in a sentence what happened: `str(fact)` is what `limbeck-server watch` shows.
+"""
 
 import hashlib
 import json
@@ -11,7 +14,11 @@ from pydantic import Field, TypeAdapter
 
 @dataclass(frozen=True, kw_only=True)
 class Fact:
-    """Something that happened, `at` seconds since the Unix epoch."""
+    """Something that happened, `at` seconds since the Unix epoch as the daemon's steady clock counts them.
+
+    That clock is set when the daemon starts and never jumps afterwards (`round.clock`). Whatever is waited for is kept
+    as a duration, so that setting the machine's clock neither ends a wait nor prolongs it.
+    """
 
     kind: ClassVar[str]
     at: float
@@ -19,11 +26,14 @@ class Fact:
 
 @dataclass(frozen=True, kw_only=True)
 class Founded(Fact):
-    """The federation was set up: its lobby is open."""
+    """The federation was set up, and its lobby is open."""
 
     kind: ClassVar[str] = "founded"
     federation_id: str
     spec: str = ""  # SHA-256 of the store's note "spec", hexadecimal
+
+    def __str__(self) -> str:
+        return f"federation {self.federation_id} founded"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,16 +43,26 @@ class ClientJoined(Fact):
     kind: ClassVar[str] = "joined"
     client: str
 
+    def __str__(self) -> str:
+        return f"{self.client} joined"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Opened(Fact):
-    """A round was opened for `participants`. The closing round asks for no predictions."""
+    """A round was opened for `participants`, with `seconds` until its deadline.
+
+    The closing round asks for no predictions.
+    """
 
     kind: ClassVar[str] = "opened"
     round: int
     participants: tuple[str, ...]
-    deadline: float
+    seconds: float
     closing: bool = False
+
+    def __str__(self) -> str:
+        what = "closing round" if self.closing else f"round {self.round}"
+        return f"{what} opened for {len(self.participants)} clients"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,33 +74,58 @@ class UplinkAccepted(Fact):
     client: str
     digest: str
     metrics: dict[str, float]
-    group: str | None = None  # whose architecture it has, if it is a model's parameters
+    group: str | None = None  # its architecture's, where the uplink holds a model's parameters
+
+    def __str__(self) -> str:
+        return f"uplink of {self.client} for round {self.round} accepted"
 
 
 @dataclass(frozen=True, kw_only=True)
 class UplinkLate(Fact):
-    """An uplink came after its round had closed. Said once a round and client."""
+    """An uplink came after its round had closed. Recorded once per round and client."""
 
     kind: ClassVar[str] = "uplink_late"
     round: int
     client: str
 
+    def __str__(self) -> str:
+        return f"uplink of {self.client} for round {self.round} came late"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declined(Fact):
+    """A client said that it will not answer the round, which does not wait for it any longer."""
+
+    kind: ClassVar[str] = "declined"
+    round: int
+    client: str
+
+    def __str__(self) -> str:
+        return f"{self.client} declined round {self.round}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluated(Fact):
-    """The server's own model has learned from a round's aggregate."""
+    """The server's own model has learned from a round's aggregate and was measured."""
 
     kind: ClassVar[str] = "evaluated"
     round: int
     metrics: dict[str, float]
 
+    def __str__(self) -> str:
+        metrics = ", ".join(f"{name} {value:.4f}" for name, value in sorted(self.metrics.items()))
+        return f"server's model after round {self.round}: {metrics or 'no test rows'}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Extended(Fact):
-    """The deadline passed without quorum, and was moved."""
+    """The deadline passed without a quorum, so the round has `seconds` more."""
 
     kind: ClassVar[str] = "extended"
-    deadline: float
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"no quorum at the deadline: extended by {self.seconds:g} s"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,10 +135,13 @@ class Closed(Fact):
     kind: ClassVar[str] = "closed"
     round: int
 
+    def __str__(self) -> str:
+        return f"round {self.round} closed"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Aggregated(Fact):
-    """The round's aggregate was aggregated and stored; `digest` (hexadecimal) names it.
+    """The round's aggregate was made and stored; `digest` (hexadecimal) names it.
 
     `digests` name its blocks by group; `groups` are the clients that were moved to another group.
     """
@@ -104,36 +152,55 @@ class Aggregated(Fact):
     digests: dict[str, str] = field(default_factory=dict)
     groups: dict[str, str] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        return f"aggregate of round {self.round} is {self.digest[:12]}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class DisagreementMeasured(Fact):
-    """How far each client's labels were from the average of all: mean total variation distance, 0 to 1, by client."""
+    """Each client's mean total variation distance, 0 to 1, from the mean over all clients."""
 
     kind: ClassVar[str] = "disagreement_measured"
     round: int
     metrics: dict[str, float]
 
+    def __str__(self) -> str:
+        distance = max(self.metrics.values(), default=0.0)
+        furthest = [client for client, value in self.metrics.items() if value == distance]
+        if len(furthest) > 1:
+            return f"round {self.round}: {len(furthest)} clients are furthest from the mean, {distance:.3f} each"
+        return f"round {self.round}: {', '.join(furthest) or 'nobody'} is furthest from the mean, {distance:.3f}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class UplinksDeleted(Fact):
-    """The uplinks of `round` and of all rounds before it were deleted, as the settings say."""
+    """The uplinks of `round` and of all rounds before it were deleted, as the settings ask."""
 
     kind: ClassVar[str] = "uplinks_deleted"
     round: int
 
+    def __str__(self) -> str:
+        return f"uplinks up to round {self.round} deleted"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Paused(Fact):
-    """An operator held the federation."""
+    """An operator paused the federation."""
 
     kind: ClassVar[str] = "paused"
+
+    def __str__(self) -> str:
+        return "paused"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resumed(Fact):
-    """An operator let it go on."""
+    """An operator resumed the federation."""
 
     kind: ClassVar[str] = "resumed"
+
+    def __str__(self) -> str:
+        return "resumed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +208,9 @@ class Restarted(Fact):
     """The daemon is up again: the lobby or the round has its whole time from here on."""
 
     kind: ClassVar[str] = "restarted"
+
+    def __str__(self) -> str:
+        return "the daemon is up again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,30 +220,30 @@ class Restored(Fact):
     kind: ClassVar[str] = "restored"
     epoch: int
 
-
-@dataclass(frozen=True, kw_only=True)
-class Declined(Fact):
-    """A client said that it will not answer the round: it is not waited for."""
-
-    kind: ClassVar[str] = "declined"
-    round: int
-    client: str
+    def __str__(self) -> str:
+        return f"the store was restored from a backup: epoch {self.epoch}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evicted(Fact):
-    """An operator took a client out for good."""
+    """An operator evicted a client for good."""
 
     kind: ClassVar[str] = "evicted"
     client: str
 
+    def __str__(self) -> str:
+        return f"{self.client} evicted"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Revoked(Fact):
-    """The last certificate of a client was revoked: it is no member until it joins with a new one."""
+    """A client's last certificate was revoked: it is no member until it joins with a new one."""
 
     kind: ClassVar[str] = "revoked"
     client: str
+
+    def __str__(self) -> str:
+        return f"{self.client} is not a member any longer: its certificate was revoked"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +253,9 @@ class FederationEnded(Fact):
     kind: ClassVar[str] = "ended"
     state: Annotated[str, Field(pattern="^(finished|failed|stopped)$")]
     reason: str
+
+    def __str__(self) -> str:
+        return f"{self.state}: {self.reason}"
 
 
 _KINDS: dict[str, TypeAdapter[Fact]] = {kind.kind: TypeAdapter(kind) for kind in Fact.__subclasses__()}
@@ -194,17 +267,17 @@ def to_json(fact: Fact) -> str:
 
 
 def from_json(line: str) -> Fact:
-    """Return the fact that `to_json` wrote. Raises ValueError for a line that it did not write."""
+    """Return the fact that `to_json` wrote. Raises ValueError for any other line."""
     fields = pydantic_core.from_json(line)
     kind = fields.get("kind") if isinstance(fields, dict) else None
     if not isinstance(kind, str) or kind not in _KINDS:
-        raise ValueError("no such fact")
+        raise ValueError("not a fact")
     return _KINDS[kind].validate_json(line, strict=True)
 
 
 def link(previous: str, line: str) -> str:
     """Return the chain's next value (hexadecimal): the SHA-256 of the one before and of a fact's line of JSON.
 
-    It stands beside each fact, so that none can be changed, moved or taken out without a trace.
+    It is stored beside each fact, so that no fact can be changed, moved or removed without a trace.
     """
     return hashlib.sha256(f"{previous}\n{line}".encode()).hexdigest()

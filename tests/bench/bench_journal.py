@@ -19,20 +19,18 @@ import structlog
 
 from limbeck_common.core.messages import Downlink, Receipt, Uplink, soft_labels
 from limbeck_common.core.spec import MethodSpec, Spec
-from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.codec import block_digest
 from limbeck_server.events import Fact
-from limbeck_server.round.coordinator import Coordinator
+from limbeck_server.federation import Federation
 from limbeck_server.round.machine import Bounds, Machine
-from limbeck_server.round.presence import Presence
-from limbeck_server.storage.sqlite import Store, StoredBlock
+from limbeck_server.storage.sqlite import SqliteStore, StoredBlock
 
 ROWS, CLASSES = 1000, 10  # 40,000 bytes of float32
 METHOD = MethodSpec(name="dsfl", options={"open_per_round": ROWS})
 SPEC = Spec(rounds=1, classes=CLASSES, sample_shape=(1,), sample_dtype="|u1", open_rows=2 * ROWS, method=METHOD)
 
 
-class Counting(Store):
+class Counting(SqliteStore):
     """Counts its commits."""
 
     commits = 0
@@ -65,12 +63,11 @@ async def measure(folder: Path, uplinks: int, at_once: int, *, flushes: bool) ->
     """Push one uplink a client, `at_once` clients at a time."""
     store = Counting(folder, flushes=flushes)
     bounds = Bounds(uplinks, uplinks, 0, 3600)
-    coordinator = Coordinator(SPEC, Machine(1, 0, bounds, bounds), make_method(METHOD), store, Presence(3600))
-    coordinator.recover("bench")
-    running = asyncio.create_task(coordinator.run())
+    federation = Federation.assemble(SPEC, Machine(1, 0, bounds, bounds), store, federation_id="bench")
+    running = asyncio.create_task(federation.coordinator.run())
     names = [f"client-{number}" for number in range(uplinks)]
-    await asyncio.gather(*(coordinator.join(name) for name in names))
-    answer = await coordinator.pull(names[0], 0, 60)
+    await asyncio.gather(*(federation.membership.enter(name) for name in names))
+    answer = await federation.downlinks.pull(names[0], 0, 60)
     if not isinstance(answer, Downlink) or answer.wanted is None:
         raise TypeError(f"no round opened: {answer}")
     values = np.random.default_rng(0).random((ROWS, CLASSES), np.float32)
@@ -80,7 +77,7 @@ async def measure(folder: Path, uplinks: int, at_once: int, *, flushes: bool) ->
 
     async def push(name: str) -> None:
         async with gate:
-            if await coordinator.push(name, Uplink("bench", name, 1, block, {}, digest)) is not Receipt.ACCEPTED:
+            if await federation.admissions.push(Uplink("bench", name, 1, block, {}, digest)) is not Receipt.ACCEPTED:
                 raise ValueError(f"{name}'s uplink was not accepted")
 
     store.commits = 0

@@ -21,7 +21,7 @@ from support.processes import TINY, Farm, until
 
 from limbeck_lab.run.federation_events import FederationEvent, events_at
 from limbeck_server.events import Aggregated, Extended, Fact, FederationEnded, UplinkAccepted
-from limbeck_server.storage.sqlite import Store
+from limbeck_server.storage.sqlite import SqliteStore
 
 pytestmark = [pytest.mark.e2e, pytest.mark.faults, pytest.mark.timeout(1200)]
 CLIENTS, ROUNDS, PROCESSES = int(os.environ.get("CROWD", "500")), int(os.environ.get("ROUNDS", "20")), 10
@@ -136,7 +136,7 @@ def test_a_crowd_with_a_tenth_killed_in_every_round(farm: Farm, capsys: pytest.C
     until(lambda: all(each.poll() is not None for each in crowd.living.values()), 120)
     assert {each.returncode for each in crowd.living.values()} == {0}, farm.logs()[-5000:]
     farm.wait(server)
-    store = Store(farm.folder / "store")
+    store = SqliteStore(farm.folder / "store")
     facts = store.facts()
     store.close()
     receipts = acknowledged(farm)

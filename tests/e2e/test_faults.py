@@ -19,7 +19,7 @@ from support.planted_crashes import Step
 from support.processes import CLIENTS, Farm
 
 from limbeck_server.events import Aggregated, Ended, UplinkAccepted
-from limbeck_server.storage.sqlite import Store
+from limbeck_server.storage.sqlite import SqliteStore
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -34,7 +34,7 @@ class Outcome:
 
 
 def outcome(farm: Farm) -> Outcome:
-    store = Store(farm.folder / "store")
+    store = SqliteStore(farm.folder / "store")
     try:
         facts = store.facts()
     finally:

@@ -11,7 +11,7 @@ from support.processes import CLIENTS, Farm, flags, run, until
 
 from limbeck_common.methods.registry import METHODS
 from limbeck_server.events import Aggregated
-from limbeck_server.storage.sqlite import Store
+from limbeck_server.storage.sqlite import SqliteStore
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 SETTINGS = {
@@ -49,7 +49,7 @@ def models_of(method: str) -> dict[str, str]:
 
 def digests(folder: Path, models: dict[str, Path]) -> dict[str, str]:
     """Return what a run taught and the models that it ended with, each by its SHA-256."""
-    store = Store(folder)
+    store = SqliteStore(folder)
     taught = [fact.digest for fact in store.facts() if isinstance(fact, Aggregated)]
     store.close()
     found = {f"round {number}": digest for number, digest in enumerate(taught, start=1)}

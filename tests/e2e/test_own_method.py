@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from support.processes import CLIENTS, TINY, Farm, run
 
-from limbeck_server.storage.sqlite import Store
+from limbeck_server.storage.sqlite import SqliteStore
 
 pytestmark = pytest.mark.e2e
 PAGE = Path(__file__).parents[2] / "common" / "limbeck_common" / "methods" / "README.md"
@@ -24,7 +24,7 @@ def test_the_pages_own_method_runs_over_the_network(farm: Farm) -> None:
         farm.wait(process)
     farm.wait(server)
 
-    store = Store(farm.folder / "store")
+    store = SqliteStore(farm.folder / "store")
     for number in (1, 2, 3):
         uplinks, taught = (
             [np.asarray(block.predictions[:]) for _, block in store.uplinks(number)],

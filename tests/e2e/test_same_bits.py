@@ -8,7 +8,7 @@ import pytest
 from support.processes import Farm, flags, run, until
 
 from limbeck_server.events import Aggregated, UplinkAccepted
-from limbeck_server.storage.sqlite import Store
+from limbeck_server.storage.sqlite import SqliteStore
 
 MODELS = {"client-0": "mlp", "client-1": "cnn", "client-2": "forest"}
 SETTINGS = {
@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
 def aggregates(store: Path) -> list[str]:
-    opened = Store(store)
+    opened = SqliteStore(store)
     try:
         return [fact.digest for fact in opened.facts() if isinstance(fact, Aggregated)]
     finally:
@@ -41,7 +41,7 @@ def aggregates(store: Path) -> list[str]:
 
 
 def arrivals(store: Path, number: int) -> list[str]:
-    opened = Store(store)
+    opened = SqliteStore(store)
     try:
         return [fact.client for fact in opened.facts() if isinstance(fact, UplinkAccepted) and fact.round == number]
     finally:

@@ -23,19 +23,18 @@ from limbeck_common.security.certificates import new_key, signing_request
 from limbeck_common.wire.codec import block_digest, encode_uplink
 from limbeck_common.wire.payload import chunks
 from limbeck_common.wire.v1 import federation_pb2 as pb
+from limbeck_server.aggregation.aggregator import ServerContext
+from limbeck_server.federation import Federation
 from limbeck_server.pki.authority import sign_request
 from limbeck_server.pki.folder import TlsFolder
-from limbeck_server.round.aggregator import ServerContext
-from limbeck_server.round.coordinator import Coordinator
 from limbeck_server.round.machine import Bounds, Machine
-from limbeck_server.round.membership import Membership
 from limbeck_server.round.presence import Presence
 from limbeck_server.rpc.authentication import Authentication
 from limbeck_server.rpc.enrolment_service import EnrolmentService
 from limbeck_server.rpc.federation_service import FederationService, Traffic
 from limbeck_server.rpc.operator_service import OperatorService
 from limbeck_server.settings import LimitSettings
-from limbeck_server.storage.sqlite import Store
+from limbeck_server.storage.sqlite import SqliteStore
 
 OPEN = np.arange(80, dtype=np.uint8).reshape(20, 4)
 METHOD = MethodSpec(name="dsfl", options={"open_per_round": 8})
@@ -146,20 +145,27 @@ class House:
         return certificate
 
     async def _found(self) -> None:
-        self.store = Store(self._folder / "store", flushes=False)
+        self.store = SqliteStore(self._folder / "store", flushes=False)
         machine = Machine(SPEC.rounds, SPEC.seed, Bounds(2, 2, 0, 600), Bounds(2, 2, 0, 600))
-        self.coordinator = Coordinator(SPEC, machine, make_method(METHOD), self.store, Presence(600))
-        self.coordinator.recover(ID)
+        federation = Federation.assemble(
+            SPEC,
+            machine,
+            self.store,
+            presence=Presence(600),
+            open_digest=open_digest(OPEN),
+            open_data=OPEN,
+            federation_id=ID,
+        )
+        self.coordinator = federation.coordinator
         self.running = asyncio.create_task(self.coordinator.run())
-        await self.coordinator.join("a")
-        await self.coordinator.join("b")
+        await federation.membership.enter("a")
+        await federation.membership.enter("b")
         self.coordinator.advance()
         assert self.coordinator.state.participants == {"a", "b"}
         authentication, traffic = Authentication(self.registry), Traffic()
         limits = LimitSettings(pull_seconds=0.01)
-        membership = Membership(self.coordinator, open_digest(OPEN), OPEN)
-        self.federation = FederationService(membership, self.coordinator, limits, traffic, authentication)
-        self.operating = OperatorService(self.coordinator, traffic, authentication)
+        self.federation = FederationService(federation, limits, traffic, authentication)
+        self.operating = OperatorService(federation, traffic, authentication)
 
     def _leave(self) -> None:
         assert self.running is not None

@@ -16,16 +16,15 @@ from support.finished_store import work
 
 from limbeck_common.core.errors import DataError
 from limbeck_common.core.spec import Spec
-from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.v1 import block_pb2
 from limbeck_server import events as facts
 from limbeck_server.audit.audit import audit
 from limbeck_server.audit.reader import StoreReader
-from limbeck_server.round.coordinator import Coordinator
-from limbeck_server.round.machine import Bounds, FederationState, Machine, evolve
-from limbeck_server.round.presence import Presence
+from limbeck_server.federation import Federation
+from limbeck_server.round.machine import Bounds, Machine
+from limbeck_server.round.state import FederationState, evolve
 from limbeck_server.storage.block_rows import to_block, to_row
-from limbeck_server.storage.sqlite import Store
+from limbeck_server.storage.sqlite import SqliteStore
 
 
 class Fact(Subject):
@@ -37,10 +36,10 @@ class Fact(Subject):
         story = [
             facts.Founded(at=1.0, federation_id="test", spec="ab"),
             facts.ClientJoined(at=1.0, client="a"),
-            facts.Opened(at=1.0, round=1, participants=("a", "b"), deadline=9.0),
+            facts.Opened(at=1.0, round=1, participants=("a", "b"), seconds=8),
             facts.UplinkAccepted(at=1.0, round=1, client="a", digest="ab", metrics={"loss": 0.5}),
             facts.Evaluated(at=1.0, round=1, metrics={}),
-            facts.Extended(at=1.0, deadline=2.0),
+            facts.Extended(at=1.0, seconds=1),
             facts.FederationEnded(at=1.0, state="finished", reason="done"),
         ]
         self.seeds = [facts.to_json(each).encode() for each in story]
@@ -141,16 +140,15 @@ class Journal(File):
 
     def _start(self, data: bytes) -> None:
         self.write("journal.sqlite", data)
-        store = Store(self.folder)
+        store = SqliteStore(self.folder)
         try:
             spec = Spec(rounds=3, classes=3, sample_shape=(4,), sample_dtype="|u1", open_rows=16, method=METHOD)
             bounds = Bounds(3, 3, 0, 60)
             machine = Machine(3, 0, bounds, bounds)
-            coordinator = Coordinator(spec, machine, make_method(spec.method), store, Presence(30))
-            asyncio.run(_recover(coordinator))
+            asyncio.run(_recover(spec, machine, store))
         finally:
             store.close()
 
 
-async def _recover(coordinator: Coordinator) -> None:
-    coordinator.recover("test")
+async def _recover(spec: Spec, machine: Machine, store: SqliteStore) -> None:
+    Federation.assemble(spec, machine, store, federation_id="test")

@@ -16,7 +16,7 @@ from support.finished_store import CLIENTS, ROUNDS, work
 from limbeck_common.core.errors import SettingsError
 from limbeck_server.audit.reader import StoreReader
 from limbeck_server.events import link
-from limbeck_server.storage.sqlite import INLINE_BYTES, TEACHER, Store
+from limbeck_server.storage.sqlite import INLINE_BYTES, TEACHER, SqliteStore
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +190,7 @@ def test_rounds_whose_uplinks_are_not_kept_are_said_to_be_so(tmp_path: Path, kee
 
 
 def test_a_store_in_use_and_a_folder_without_one_are_refused(sound: Path, tmp_path: Path) -> None:
-    working = Store(sound)
+    working = SqliteStore(sound)
     with pytest.raises(SettingsError, match="another daemon works in"):
         StoreReader(sound)
     working.close()

@@ -7,7 +7,7 @@ from support.finished_store import ROUNDS, work
 
 from limbeck_common.core.messages import Block
 from limbeck_server.events import Evaluated
-from limbeck_server.storage.sqlite import Store
+from limbeck_server.storage.sqlite import SqliteStore
 
 
 class Diverging:
@@ -19,7 +19,7 @@ class Diverging:
 
 def test_only_finite_figures_become_facts(tmp_path: Path) -> None:
     work(tmp_path, server_model=Diverging())
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     metrics = [fact.metrics for fact in store.facts() if isinstance(fact, Evaluated)]
     store.close()
     assert metrics == [{"accuracy": 0.1}] * ROUNDS

@@ -123,7 +123,7 @@ def test_a_client_has_so_many_calls_at_a_time_and_no_more(tmp_path: Path) -> Non
     async def scenario() -> None:
         async with served(tmp_path, limits=LimitSettings(calls_per_client=4)) as server:
             await server.join("a")
-            waiting = [asyncio.create_task(server.pull("a", after=7, wait=20)) for _ in range(4)]
+            waiting = [asyncio.create_task(server.pull("a", wait=20)) for _ in range(4)]
             await until(lambda: server.coordinator.presence._pulling["a"] == 4)  # noqa: SLF001
             for call in (server.pull("a"), server.join("b"), server.push(iter(push_messages(server.uplink("a"))))):
                 assert await refused(call) == ("RESOURCE_EXHAUSTED", "TOO_MANY_CALLS")

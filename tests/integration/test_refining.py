@@ -13,9 +13,10 @@ from limbeck_common.core.messages import Aggregate, Block, Downlink, Ended, Upli
 from limbeck_common.core.spec import Spec
 from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.wire.codec import block_digest
-from limbeck_server.round.coordinator import Coordinator, Presence
+from limbeck_server.federation import Federation
+from limbeck_server.round.coordinator import Coordinator
 from limbeck_server.round.machine import Bounds, Machine
-from limbeck_server.storage.sqlite import Store
+from limbeck_server.storage.sqlite import SqliteStore
 
 SPEC = Spec(rounds=3, classes=3, sample_shape=(4,), sample_dtype="|u1", open_rows=8)
 TURNS = 100  # of the loop: what a lesson takes here, so that a server that does not wait for it would be seen
@@ -50,16 +51,17 @@ class Slow:
         return aggregate
 
 
-async def federate(store: Store, fails: int = 0) -> list[str]:
+async def federate(store: SqliteStore, fails: int = 0) -> list[str]:
     """Run a federation of one client to its end, and return what its server_model heard."""
     bounds, parts = Bounds(1, 1, 0, 60), list[Coordinator]()
     server_model = Slow(parts, fails)
     machine = Machine(SPEC.rounds, SPEC.seed, bounds, bounds)
-    coordinator = Coordinator(SPEC, machine, Refining(), store, Presence(30), server_model)
-    parts.append(coordinator)
-    coordinator.recover("test")
-    running = asyncio.create_task(coordinator.run())
-    client = asyncio.create_task(take_part(coordinator))
+    federation = Federation.assemble(
+        SPEC, machine, store, method=Refining(), server_model=server_model, federation_id="test"
+    )
+    parts.append(federation.coordinator)
+    running = asyncio.create_task(federation.coordinator.run())
+    client = asyncio.create_task(take_part(federation))
     try:
         await running
     finally:
@@ -68,19 +70,19 @@ async def federate(store: Store, fails: int = 0) -> list[str]:
     return server_model.heard
 
 
-async def take_part(coordinator: Coordinator) -> None:
-    await coordinator.join("a")
+async def take_part(federation: Federation) -> None:
+    await federation.membership.enter("a")
     number = 0
-    while not isinstance(answer := await coordinator.pull("a", number, 10), Ended):
+    while not isinstance(answer := await federation.downlinks.pull("a", number, 10), Ended):
         if isinstance(answer, Downlink):
             number, block = answer.round, None
             if answer.wanted is not None:
                 block = soft_labels(answer.wanted, np.full((len(answer.wanted), 3), 1 / 3, np.float32))
-            await coordinator.push("a", Uplink("test", "a", number, block, {}, block_digest(block)))
+            await federation.admissions.push(Uplink("test", "a", number, block, {}, block_digest(block)))
 
 
 def test_a_teaching_is_refined_after_the_lessons_of_the_rounds_before(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     try:
         heard = asyncio.run(asyncio.wait_for(federate(store), 60))
     finally:
@@ -89,7 +91,7 @@ def test_a_teaching_is_refined_after_the_lessons_of_the_rounds_before(tmp_path: 
 
 
 def test_where_a_method_refines_a_model_that_fails_ends_the_run(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     try:
         with pytest.raises(UserCodeError, match="no lesson from 1 blocks"):
             asyncio.run(asyncio.wait_for(federate(store, fails=1), 60))

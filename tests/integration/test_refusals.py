@@ -89,7 +89,7 @@ REFUSED = {
     "other rows": (changed(rows=np.arange(8)), "INVALID_ARGUMENT", "WRONG_KEYS"),
     "rows past the open set": (changed(rows=np.arange(13, 21)), "INVALID_ARGUMENT", "WRONG_KEYS"),
     "no predictions": (nothing, "INVALID_ARGUMENT", "WRONG_KEYS"),
-    "a later round": (changed(round=2), "INVALID_ARGUMENT", "WRONG_ROUND"),
+    "a later round": (changed(round=2), "UNAVAILABLE", "SERVER_BEHIND"),
     "round 0": (changed(round=0), "INVALID_ARGUMENT", "WRONG_ROUND"),
     "another federation": (changed(federation_id="other"), "FAILED_PRECONDITION", "WRONG_FEDERATION"),
     "a stranger": (lambda s: push_messages(s.uplink("stranger")), "PERMISSION_DENIED", "NOT_A_PARTICIPANT"),

@@ -14,13 +14,13 @@ from limbeck_common.core.messages import parameters
 from limbeck_common.wire.codec import block_digest
 from limbeck_server.events import Aggregated, UplinkAccepted, link
 from limbeck_server.storage.block_rows import to_row
-from limbeck_server.storage.sqlite import TEACHER, Store
+from limbeck_server.storage.sqlite import TEACHER, SqliteStore
 
 SPEC = specify("fedavg")
 
 
 def aggregates(folder: Path) -> list[str]:
-    store = Store(folder)
+    store = SqliteStore(folder)
     try:
         return [fact.digest for fact in store.facts() if isinstance(fact, Aggregated)]
     finally:
@@ -52,7 +52,7 @@ def test_a_changed_byte_of_weights_is_found_and_named(tmp_path: Path, whose: str
 def test_a_weight_that_was_changed_with_all_digests_and_the_chain_gives_another_average(tmp_path: Path) -> None:
     """Whoever makes a client count for more leaves no trace but this one."""
     run(tmp_path, SPEC)
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     (block,) = (block for client, block in store.uplinks(2) if client == "b")
     store.close()
     forged = parameters(block.parameters, weight=block.weight * 5)
@@ -93,7 +93,7 @@ def test_it_goes_on_in_the_middle_of_a_round_and_ends_with_the_same_averages(tmp
 
 def test_the_average_is_that_of_the_uplinks_and_says_whose_model_each_was(tmp_path: Path) -> None:
     run(tmp_path, SPEC)
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     blocks = dict(store.uplinks(1))
     taught = store.aggregate(1)
     facts = [fact for fact in store.facts() if isinstance(fact, UplinkAccepted) and fact.round == 1]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from limbeck_common.core.errors import MembershipError, RefusalError
 from limbeck_common.core.messages import Receipt
 from limbeck_server import events as fact
-from limbeck_server.round.machine import Bounds, FederationPhase, FederationState, Machine, evolve
+from limbeck_server.round.machine import Bounds, Machine
+from limbeck_server.round.state import FederationPhase, FederationState, evolve
 
 Story = Sequence[tuple[float, tuple[object, ...]]]
 

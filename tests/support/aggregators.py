@@ -11,8 +11,8 @@ from limbeck_common.core.messages import Aggregate, Ask, Block, Rows, Shapes
 from limbeck_common.core.spec import Spec
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.method import Method, ServerContext, ServerRound
-from limbeck_server.round.aggregator import RoundAggregator
-from limbeck_server.round.aggregator import ServerContext as Context
+from limbeck_server.aggregation.aggregator import RoundAggregator
+from limbeck_server.aggregation.aggregator import ServerContext as Context
 
 
 def together(parts: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -21,10 +21,12 @@ from limbeck_common.core.messages import (
 from limbeck_common.core.spec import MethodSpec, Spec
 from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.codec import block_digest
-from limbeck_server.round.coordinator import Coordinator, ServerModel
+from limbeck_server.aggregation.server_model_trainer import ServerModel
+from limbeck_server.federation import Federation
 from limbeck_server.round.machine import Bounds, Machine
 from limbeck_server.round.presence import Presence
-from limbeck_server.storage.sqlite import INLINE_BYTES, Store
+from limbeck_server.storage.protocols import Store
+from limbeck_server.storage.sqlite import INLINE_BYTES, SqliteStore
 
 CLIENTS = ("a", "b", "c")
 ROUNDS = 3
@@ -57,28 +59,40 @@ def run(
     server_model: ServerModel | None = None,
 ) -> None:
     """Run or go on with a federation; to its end, or until all of `clients` have delivered where some are missing."""
-    store = Store(folder, keep_rounds)
+    store = SqliteStore(folder)
     try:
-        asyncio.run(_run(spec, store, clients, server_model))
+        asyncio.run(_run(spec, store, clients, server_model, keep_rounds))
     finally:
         store.close()
 
 
-async def _run(spec: Spec, store: Store, clients: Collection[str], server_model: ServerModel | None) -> None:
+async def _run(
+    spec: Spec, store: SqliteStore, clients: Collection[str], server_model: ServerModel | None, keep_rounds: int
+) -> None:
     bounds = Bounds(len(CLIENTS), len(CLIENTS), 0, 60)
     machine, method = Machine(spec.rounds, spec.seed, bounds, bounds), make_method(spec.method)
     models = dict.fromkeys(method.architectures("cnn"), SHAPES)
-    coordinator = Coordinator(spec, machine, method, store, Presence(30), server_model, models)
-    coordinator.recover("test")
+    federation = Federation.assemble(
+        spec,
+        machine,
+        store,
+        method=method,
+        models=models,
+        server_model=server_model,
+        presence=Presence(30),
+        keep_rounds=keep_rounds,
+        federation_id="test",
+    )
+    coordinator = federation.coordinator
     running = asyncio.create_task(coordinator.run())
-    parts = [asyncio.create_task(_take_part(coordinator, client, works=client in clients)) for client in CLIENTS]
+    parts = [asyncio.create_task(_take_part(federation, client, works=client in clients)) for client in CLIENTS]
     async with asyncio.timeout(60):
         async for _ in coordinator.watch(0):
             if coordinator.state.delivered == set(clients) != set(CLIENTS):
                 break
         else:
             await asyncio.gather(running, *parts)
-    await coordinator.park()  # what was delivered is in the store before the end
+    await coordinator.settled()  # what was delivered is in the store before the end
     for task in (running, *parts):
         task.cancel()
     await asyncio.gather(running, *parts, return_exceptions=True)
@@ -93,24 +107,24 @@ def _received(store: Store, values: NDArray[np.float32]) -> Tensor:
     return FileArray(path, 0, values.dtype, values.shape)
 
 
-async def _take_part(coordinator: Coordinator, client: str, *, works: bool) -> None:
-    await coordinator.join(client)
+async def _take_part(federation: Federation, client: str, *, works: bool) -> None:
+    await federation.membership.enter(client)
     number = 0
-    while not isinstance(answer := await coordinator.pull(client, number, 10), Ended):
+    while not isinstance(answer := await federation.downlinks.pull(client, number, 10), Ended):
         if not isinstance(answer, Downlink):
             continue
         number = answer.round
         if works:
-            block = contribution(coordinator, client, answer)
-            await coordinator.push(client, Uplink("test", client, number, block, {"loss": 0.5}, block_digest(block)))
+            block = contribution(federation.spec, federation.store, client, answer)
+            await federation.admissions.push(Uplink("test", client, number, block, {"loss": 0.5}, block_digest(block)))
 
 
-def contribution(coordinator: Coordinator, client: str, downlink: Downlink) -> Block | None:
+def contribution(spec: Spec, store: Store, client: str, downlink: Downlink) -> Block | None:
     """Return random values of the form that is asked for, the same for a client and a round whenever they are asked."""
     if downlink.wanted is None:
         return None
     random = np.random.default_rng([*client.encode(), downlink.round])
     if len(downlink.wanted):
-        values = random.dirichlet(np.ones(coordinator.spec.classes), len(downlink.wanted)).astype(np.float32)
-        return soft_labels(downlink.wanted, _received(coordinator.store, values))
+        values = random.dirichlet(np.ones(spec.classes), len(downlink.wanted)).astype(np.float32)
+        return soft_labels(downlink.wanted, _received(store, values))
     return parameters({name: random.normal(size=shape) for name, shape in SHAPES.items()}, 10 * ord(client))

@@ -23,18 +23,18 @@ from limbeck_common.wire.payload import chunks, message_bytes
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationStub, add_FederationServicer_to_server
 from limbeck_common.wire.v1.operator_pb2_grpc import add_OperatorServicer_to_server
+from limbeck_server.aggregation.aggregator import ServerContext
+from limbeck_server.federation import Federation
 from limbeck_server.pki.folder import TlsFolder
-from limbeck_server.round.aggregator import ServerContext
 from limbeck_server.round.coordinator import Coordinator
 from limbeck_server.round.machine import Bounds, Machine
-from limbeck_server.round.membership import Membership
 from limbeck_server.round.presence import Presence
 from limbeck_server.rpc.authentication import Authentication
 from limbeck_server.rpc.federation_service import FederationService, Traffic
 from limbeck_server.rpc.operator_service import OperatorService
 from limbeck_server.rpc.server import bind, new_server
 from limbeck_server.settings import LimitSettings
-from limbeck_server.storage.sqlite import Store
+from limbeck_server.storage.sqlite import SqliteStore
 
 OPEN = np.arange(80, dtype=np.uint8).reshape(20, 4)
 SPEC = Spec(
@@ -53,7 +53,7 @@ class Served:
 
     stub: Any
     coordinator: Coordinator
-    store: Store
+    store: SqliteStore
     address: str = ""
 
     @property
@@ -83,7 +83,7 @@ class Served:
         self, client: str, values: Tensor | None = None, rows: NDArray[Any] | None = None, **fields: Any
     ) -> Uplink:
         """Return a valid uplink for round 1, but for what the arguments change."""
-        spec = self.coordinator.spec
+        spec = self.coordinator.aggregation.spec
         wanted = make_method(spec.method).server_plan(ServerContext(spec, {}, lambda *_: None), 1).wanted
         keys = wanted if rows is None else Rows(rows)
         block = soft_labels(keys, np.full((len(keys), 3), 1 / 3, np.float32) if values is None else values)
@@ -116,19 +116,26 @@ async def served(
     federation_id: str = "test",
 ) -> AsyncIterator[Served]:
     """Serve a federation of two clients on a free loopback port; with `tls`, under mTLS, to whoever dials with it."""
-    store = Store(folder / "store")
+    store = SqliteStore(folder / "store")
     machine = Machine(spec.rounds, spec.seed, Bounds(2, 2, 0, 60), Bounds(2, 2, 0, 60))
-    coordinator = Coordinator(spec, machine, make_method(spec.method), store, Presence(30))
-    coordinator.recover(federation_id)
-    running = asyncio.create_task(coordinator.run())
-    membership = Membership(coordinator, open_digest(OPEN), OPEN)
     limits = limits or LimitSettings()
+    federation = Federation.assemble(
+        spec,
+        machine,
+        store,
+        presence=Presence(30),
+        open_digest=open_digest(OPEN),
+        open_data=OPEN,
+        payload_bytes=limits.payload_bytes,
+        federation_id=federation_id,
+    )
+    coordinator = federation.coordinator
+    running = asyncio.create_task(coordinator.run())
     server = new_server(message_bytes(spec.open_rows), limits.connections)
     registry = tls.registry() if tls else None
     authentication, traffic = Authentication(registry, limits.calls_per_client), Traffic()
-    service = FederationService(membership, coordinator, limits, traffic, authentication)
-    add_FederationServicer_to_server(service, server)
-    add_OperatorServicer_to_server(OperatorService(coordinator, traffic, authentication), server)
+    add_FederationServicer_to_server(FederationService(federation, limits, traffic, authentication), server)
+    add_OperatorServicer_to_server(OperatorService(federation, traffic, authentication), server)
     address = f"127.0.0.1:{bind(server, '127.0.0.1:0', tls)}"
     await server.start()
     try:

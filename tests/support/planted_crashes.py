@@ -47,9 +47,9 @@ def owners(whose: str) -> dict[str, type]:
         }
     from sqlalchemy.engine import RootTransaction  # noqa: PLC0415 - a client process must stay light
 
-    from limbeck_server.storage.sqlite import Store  # noqa: PLC0415
+    from limbeck_server.storage.sqlite import SqliteStore  # noqa: PLC0415
 
-    return {"Store": Store, "RootTransaction": RootTransaction}
+    return {"Store": SqliteStore, "RootTransaction": RootTransaction}
 
 
 def plant(number: signal.Signals, step: Step, count: int) -> None:

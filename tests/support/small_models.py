@@ -14,7 +14,7 @@ from limbeck_common.learning.learner import Learner
 from limbeck_common.learning.participant import Participant
 from limbeck_common.learning.torch_learner import TorchLearner
 from limbeck_common.methods.method import Method
-from limbeck_server.round.aggregator import Find, RoundAggregator, ServerContext
+from limbeck_server.aggregation.aggregator import Find, RoundAggregator, ServerContext
 from support import aggregators as asked
 
 RECIPE = Recipe(local_epochs=1, distill_epochs=1, batch_size=4, learning_rate=0.5, distill_learning_rate=0.5)

@@ -8,7 +8,8 @@ from typing import Any
 
 from limbeck_common.core.errors import RefusalError
 from limbeck_server import events as fact
-from limbeck_server.round.machine import Bounds, FederationState, Machine, evolve
+from limbeck_server.round.machine import Bounds, Machine
+from limbeck_server.round.state import FederationState, evolve
 
 Rules = dict[str, Any]
 
@@ -63,13 +64,13 @@ def _tell(each: fact.Fact) -> str:
     match each:
         case fact.Opened():
             what = "closing round" if each.closing else "round"
-            return f"opened {what} {each.round} for {' '.join(each.participants)} until {each.deadline:g}"
+            return f"opened {what} {each.round} for {' '.join(each.participants)} until {each.at + each.seconds:g}"
         case fact.FederationEnded():
             return f"{each.state}: {each.reason}"
         case fact.Extended():
-            return f"extended until {each.deadline:g}"
+            return f"extended until {each.at + each.seconds:g}"
         case fact.Closed() | fact.Aggregated():
             return f"{each.kind} {each.round}"
-        case fact.ClientJoined() | fact.Evicted() | fact.Revoked():
+        case fact.ClientJoined() | fact.Evicted() | fact.Revoked() | fact.Declined():
             return f"{each.kind} {each.client}"
     return each.kind

@@ -33,7 +33,8 @@
         |-- PolicyError               more than this machine's owner allows
         |-- ListenError               the address cannot be bound
         |-- UnreachableError          no server answered in the time allowed
-        `-- EndedError                the federation failed or was stopped
+        |-- EndedError                the federation failed or was stopped
+        `-- InternalError             a defect of limbeck itself
 
 Each says what was wrong, what was expected, and what to do.
 """
@@ -262,6 +263,10 @@ class UnreachableError(SetupError):
 
 class EndedError(SetupError):
     """The federation failed or was stopped before this client was done."""
+
+
+class InternalError(SetupError):
+    """A defect of limbeck itself: the log has the traceback."""
 
 
 def refusals() -> dict[str, type[RefusalError]]:

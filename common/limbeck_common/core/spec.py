@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt
 
+from limbeck_common.core.errors import ClientNameError
+
 PROTOCOL_VERSION = 1
 MAX_CLASSES = 100_000
 
@@ -19,6 +21,13 @@ _LONGEST_NAME = 64
 def is_name(text: str) -> bool:
     """Say whether a participant or a federation may have this name: see `NAME_RULE`."""
     return len(text) <= _LONGEST_NAME and _NAME.fullmatch(text) is not None
+
+
+def check_name(text: str) -> str:
+    """Return a client's name as it is. Raises ClientNameError where it breaks `NAME_RULE`."""
+    if not is_name(text):
+        raise ClientNameError(f"client name {text[:80]!r}", expected=NAME_RULE)
+    return text
 
 
 def _check_name(text: str) -> str:

@@ -18,7 +18,7 @@ from limbeck_lab.compare.variants import SEED, Variant
 from limbeck_lab.report.comparison_report import write_comparison
 from limbeck_lab.report.score_table import print_comparison
 from limbeck_lab.run.folder import DEMO
-from limbeck_server.build import find_open_data
+from limbeck_server.open_data import find_open_data
 
 
 def compare(rows: list[Variant], options: dict[str, Any], flags: dict[str, str], *, at_once: int, workers: int) -> None:

@@ -21,9 +21,10 @@ from limbeck_lab.run.recorder import Recorder
 from limbeck_lab.run.results import Summary
 from limbeck_lab.run.together import together
 from limbeck_lab.run.worker_runtime import WorkerRuntime
-from limbeck_server.build import find_open_data, make_spec
+from limbeck_server.open_data import find_open_data
 from limbeck_server.pki.folder import OPERATOR, TlsFolder
 from limbeck_server.settings import Settings
+from limbeck_server.specification import make_spec
 
 _TOKEN_SECONDS = 600
 MODELS = ("cnn", "mlp", "resnet8", "cnn", "forest")

@@ -8,18 +8,17 @@ from limbeck_common.core.spec import PROTOCOL_VERSION
 from limbeck_common.wire.codec import decode_downlink, decode_uplink, encode_downlink, encode_uplink
 from limbeck_common.wire.payload import Payload, chunks
 from limbeck_lab.run.clients import Bytes
-from limbeck_server.round.membership import Membership
+from limbeck_server.federation import Federation
 
 _WAIT_SECONDS = 20.0
 
 
 class MemoryTransport:
-    """One client's way to a membership in this process. `rounds` counts its messages as encoded, by their round."""
+    """One client's way to a federation in this process. `rounds` counts its messages as encoded, by their round."""
 
-    def __init__(self, membership: Membership) -> None:
+    def __init__(self, federation: Federation) -> None:
         self.rounds: defaultdict[int, Bytes] = defaultdict(Bytes)
-        self._membership = membership
-        self._coordinator = membership.coordinator
+        self._federation = federation
 
     @property
     def carried(self) -> Bytes:
@@ -28,12 +27,12 @@ class MemoryTransport:
 
     async def join(self, client: str, digest: bytes, classes: int) -> Invitation:
         """See `Transport`."""
-        return await self._membership.join(client, PROTOCOL_VERSION, digest, classes)
+        return await self._federation.membership.join(client, PROTOCOL_VERSION, digest, classes)
 
     async def pull(self, federation_id: str, client: str, after: int, learned: int, open_rows: int) -> Answer:
         """See `Transport`."""
-        self._membership.check(federation_id)
-        answer = await self._coordinator.pull(client, after, _WAIT_SECONDS, learned)
+        self._federation.membership.check(federation_id)
+        answer = await self._federation.downlinks.pull(client, after, _WAIT_SECONDS, learned)
         if not isinstance(answer, Downlink):
             return answer
         head, tensors = encode_downlink(answer)
@@ -43,15 +42,13 @@ class MemoryTransport:
 
     async def push(self, uplink: Uplink) -> Receipt:
         """See `Transport`."""
-        self._membership.check(uplink.federation_id)
+        self._federation.membership.check(uplink.federation_id)
         head, tensors = encode_uplink(uplink)
         payload = Payload.of(b"".join(chunks(tensors)))
         self.rounds[uplink.round] += Bytes(up=head.ByteSize() + payload.size)
-        return await self._coordinator.push(
-            uplink.client, decode_uplink(head, payload, self._coordinator.spec.open_rows)
-        )
+        return await self._federation.admissions.push(decode_uplink(head, payload, self._federation.spec.open_rows))
 
     async def open_data(self, federation_id: str, offset: int) -> AsyncIterator[bytes]:
         """See `Transport`."""
-        for chunk in self._membership.stream(federation_id, offset):
+        for chunk in self._federation.membership.stream(federation_id, offset):
             yield chunk

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from limbeck_client.runner import Runner
 from limbeck_common.core.errors import EndedError
-from limbeck_common.methods.registry import make_method
 from limbeck_common.runtime.worker_process import WorkerProcess
 from limbeck_lab.run.clients import Bytes, Client
 from limbeck_lab.run.federation_events import events_of
@@ -18,12 +17,8 @@ from limbeck_lab.run.recorder import Recorder
 from limbeck_lab.run.results import Summary
 from limbeck_lab.run.together import together
 from limbeck_lab.run.worker_runtime import WorkerRuntime, share_out
-from limbeck_server.build import find_open_data, make_machine, make_models, make_server_model, make_spec
-from limbeck_server.round.coordinator import Coordinator
-from limbeck_server.round.membership import Membership
-from limbeck_server.round.presence import Presence
+from limbeck_server.federation import Federation
 from limbeck_server.settings import Settings
-from limbeck_server.storage.sqlite import Store
 
 
 async def simulate(  # noqa: PLR0913 - one run's choices
@@ -39,51 +34,42 @@ async def simulate(  # noqa: PLR0913 - one run's choices
         LimbeckError: it cannot start, or a client failed.
     """
     began = time.monotonic()
-    method = make_method(settings.method)
-    open_data = find_open_data(settings)
-    spec = make_spec(settings, open_data)
-    write_settings(run, settings, spec, {client.name: client.model for client in clients})
-    store = Store(settings.store.path, settings.store.keep_rounds)
     worker_processes = [WorkerProcess() for _ in range(workers)]
     try:
-        server_model = await make_server_model(settings, spec, worker_processes[-1])
-        models = await make_models(settings, spec, method, worker_processes[-1])
-        presence = Presence(settings.round.grace)
-        coordinator = Coordinator(spec, make_machine(settings), method, store, presence, server_model, models)
-        coordinator.recover("simulation")
-        membership = Membership(coordinator, open_data.digest, None)
-        places = share_out(clients, spec, workers, settings.data_dir)
-        runtimes = {
-            client.name: WorkerRuntime(
-                client, worker_processes[places[client.name]], settings.model.device, settings.data_dir
+        async with Federation.open(settings, worker=worker_processes[-1], federation_id="simulation") as federation:
+            spec = federation.spec
+            write_settings(run, settings, spec, {client.name: client.model for client in clients})
+            places = share_out(clients, spec, workers, settings.data_dir)
+            runtimes = {
+                client.name: WorkerRuntime(
+                    client, worker_processes[places[client.name]], settings.model.device, settings.data_dir
+                )
+                for client in clients
+            }
+            transports = {client.name: MemoryTransport(federation) for client in clients}
+
+            def count(number: int) -> Bytes:
+                return sum((transport.rounds[number] for transport in transports.values()), Bytes())
+
+            recorder = Recorder(run, count, show, has_model=federation.model is not None)
+            await together(
+                federation.coordinator.run(),
+                recorder.follow(events_of(federation.coordinator)),
+                *(_take_part(Runner(name, transports[name], runtime)) for name, runtime in runtimes.items()),
             )
-            for client in clients
-        }
-        transports = {client.name: MemoryTransport(membership) for client in clients}
-
-        def count(number: int) -> Bytes:
-            return sum((transport.rounds[number] for transport in transports.values()), Bytes())
-
-        recorder = Recorder(run, count, show, has_model=server_model is not None)
-        await together(
-            coordinator.run(),
-            recorder.follow(events_of(coordinator)),
-            *(_take_part(Runner(name, transports[name], runtime)) for name, runtime in runtimes.items()),
-        )
-        seconds = time.monotonic() - began
-        if server_model is not None:
-            await server_model.save(str(run / "models" / "server.safetensors"))
-        for name, runtime in runtimes.items():
-            await runtime.save(run / "models" / f"{name}.safetensors")
-        alone_accuracy: dict[str, float | None] = {}
-        if alone and recorder.end.state == "finished":
-            show("training each client alone, to compare")
-            metrics = await asyncio.gather(*(runtime.alone(spec) for runtime in runtimes.values()))
-            alone_accuracy = {name: each.get("accuracy") for name, each in zip(runtimes, metrics, strict=True)}
+            seconds = time.monotonic() - began
+            if federation.model is not None:
+                await federation.model.save(str(run / "models" / "server.safetensors"))
+            for name, runtime in runtimes.items():
+                await runtime.save(run / "models" / f"{name}.safetensors")
+            alone_accuracy: dict[str, float | None] = {}
+            if alone and recorder.end.state == "finished":
+                show("training each client alone, to compare")
+                metrics = await asyncio.gather(*(runtime.alone(spec) for runtime in runtimes.values()))
+                alone_accuracy = {name: each.get("accuracy") for name, each in zip(runtimes, metrics, strict=True)}
     finally:
         for worker_process in worker_processes:
             await worker_process.close()
-        store.close()
     carried = {name: transport.carried for name, transport in transports.items()}
     return recorder.summarise(clients, alone_accuracy, carried, seconds, "as encoded")
 

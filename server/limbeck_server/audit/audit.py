@@ -18,9 +18,9 @@ from limbeck_common.core.messages import Block, Rows
 from limbeck_common.core.spec import Spec
 from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.codec import block_digest
+from limbeck_server.aggregation.aggregator import RoundAggregator, ServerContext
 from limbeck_server.audit.history import History, RoundHistory, read_history
 from limbeck_server.audit.reader import DamageError, StoreReader
-from limbeck_server.round.aggregator import RoundAggregator, ServerContext
 from limbeck_server.storage.sqlite import TEACHER
 
 _NOTHING = block_digest(None).hex()  # the digest of an uplink without predictions
@@ -132,7 +132,7 @@ class _Examiner:
             try:
                 received, group = aggregator.check(block)
                 if received is not None:
-                    aggregator.admit(received, group)
+                    aggregator.reserve(received, group)
                     aggregator.add(received, group)
             except RefusalError as error:
                 yield f"{_name(number, client)}: {error}"

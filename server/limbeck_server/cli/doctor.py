@@ -19,9 +19,10 @@ from limbeck_common.support.diagnostics import (
     failure,
 )
 from limbeck_server.audit.reader import StoreReader
-from limbeck_server.build import find_open_data, make_spec
+from limbeck_server.open_data import find_open_data
 from limbeck_server.rpc.server import choose_tls
 from limbeck_server.settings import ListenSettings, Settings
+from limbeck_server.specification import make_spec
 
 _PACKAGES = ("grpcio", "protobuf", "numpy", "sqlalchemy", "grpcio-health-checking", "grpcio-reflection")
 

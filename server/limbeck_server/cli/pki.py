@@ -115,8 +115,8 @@ def rotate(folder: Path, hosts: tuple[str, ...]) -> None:
 
 
 def _make_token(folder: Path, name: str, role: str, seconds: int, address: str | None) -> object:
+    from limbeck_common.core.spec import check_name  # noqa: PLC0415 - help answers at once
     from limbeck_server.pki.folder import TlsFolder  # noqa: PLC0415
-    from limbeck_server.round.validation import check_name  # noqa: PLC0415 - help answers at once
 
     made = TlsFolder(folder).new_token(check_name(name), role, seconds, address)
     until = datetime.fromtimestamp(made.expires, UTC).astimezone()

@@ -4,15 +4,17 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 
-from limbeck_server.round.machine import FederationPhase, FederationState, Machine
+from limbeck_server.round.machine import Machine
+from limbeck_server.round.state import FederationPhase, FederationState
 
 
 class ClientStatus(StrEnum):
     """How a client stands in the current round, or in the last one while none is open."""
 
     EVICTED = "evicted"  # by an operator, for good
-    REVOKED = "revoked"  # its certificate was: it may join again with a new one
+    REVOKED = "revoked"  # its certificate was revoked; it may join again with a new one
     DELIVERED = "delivered"  # its uplink is counted
+    DECLINED = "declined"  # it said that it will not answer this round
     LATE = "late"  # its uplink came after the round had closed
     AWAY = "away"  # asked or not, it has not been heard of within the grace
     WORKING = "working"  # asked, and the round is open
@@ -27,6 +29,7 @@ def client_status(state: FederationState, client: str, *, present: bool) -> Clie
         (ClientStatus.EVICTED, client in state.evicted),
         (ClientStatus.REVOKED, client in state.revoked),
         (ClientStatus.DELIVERED, client in state.delivered),
+        (ClientStatus.DECLINED, client in state.declined),
         (ClientStatus.LATE, state.late.get(client) == state.round),
         (ClientStatus.AWAY, not present),
         (ClientStatus.WORKING, asked and state.phase is FederationPhase.COLLECTING),

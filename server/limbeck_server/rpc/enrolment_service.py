@@ -2,9 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
-import grpc
 import structlog
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -12,9 +10,9 @@ from limbeck_common.wire.v1 import enrolment_pb2 as pb
 from limbeck_common.wire.v1.enrolment_pb2_grpc import EnrolmentServicer
 from limbeck_server.pki.authority import KeyPair, public_key, sign_request
 from limbeck_server.pki.registry import Registry
+from limbeck_server.rpc.authentication import CallContext
 from limbeck_server.rpc.errors import refusing
 
-CallContext = grpc.aio.ServicerContext[Any, Any]
 _log = structlog.get_logger()
 
 

@@ -2,75 +2,82 @@
 
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from limbeck_common.core.errors import MembershipError
+from limbeck_common.core.spec import check_name
 from limbeck_common.wire.v1 import operator_pb2 as pb
 from limbeck_common.wire.v1.operator_pb2_grpc import OperatorServicer
 from limbeck_server.events import Fact
+from limbeck_server.federation import Federation
 from limbeck_server.round.coordinator import Coordinator
-from limbeck_server.round.machine import FederationPhase
+from limbeck_server.round.state import FederationPhase
 from limbeck_server.round.status import client_status, describe_wait
-from limbeck_server.round.validation import check_name
 from limbeck_server.rpc.authentication import Authentication, CallContext
 from limbeck_server.rpc.errors import refusing
 from limbeck_server.rpc.federation_service import Traffic
-from limbeck_server.telling import tell
 
 
 @dataclass
 class OperatorService(OperatorServicer):
     """See proto/limbeck_common/wire/v1/operator.proto."""
 
-    coordinator: Coordinator
+    federation: Federation
     traffic: Traffic
     authentication: Authentication = field(default_factory=Authentication)
 
-    async def Status(self, request: pb.StatusRequest, context: CallContext) -> pb.StatusResponse:  # noqa: ARG002 - no fields
-        async with refusing(context):
-            self.authentication.operator(context)
+    async def Status(self, _request: pb.StatusRequest, context: CallContext) -> pb.StatusResponse:
+        async with self._call(context):
             return self._status()
 
     async def Watch(self, request: pb.WatchRequest, context: CallContext) -> AsyncIterator[pb.WatchResponse]:
-        async with refusing(context):
-            self.authentication.operator(context)
-            async for number, fact in self.coordinator.watch(request.after_event):
+        async with self._call(context) as coordinator:
+            async for number, fact in coordinator.watch(request.after_event):
                 self.authentication.operator(context)  # again: it may have been revoked meanwhile
                 yield _event(number, fact)
 
-    async def Pause(self, request: pb.PauseRequest, context: CallContext) -> pb.PauseResponse:  # noqa: ARG002 - no fields
-        async with refusing(context):
-            self.authentication.operator(context)
-            await self.coordinator.operate(self.coordinator.machine.pause(self.coordinator.state, time.time()))
+    async def Pause(self, _request: pb.PauseRequest, context: CallContext) -> pb.PauseResponse:
+        async with self._call(context) as coordinator:
+            await coordinator.apply(coordinator.machine.pause)
         return pb.PauseResponse()
 
-    async def Resume(self, request: pb.ResumeRequest, context: CallContext) -> pb.ResumeResponse:  # noqa: ARG002 - no fields
-        async with refusing(context):
-            self.authentication.operator(context)
-            await self.coordinator.operate(self.coordinator.machine.resume(self.coordinator.state, time.time()))
+    async def Resume(self, _request: pb.ResumeRequest, context: CallContext) -> pb.ResumeResponse:
+        async with self._call(context) as coordinator:
+            await coordinator.apply(coordinator.machine.resume)
         return pb.ResumeResponse()
 
+    async def CloseRound(self, _request: pb.CloseRoundRequest, context: CallContext) -> pb.CloseRoundResponse:
+        async with self._call(context) as coordinator:
+            await coordinator.apply(coordinator.machine.close)
+        return pb.CloseRoundResponse()
+
     async def Stop(self, request: pb.StopRequest, context: CallContext) -> pb.StopResponse:
-        async with refusing(context):
-            self.authentication.operator(context)
-            reason = request.reason or "stopped by an operator"
-            await self.coordinator.operate(self.coordinator.machine.stop(self.coordinator.state, reason, time.time()))
+        async with self._call(context) as coordinator:
+            await coordinator.apply(coordinator.machine.stop, request.reason or "stopped by an operator")
         return pb.StopResponse()
 
     async def Evict(self, request: pb.EvictRequest, context: CallContext) -> pb.EvictResponse:
-        async with refusing(context):
-            self.authentication.operator(context)
+        async with self._call(context) as coordinator:
             name = check_name(request.client_name)
-            if name not in self.coordinator.state.members:
-                members = ", ".join(sorted(self.coordinator.state.members)) or "nobody yet"
+            if name not in coordinator.state.members:
+                members = ", ".join(sorted(coordinator.state.members)) or "nobody yet"
                 raise MembershipError(f"{name} is not a member", expected=f"one of: {members}")
-            await self.coordinator.operate(self.coordinator.machine.evict(self.coordinator.state, name, time.time()))
+            await coordinator.apply(coordinator.machine.evict, name)
         return pb.EvictResponse()
 
+    @asynccontextmanager
+    async def _call(self, context: CallContext) -> AsyncIterator[Coordinator]:
+        async with refusing(context):
+            self.authentication.operator(context)
+            yield self.federation.coordinator
+
     def _status(self) -> pb.StatusResponse:
-        state, machine = self.coordinator.state, self.coordinator.machine
-        present = self.coordinator.presence.present()
-        wait = describe_wait(machine, state, present)
+        coordinator = self.federation.coordinator
+        state, machine = coordinator.state, coordinator.machine
+        present = coordinator.presence.present()
+        waited = describe_wait(machine, state, present)
+        now = coordinator.clock()
         collecting = state.phase is FederationPhase.COLLECTING
         return pb.StatusResponse(
             federation_id=state.federation_id,
@@ -80,14 +87,16 @@ class OperatorService(OperatorServicer):
             rounds=machine.rounds,
             paused=state.paused_at is not None,
             clients=[self._client(name, present=name in present) for name in sorted(state.members)],
-            deadline_seconds=max(0.0, state.deadline - time.time()) if collecting else 0.0,
-            waits_for=wait.what,
-            waits_until=wait.until,
-            then=wait.then,
+            deadline_seconds=max(0.0, state.deadline - now) if collecting else 0.0,
+            waits_for=waited.what,
+            waits_until=time.time() + waited.until - now if waited.until else 0.0,  # by the machine's clock
+            then=waited.then,
+            epoch=state.epoch,
         )
 
     def _client(self, name: str, *, present: bool) -> pb.ClientStatus:
-        state, presence = self.coordinator.state, self.coordinator.presence
+        coordinator = self.federation.coordinator
+        state, presence = coordinator.state, coordinator.presence
         return pb.ClientStatus(
             name=name,
             present=present,
@@ -104,14 +113,13 @@ class OperatorService(OperatorServicer):
 
 
 def _event(number: int, fact: Fact) -> pb.WatchResponse:
-    fields = vars(fact)
-    return pb.WatchResponse(
-        number=number,
-        unix_seconds=fact.at,
-        kind=fact.kind,
-        round=fields.get("round", 0),
-        client_name=fields.get("client", ""),
-        metrics=fields.get("metrics", {}),
-        text=tell(fact),
-        participants=fields.get("participants", ()),
-    )
+    fields = {
+        "round": "round",
+        "client": "client_name",
+        "metrics": "metrics",
+        "participants": "participants",
+        "state": "state",
+        "reason": "reason",
+    }
+    given = {there: getattr(fact, here) for here, there in fields.items() if hasattr(fact, here)}
+    return pb.WatchResponse(number=number, unix_seconds=fact.at, kind=fact.kind, text=str(fact), **given)

@@ -1,91 +1,128 @@
-"""One uplink off its stream. It is judged by its head first: no byte is kept of one that the round does not ask for."""
+"""One uplink off its stream: judged by its head first, so that nothing is kept of one that the round does not want."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from limbeck_common.core.errors import SlowError, StreamError
+import structlog
+
+from limbeck_common.core.errors import LimbeckError, SlowError, StreamError
 from limbeck_common.core.messages import Receipt, Uplink
-from limbeck_common.wire.codec import read_outline
+from limbeck_common.core.spec import check_name
+from limbeck_common.wire.codec import decode_uplink, read_outline
 from limbeck_common.wire.payload import GO_AHEAD, Payload
 from limbeck_common.wire.v1 import federation_pb2 as pb
-from limbeck_server.round.coordinator import Coordinator
-from limbeck_server.round.membership import Membership
-from limbeck_server.round.validation import check_name, check_outline
+from limbeck_server.federation import Federation
+from limbeck_server.round.admission import Admission
 from limbeck_server.rpc.authentication import Authentication, CallContext
 from limbeck_server.settings import LimitSettings
-from limbeck_server.storage.sqlite import INLINE_BYTES
+from limbeck_server.storage.protocols import INLINE_BYTES
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class ReceivedUplink:
-    """An uplink as it came from `client`, whole; or without a payload, where its receipt is known already."""
+class Received:
+    """An uplink's client, its receipt, and its bytes, head and payload."""
 
     client: str
-    head: pb.Uplink
-    payload: Payload | Receipt
+    receipt: Receipt
+    size: int
 
 
-@dataclass(frozen=True)
-class UplinkReceiver:
-    """Takes uplinks off their streams, within the limits."""
+@dataclass
+class Uploads:
+    """Receives uplinks within the limits."""
 
-    membership: Membership
-    coordinator: Coordinator
+    federation: Federation
     limits: LimitSettings
     authentication: Authentication
+    completing: set[asyncio.Task[Receipt]] = field(default_factory=set)  # whole uplinks that are being judged
 
-    async def take(self, stream: AsyncIterator[pb.PushRequest], context: CallContext) -> ReceivedUplink:
-        """Return the uplink of a stream. Where that fails, nothing of it stays behind.
+    async def receive(self, stream: AsyncIterator[pb.PushRequest], context: CallContext) -> Received:
+        """Return what became of a stream's uplink. Where that fails, nothing of it stays behind.
 
         Raises:
-            RefusalError: the round does not ask for it, it came too slowly, or it is more, or less, than declared.
+            RefusalError: the round does not want it, it came too slowly, or it is not what its head declared.
         """
+        admission, head, payload = await self._take(stream, context)
+        if payload is None:
+            return Received(admission.uplink.client, admission.receipt, head.ByteSize())
+        # From here on it outlives its call: a client that hangs up now must not take back what was decided.
+        completing = asyncio.create_task(self._complete(admission, head, payload))
+        self.completing.add(completing)
+        completing.add_done_callback(self._settle)
+        receipt = await asyncio.shield(completing)
+        return Received(admission.uplink.client, receipt, head.ByteSize() + payload.size)
+
+    async def _take(
+        self, stream: AsyncIterator[pb.PushRequest], context: CallContext
+    ) -> tuple[Admission, pb.Uplink, Payload | None]:
+        """Return an uplink's admission, its head and, where it is worth having, its whole payload."""
         seconds = self.limits.push_seconds
+        payload = None
         try:
             async with asyncio.timeout(seconds):
-                return await self._take(stream, context)
-        except TimeoutError as error:
-            raise SlowError(
-                f"the uplink was not here after {seconds:g} s",
-                expected="a whole one by then",
-                remedy="use a faster connection, or have limits.push_seconds raised",
-            ) from error
-
-    async def _take(self, stream: AsyncIterator[pb.PushRequest], context: CallContext) -> ReceivedUplink:
-        first = await anext(aiter(stream), None)
-        if first is None:
-            raise StreamError("an empty stream", expected="a head, then its payload")
-        if not first.HasField("head"):
-            raise StreamError("the first message has no head", expected="an Uplink as the head")
-        head = first.head
-        client = check_name(self.authentication.caller(context, head.client_name))
-        limit = self._judge(client, head)
-        if isinstance(limit, Receipt):
-            await self.coordinator.park()
-            return ReceivedUplink(client, head, limit)
-        payload = Payload(head.payload_size, limit, self.coordinator.store.new_file, INLINE_BYTES)
-        try:
-            if head.payload_size > len(first.chunk):
-                await context.send_initial_metadata((GO_AHEAD,))
-            payload.add(first.chunk)
-            async for request in stream:
-                if request.HasField("head"):
-                    raise StreamError("a second head in one stream", expected="one uplink a Push")
-                payload.add(request.chunk)
-            payload.close()
-            self.authentication.caller(context, client)  # again: it may have been revoked meanwhile
-        except BaseException:
-            payload.discard()
+                first = await anext(aiter(stream), None)
+                if first is None:
+                    raise StreamError("an empty stream", expected="a head, then its payload")
+                if not first.HasField("head"):
+                    raise StreamError("the first message has no head", expected="an Uplink as the head")
+                head = first.head
+                admission = await self._admit(head, context)
+                if admission.receipt is Receipt.ACCEPTED:
+                    new_file = self.federation.store.new_file
+                    payload = Payload(head.payload_size, admission.payload_bytes, new_file, INLINE_BYTES)
+                    await _fill(payload, first.chunk, stream, context)
+                    self.authentication.caller(context, admission.uplink.client)  # it may be revoked by now
+        except BaseException as error:
+            if payload is not None:
+                payload.discard()
+            if isinstance(error, TimeoutError):
+                raise SlowError(
+                    f"the uplink had not arrived after {seconds:g} s",
+                    expected="a whole uplink by then",
+                    remedy="use a faster connection, or have limits.push_seconds raised",
+                ) from error
             raise
-        return ReceivedUplink(client, head, payload)
+        return admission, head, payload
 
-    def _judge(self, client: str, head: pb.Uplink) -> Receipt | int:
-        """Return the receipt of an uplink that will not be counted, or how many bytes of payload it may have."""
-        self.membership.check(head.federation_id)
-        announced = Uplink(head.federation_id, client, head.round, None, dict(head.metrics), head.digest)
-        receipt, ask = self.coordinator.expect(client, announced)
-        if receipt is not Receipt.ACCEPTED:
-            return receipt
+    async def _admit(self, head: pb.Uplink, context: CallContext) -> Admission:
+        client = check_name(self.authentication.caller(context, head.client_name))
+        self.federation.membership.check(head.federation_id, head.epoch)
+        uplink = Uplink(head.federation_id, client, head.round, None, dict(head.metrics), head.digest, head.epoch)
         outline = read_outline(head.contribution) if head.HasField("contribution") else None
-        return min(check_outline(outline, ask, self.coordinator.spec), self.limits.payload_bytes)
+        return await self.federation.admissions.admit(uplink, outline)
+
+    async def _complete(self, admission: Admission, head: pb.Uplink, payload: Payload) -> Receipt:
+        """Have a whole uplink judged. Its payload stays only where it is accepted."""
+        receipt = None
+        try:
+            rows = self.federation.spec.open_rows
+            if payload.path is None:
+                uplink = decode_uplink(head, payload, rows)
+            else:  # the digest of a large block takes a while, so it is computed beside the event loop
+                uplink = await asyncio.to_thread(decode_uplink, head, payload, rows)
+            receipt = await self.federation.admissions.complete(admission, uplink.contribution)
+        finally:
+            if receipt is not Receipt.ACCEPTED:
+                payload.discard()
+        return receipt
+
+    def _settle(self, done: asyncio.Task[Receipt]) -> None:
+        """Log an error that no caller may be left to hear of."""
+        self.completing.discard(done)
+        if not done.cancelled() and (error := done.exception()) and not isinstance(error, LimbeckError):
+            _log.error("an uplink could not be judged", exc_info=error)
+
+
+async def _fill(payload: Payload, first: bytes, stream: AsyncIterator[pb.PushRequest], context: CallContext) -> None:
+    """Gather a payload's chunks, of which `first` came with the head."""
+    if payload.size > len(first):
+        await context.send_initial_metadata((GO_AHEAD,))
+    payload.add(first)
+    async for request in stream:
+        if request.HasField("head"):
+            raise StreamError("a second head in one stream", expected="one uplink per Push")
+        payload.add(request.chunk)
+    payload.close()

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 from limbeck_common.core.errors import SetupError
 from limbeck_server.events import Fact
-from limbeck_server.storage.sqlite import Store, StoredBlock
+from limbeck_server.storage.protocols import FactStore, StoredBlock
 
 
 class Journal:
     """Appends in the order of the calls. `run` must be running."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: FactStore) -> None:
         self._store = store
         self._pending: list[tuple[Sequence[Fact], Sequence[StoredBlock], asyncio.Future[None]]] = []
         self._wake = asyncio.Event()

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from limbeck_common.core.messages import Block, Tensor
 from limbeck_server.events import Fact
 
+INLINE_BYTES = 1 << 20  # larger blocks lie in files, and work on them runs beside the event loop
+
 
 @dataclass(frozen=True, eq=False)
 class StoredBlock:

@@ -9,7 +9,6 @@ import itertools
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +21,16 @@ from limbeck_common.core.messages import Block, FileArray, Tensor
 from limbeck_common.support.disk import flush, take
 from limbeck_server.events import Fact, UplinksDeleted, from_json, link, to_json
 from limbeck_server.storage.block_rows import to_block, to_row
+from limbeck_server.storage.protocols import INLINE_BYTES, StoredBlock
 from limbeck_server.storage.tables import BLOCKS, FACTS, NOTES, TABLES
 
-INLINE_BYTES = 1 << 20
 RESERVE_BYTES = 32 << 20  # of the disk, for the journal to go on when uplinks are refused already
 TEACHER = ":"  # with a group's name behind it: under what a round's aggregate is blocks. No client has such a name
 
 _ANY_POPULATION = 2**62  # rows were checked when they came in
 
 
-@dataclass(frozen=True, eq=False)
-class StoredBlock:
-    """A block to be stored under (round, client)."""
-
-    round: int
-    client: str
-    block: Block
-
-
-class Store:
+class SqliteStore:
     """One federation's folder. Blocking: the coordinator calls it from a thread.
 
     Uplinks are kept for `keep_rounds` rounds after they have been taught from, or for good where it is 0. With
@@ -224,7 +214,9 @@ class Store:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _row(self, blocks: StoredBlock) -> dict[str, Any]:
-        row: dict[str, Any] = {"round": blocks.round, "client": blocks.client} | to_row(blocks.block)
+        row: dict[str, Any] = {"round": blocks.round, "client": TEACHER * blocks.aggregate + blocks.name} | to_row(
+            blocks.block
+        )
         if row["file"]:
             flush(self.blocks / row["file"])
             flush(self.blocks)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from limbeck_common.core.errors import SettingsError
-from limbeck_server.build import find_open_data
+from limbeck_server.open_data import find_open_data
 from limbeck_server.settings import Settings, load
 
 

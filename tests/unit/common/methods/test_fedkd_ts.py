@@ -9,7 +9,7 @@ from support.small_models import LINEAR, SPEC, WIDE, aggregator, linear, partici
 
 from limbeck_common.core.messages import NO_ROWS, Block, parameters
 from limbeck_common.methods.fedkd_ts import STUDENT, TEACHER, FedKDTS, distillation, named
-from limbeck_server.round.aggregator import Find, ServerContext
+from limbeck_server.aggregation.aggregator import Find, ServerContext
 
 METHOD = FedKDTS(student="linear")  # of four rounds, two are the teacher's
 MODELS = {TEACHER: WIDE, STUDENT: LINEAR}

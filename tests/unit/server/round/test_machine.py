@@ -3,7 +3,8 @@
 from support.transcript import shows
 
 from limbeck_server import events as fact
-from limbeck_server.round.machine import Bounds, FederationState, evolve
+from limbeck_server.round.machine import Bounds
+from limbeck_server.round.state import FederationState, evolve
 
 
 def test_a_federation_from_its_lobby_to_its_end() -> None:
@@ -227,7 +228,7 @@ def test_a_closing_round_to_which_nobody_comes_still_finishes() -> None:
 
 
 def test_a_restart_gives_the_round_its_whole_time_again() -> None:
-    opened = fact.Opened(at=10.0, round=1, participants=("a",), deadline=40.0)
+    opened = fact.Opened(at=10.0, round=1, participants=("a",), seconds=30)
     state = evolve(FederationState(), opened)
     later = evolve(state, fact.Restarted(at=1000.0))
     assert (later.since, later.deadline) == (1000.0, 1030.0)

@@ -19,10 +19,10 @@ def test_the_same_uplink_again_is_a_duplicate_and_another_is_a_conflict() -> Non
 
 def test_uplinks_of_strangers_and_of_rounds_to_come_are_refused() -> None:
     shows("""
-        at 1 deliver a 1 x  -> RoundError: an uplink for round 1
+        at 1 deliver a 1 x  -> BehindError: the server is in round 0, the client has begun round 1
         at 1 deliver z 1 x  -> MembershipError: z is not a member
         at 1 tick a b       -> opened round 1 for a b until 11
-        at 2 deliver a 2 x  -> RoundError: an uplink for round 2
+        at 2 deliver a 2 x  -> BehindError: the server is in round 1, the client has begun round 2
         at 2 deliver a 0 x  -> RoundError: an uplink for round 0
     """)
 

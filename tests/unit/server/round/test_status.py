@@ -8,13 +8,14 @@ import pytest
 
 from limbeck_common.core.messages import Receipt
 from limbeck_server import events as fact
-from limbeck_server.round.machine import Bounds, FederationState, Machine, evolve
+from limbeck_server.round.machine import Bounds, Machine
+from limbeck_server.round.state import FederationState, evolve
 from limbeck_server.round.status import Wait, client_status, describe_wait
 
 MACHINE = Machine(rounds=2, seed=0, lobby=Bounds(3, 4, 5, 100), round=Bounds(2, 3, 0, 30))
 EVERYONE = frozenset("abc")
 FOUNDED = [fact.Founded(at=1000, federation_id="f"), *(fact.ClientJoined(at=1000, client=name) for name in "abc")]
-OPENED = [*FOUNDED, fact.Opened(at=1010, round=1, participants=("a", "b"), deadline=1040)]
+OPENED = [*FOUNDED, fact.Opened(at=1010, round=1, participants=("a", "b"), seconds=30)]
 CLOSED = [
     *OPENED,
     *(fact.UplinkAccepted(at=1020, round=1, client="a", digest="x", metrics={}),),
@@ -53,7 +54,7 @@ def test_every_standing_of_a_client(facts: list[fact.Fact], present: str, said: 
 
 def test_late_for_an_earlier_round_is_no_standing_in_this_one() -> None:
     late = [*TAUGHT, fact.UplinkLate(at=1042, round=1, client="b")]
-    opened = fact.Opened(at=1043, round=2, participants=("a", "b"), deadline=1073)
+    opened = fact.Opened(at=1043, round=2, participants=("a", "b"), seconds=30)
     assert stands([*late, opened]) == "working working waiting"
 
 
@@ -72,7 +73,7 @@ def test_late_for_an_earlier_round_is_no_standing_in_this_one() -> None:
             ),
         ),
         (
-            [*OPENED, fact.Extended(at=1040, deadline=1070)],
+            [*OPENED, fact.Extended(at=1040, seconds=30)],
             "ab",
             Wait("uplinks of round 1: 0 have come, 2 are needed, 2 may come", 1070, "the federation fails"),
         ),
@@ -99,7 +100,7 @@ def test_the_closing_round_is_called_so() -> None:
     assert nobody == Wait(
         "clients for the closing round: 0 of at least 1 present", 1141, "the federation finishes without it"
     )
-    opened = fact.Opened(at=1043, round=2, participants=("a",), deadline=1073, closing=True)
+    opened = fact.Opened(at=1043, round=2, participants=("a",), seconds=30, closing=True)
     wait = describe_wait(machine, after([*TAUGHT, opened]), EVERYONE)
     assert wait == Wait("uplinks of the closing round: 0 have come, 0 are needed, 1 may come", 1073, "the round closes")
 
@@ -118,7 +119,7 @@ def test_what_is_announced_for_the_end_of_a_wait_is_what_happens() -> None:
     checked = set()
     for rounds in (1, 2):
         machine = Machine(rounds=rounds, seed=0, lobby=Bounds(3, 4, 5, 100), round=Bounds(2, 3, 0, 30))
-        for facts in (FOUNDED, OPENED, [*OPENED, fact.Extended(at=1040, deadline=1070)], TAUGHT, _kept(OPENED)):
+        for facts in (FOUNDED, OPENED, [*OPENED, fact.Extended(at=1040, seconds=30)], TAUGHT, _kept(OPENED)):
             for present in (frozenset[str](), EVERYONE):
                 state = after(facts)
                 wait = describe_wait(machine, state, present)
@@ -132,7 +133,7 @@ def test_what_is_announced_for_the_end_of_a_wait_is_what_happens() -> None:
 
 def _kept(facts: list[fact.Fact]) -> list[fact.Fact]:
     """Both participants deliver in a round of three asked, so that the quorum is there and one is missing."""
-    opened = fact.Opened(at=1010, round=1, participants=("a", "b", "c"), deadline=1040)
+    opened = fact.Opened(at=1010, round=1, participants=("a", "b", "c"), seconds=30)
     kept = [fact.UplinkAccepted(at=1011, round=1, client=name, digest="x", metrics={}) for name in "ab"]
     return [*facts[:-1], opened, *kept]
 

@@ -10,14 +10,14 @@ import pytest
 from limbeck_common.core.errors import SetupError
 from limbeck_server import events as fact
 from limbeck_server.storage.journal import Journal
-from limbeck_server.storage.sqlite import Store, StoredBlock
+from limbeck_server.storage.sqlite import SqliteStore, StoredBlock
 
 
 def joined(number: int) -> fact.Fact:
     return fact.ClientJoined(at=number, client=f"client-{number}")
 
 
-class Counting(Store):
+class Counting(SqliteStore):
     """Counts its commits, and fails on demand."""
 
     commits = 0
@@ -52,7 +52,7 @@ def test_what_waits_together_is_committed_together_and_in_order(tmp_path: Path) 
 
 
 def test_a_closing_journal_writes_what_is_queued_and_then_takes_nothing_more(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
 
     async def main() -> None:
         journal = Journal(store)

@@ -15,15 +15,15 @@ from limbeck_common.core.messages import Block, FileArray, Kind, Rows, Space, pa
 from limbeck_common.core.seeds import Sample
 from limbeck_common.wire.codec import block_digest
 from limbeck_server import events as fact
-from limbeck_server.storage.sqlite import INLINE_BYTES, RESERVE_BYTES, TEACHER, Store, StoredBlock
+from limbeck_server.storage.sqlite import INLINE_BYTES, RESERVE_BYTES, TEACHER, SqliteStore, StoredBlock
 
 FACTS = [
     fact.Founded(at=1.5, federation_id="f"),
     fact.ClientJoined(at=2, client="a"),
-    fact.Opened(at=3, round=1, participants=("a", "b"), deadline=9.25),
+    fact.Opened(at=3, round=1, participants=("a", "b"), seconds=6.25),
     fact.UplinkAccepted(at=4, round=1, client="a", digest="ab12", metrics={"loss": 0.1}, group="cnn"),
     fact.UplinkLate(at=4.5, round=1, client="b"),
-    fact.Extended(at=5, deadline=20),
+    fact.Extended(at=5, seconds=15),
     fact.Closed(at=6, round=1),
     fact.Aggregated(at=7, round=1, digest="cd", digests={"": "cd"}, groups={"b": "mlp"}),
     fact.DisagreementMeasured(at=7, round=1, metrics={"a": 0.25}),
@@ -32,6 +32,8 @@ FACTS = [
     fact.Paused(at=8),
     fact.Resumed(at=9),
     fact.Restarted(at=9.5),
+    fact.Restored(at=9.75, epoch=2),
+    fact.Declined(at=9.8, round=1, client="b"),
     fact.Evicted(at=10, client="b"),
     fact.Revoked(at=10.5, client="a"),
     fact.FederationEnded(at=11, state="failed", reason="as it happens"),
@@ -48,12 +50,12 @@ def joined(number: int) -> fact.Fact:
 
 
 def test_facts_and_blocks_are_there_after_a_restart(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     one, other = labels(1, 0, 5, 6), labels(2, 0, 5, 6)
     store.commit(FACTS[:4], [StoredBlock(1, "b", other)])
     store.commit(FACTS[4:], [StoredBlock(1, "a", one), StoredBlock(2, "a", other)])
     store.close()
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     assert store.facts() == FACTS
     assert [(client, block_digest(block)) for client, block in store.uplinks(1)] == [
         ("a", block_digest(one)),
@@ -73,7 +75,7 @@ def test_every_kind_of_fact_survives_its_line_of_json() -> None:
 
 
 def test_a_teaching_is_kept_beside_the_uplinks_of_its_round(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     taught = labels(3, 2, 4)
     store.commit([], [StoredBlock(1, TEACHER, taught), StoredBlock(1, "a", labels(4, 2, 4))])
     kept = store.aggregate(1)
@@ -95,7 +97,7 @@ def test_a_teaching_is_kept_beside_the_uplinks_of_its_round(tmp_path: Path) -> N
     ids=["sample", "run", "wide gaps", "bitmap", "none"],
 )
 def test_rows_of_every_form_come_back(tmp_path: Path, rows: Rows) -> None:
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     store.commit([], [StoredBlock(1, "a", soft_labels(rows, np.full((len(rows), 2), 0.5, np.float32)))])
     ((_, back),) = store.uplinks(1)
     assert np.array_equal(back.rows, rows.indices)
@@ -107,14 +109,14 @@ def test_a_large_teaching_goes_to_a_file_and_reads_the_same(tmp_path: Path) -> N
     classes = 64
     rows = INLINE_BYTES // (4 * classes)
     values = np.random.default_rng(0).random((rows + 1, classes), np.float32)
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     for count, where in ((rows, np.ndarray), (rows + 1, FileArray)):
         parts = [values[:100], values[100:count]]
         collected = store.collect(parts)
         assert isinstance(collected, where)
         store.commit([], [StoredBlock(count, TEACHER, soft_labels(Rows(np.arange(count)), collected))])
     store.close()
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     for count in (rows, rows + 1):
         kept = store.aggregate(count)
         assert kept is not None
@@ -124,14 +126,14 @@ def test_a_large_teaching_goes_to_a_file_and_reads_the_same(tmp_path: Path) -> N
 
 
 def test_files_that_were_never_committed_are_swept_at_the_start(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     values = np.ones((INLINE_BYTES, 1), np.float32)
     large = soft_labels(Rows(np.arange(len(values))), store.collect([values]))
     store.commit([], [StoredBlock(1, TEACHER, large)])
     store.new_file(20).write_bytes(b"the half of an upload")
     assert len(list(store.blocks.iterdir())) == 2
     store.close()
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     assert len(list(store.blocks.iterdir())) == 1
     kept = store.aggregate(1)
     assert kept is not None
@@ -140,7 +142,7 @@ def test_files_that_were_never_committed_are_swept_at_the_start(tmp_path: Path) 
 
 
 def test_what_cannot_be_committed_whole_is_not_committed_at_all(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     store.commit([joined(1)], [StoredBlock(1, "a", labels(1, 0))])
     with pytest.raises(Exception, match="UNIQUE"):
         store.commit([joined(2)], [StoredBlock(2, "a", labels(1, 0)), StoredBlock(1, "a", labels(2, 0))])
@@ -153,16 +155,16 @@ def test_a_file_that_is_no_journal_is_left_alone_and_named(tmp_path: Path) -> No
     journal = tmp_path / "journal.sqlite"
     journal.write_text("My diary. " * 100)
     with pytest.raises(SettingsError, match=r"journal.sqlite cannot be used.*expected a limbeck journal or no file"):
-        Store(tmp_path)
+        SqliteStore(tmp_path)
     assert journal.read_text().startswith("My diary.")
 
 
 def test_a_note_is_kept(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     assert store.note("spec") is None
     assert store.note("spec", "{}") == "{}"
     store.close()
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     assert store.note("spec") == "{}"
     store.close()
 
@@ -176,10 +178,10 @@ OTHERS = {
 
 @pytest.mark.parametrize("block", OTHERS.values(), ids=OTHERS)
 def test_blocks_of_every_space_and_kind_come_back(tmp_path: Path, block: Block) -> None:
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     store.commit([], [StoredBlock(1, "a", block)])
     store.close()
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     ((_, back),) = store.uplinks(1)
     assert (back.space, back.kind, back.weight) == (block.space, block.kind, block.weight)
     assert block_digest(back) == block_digest(block)
@@ -187,7 +189,7 @@ def test_blocks_of_every_space_and_kind_come_back(tmp_path: Path, block: Block) 
 
 
 def test_what_a_round_taught_is_found_by_group(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     blocks = {"": labels(1, 2), "mlp": labels(2, 2), "cnn": labels(3, 2)}
     store.commit([], [StoredBlock(1, TEACHER + group, block) for group, block in blocks.items()])
     store.commit([], [StoredBlock(1, "mlp", labels(4, 2))])  # a client's name is no group's
@@ -203,7 +205,7 @@ def test_what_a_round_taught_is_found_by_group(tmp_path: Path) -> None:
 
 def test_commits_are_synchronous(tmp_path: Path) -> None:
     """FULL is 2: in WAL mode a commit is on the disk when it returns."""
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     with store._engine.connect() as connection:  # noqa: SLF001 - the promise is the connection's
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
@@ -212,7 +214,7 @@ def test_commits_are_synchronous(tmp_path: Path) -> None:
 
 def test_a_folder_in_the_place_of_a_block_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "blocks" / "lost+found").mkdir(parents=True)
-    Store(tmp_path).close()
+    SqliteStore(tmp_path).close()
     assert (tmp_path / "blocks" / "lost+found").is_dir()
 
 
@@ -225,14 +227,14 @@ def test_a_folder_that_cannot_be_used_is_named_in_one_line(
     with pytest.raises(
         SettingsError, match=rf"^{where} cannot be used: .*; expected a folder to write to; name"
     ) as told:
-        Store(Path(where))
+        SqliteStore(Path(where))
     assert "\n" not in str(told.value)
 
 
 def test_without_room_for_it_a_block_is_refused_before_it_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     free = RESERVE_BYTES + 1000
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
     assert not store.new_file(1000).exists()
@@ -244,7 +246,7 @@ def test_without_room_for_it_a_block_is_refused_before_it_comes(
 
 
 def test_a_teaching_that_the_disk_does_not_take_is_no_traceback(tmp_path: Path) -> None:
-    store = Store(tmp_path / "store")
+    store = SqliteStore(tmp_path / "store")
     store.blocks = full_disk(tmp_path / "full")
     with pytest.raises(SetupError, match=r"an aggregate cannot be stored: .*No space left on device; see to the disk"):
         store.collect([np.ones((INLINE_BYTES, 1), np.float32)])
@@ -252,15 +254,15 @@ def test_a_teaching_that_the_disk_does_not_take_is_no_traceback(tmp_path: Path) 
 
 
 def test_a_second_daemon_on_the_same_folder_is_refused(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     with pytest.raises(SettingsError, match="another daemon works in"):
-        Store(tmp_path)
+        SqliteStore(tmp_path)
     store.close()
-    Store(tmp_path).close()
+    SqliteStore(tmp_path).close()
 
 
 def test_a_dropped_round_takes_its_uplinks_and_their_files_and_leaves_the_teaching(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     values = np.full((INLINE_BYTES, 1), 1, np.float32)
     large = soft_labels(Rows(np.arange(len(values))), store.collect([values]))
     store.commit(
@@ -276,7 +278,7 @@ def test_a_dropped_round_takes_its_uplinks_and_their_files_and_leaves_the_teachi
 
 
 def test_nothing_of_a_dropped_uplink_is_left_in_the_store(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     values = np.full((1000, 10), 0.1, np.float32)
     needle = values[:50].tobytes()
     store.commit([], [StoredBlock(1, "a", soft_labels(Rows(np.arange(1000)), values))])
@@ -291,7 +293,7 @@ def test_nothing_of_a_dropped_uplink_is_left_in_the_store(tmp_path: Path) -> Non
 
 
 def test_a_block_keeps_its_temperature(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     block = soft_labels(Rows(np.arange(2)), np.full((2, 2), 0.5, np.float32), 0.1)
     store.commit([], [StoredBlock(1, "a", block)])
     ((_, kept),) = store.uplinks(1)
@@ -300,13 +302,13 @@ def test_a_block_keeps_its_temperature(tmp_path: Path) -> None:
 
 
 def test_the_chain_goes_on_after_a_restart_and_after_a_commit_that_failed(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     store.commit([joined(1)], [StoredBlock(1, "a", labels(1, 0))])
     with pytest.raises(Exception, match="UNIQUE"):
         store.commit([joined(2)], [StoredBlock(1, "a", labels(2, 0))])
     store.commit([joined(3)])
     store.close()
-    store = Store(tmp_path)
+    store = SqliteStore(tmp_path)
     store.commit([joined(4)])
     store.close()
     chain = ""

@@ -1,4 +1,4 @@
-"""One round's uplinks on their way to an aggregate. The coordinator and the audit both go through here."""
+"""One round's uplinks on their way to its aggregate. The daemon and the audit both go through here."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -15,7 +15,7 @@ from limbeck_common.core.messages import Aggregate, Block, Kind, Rows, Shapes, S
 from limbeck_common.core.spec import Spec
 from limbeck_common.methods.math.softmax import softmax
 from limbeck_common.methods.method import Method
-from limbeck_server.round.validation import check_form
+from limbeck_server.aggregation.validation import check_form
 
 Find = Callable[[int, str], Block | None]
 
@@ -31,22 +31,22 @@ def aggregate_digest(digests: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class ServerContext:
-    """What a method's server half stands on: see `limbeck_common.methods.method.ServerContext`."""
+    """What the server's half of a method may read: see `limbeck_common.methods.method.ServerContext`."""
 
     spec: Spec
     models: Mapping[str, Shapes]
     find: Find  # a round's aggregate, by round and group
 
     def aggregate(self, number: int, group: str = "") -> Block | None:
-        """Return what round `number` taught a group."""
+        """Return the aggregate that round `number` made for a group, or None."""
         return self.find(number, group) if number >= 1 else None
 
 
 @dataclass(eq=False)
 class RoundAggregator:
-    """What a round brings: exact sums, and the uplinks themselves for a method that needs them again.
+    """One round's uplinks: their exact sums, and the uplinks themselves for a method that reads them again.
 
-    See `limbeck_common.methods.method.ServerRound`. `stored` yields clients and their accepted blocks, by name.
+    See `limbeck_common.methods.method.ServerRound`. `stored` yields the clients and their accepted blocks, by name.
     """
 
     method: Method
@@ -59,16 +59,18 @@ class RoundAggregator:
     def __post_init__(self) -> None:
         ask = self.ask = self.method.server_plan(self.context, self.number)
         keys = ask.wanted.indices if ask.space is Space.OPEN else np.arange(self.context.spec.classes)
-        kind = Kind.PROBABILITIES if ask.kind is Kind.CODES else ask.kind
-        self.tally = Tally(keys, self.context.spec.classes, kind)
+        decoded = ask.kind is Kind.CODES  # `server_decode` turns codes into probabilities over the classes
+        kind = Kind.PROBABILITIES if decoded else ask.kind
+        columns = self.context.spec.classes if decoded else ask.columns or self.context.spec.classes
+        self.tally = Tally(keys, columns, kind)
         self.clients = 0
         self._admitted: Counter[str] = Counter()  # weight by group
 
     def check(self, block: Block | None) -> tuple[Block | None, str]:
-        """Return a block as it is added up, and the group of its architecture.
+        """Return a block as it will be added up, and the group of its architecture.
 
         Raises:
-            RefusalError: it is not what was asked for.
+            RefusalError: the block is not what the round asks for.
         """
         group = check_form(block, self.ask, self.context.spec)
         if block is None:
@@ -78,11 +80,11 @@ class RoundAggregator:
             check_values(values, received.kind)
         return received, group
 
-    def admit(self, block: Block, group: str) -> None:
-        """Make room for a checked block in the sums, before anyone is told that it is accepted.
+    def reserve(self, block: Block, group: str) -> None:
+        """Reserve room for a checked block in the sums, before its client is told that it is accepted.
 
         Raises:
-            ValuesError: they could overflow.
+            ValuesError: the sums could overflow.
         """
         weight, most = self._admitted[group] + block.weight, MOST_WEIGHT[block.kind]
         if weight > most:
@@ -90,7 +92,7 @@ class RoundAggregator:
         self._admitted[group] = weight
 
     def add(self, block: Block, group: str) -> None:
-        """Count an admitted block in."""
+        """Add a block, for which room was reserved, to the sums."""
         self.clients += 1
         if isinstance(block.keys, Rows):
             self.tally.add(block)
@@ -100,19 +102,20 @@ class RoundAggregator:
         self.models[group].add(block)
 
     def refill(self) -> None:
-        """Count in, after a restart, what is stored of the round; it was checked as it came, and is again.
+        """Add up, after a restart, the round's stored uplinks. They were checked when they came, and are again.
 
         Raises:
-            RefusalError: it is not what was asked for: the settings or the store have changed.
+            RefusalError: an uplink is not what the round asks for: the settings or the store have changed.
+            DataError: a stored uplink is damaged.
         """
         for _, stored in self.stored():
             block, group = self.check(stored)
             if block is not None:
-                self.admit(block, group)
+                self.reserve(block, group)
                 self.add(block, group)
 
     def uplinks(self) -> Iterator[tuple[str, Block]]:
-        """Yield each client's name and block as it was added up, by name, one in memory at a time."""
+        """Yield each client's name and its block as it was added up, by name, one in memory at a time."""
         for client, block in self.stored():
             yield client, self.method.server_decode(self.context, self.number, block)
 
@@ -127,23 +130,23 @@ class RoundAggregator:
         return self.method.server_aggregate(self)
 
     def check_aggregate(self, aggregate: Aggregate) -> None:
-        """Check that what is to be taught is numbers: a model may diverge, and what it teaches would spread.
+        """Check that an aggregate is finite: what one diverged model says would otherwise spread to all clients.
 
         Raises:
-            MethodError: they are not.
+            MethodError: it is not.
         """
         for values in (each for block in aggregate.blocks.values() for each in block.values):
             if not all(np.isfinite(part).all() for _, part in slices(values)):
                 name = self.context.spec.method.name
                 raise MethodError(
-                    f"round {self.number}: method {name} would teach numbers that are not finite",
-                    remedy="lower the learning rates, or look for a client that disagrees with all in `watch`",
+                    f"round {self.number}: method {name} made an aggregate that is not finite",
+                    remedy="lower the learning rates, or see in `limbeck-server watch` which client is furthest",
                 )
 
     def disagreement(self) -> dict[str, float]:
-        """Return each client's mean total variation distance, 0 to 1, from the average of all; for predictions only.
+        """Return each client's mean total variation distance, 0 to 1, from the mean over all; empty for parameters.
 
-        Scores are compared as their softmax, so that no client's large ones make it the average.
+        Scores are compared as their softmax, so that large scores do not make a client the mean.
         """
         if self.ask.space is Space.PARAMETERS or not self.clients:
             return {}

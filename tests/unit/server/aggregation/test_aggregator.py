@@ -15,8 +15,8 @@ from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Rows, Spac
 from limbeck_common.core.spec import Spec
 from limbeck_common.methods.method import ServerContext, ServerRound
 from limbeck_common.wire.codec import block_digest
-from limbeck_server.round.aggregator import RoundAggregator, aggregate_digest
-from limbeck_server.round.validation import HEAVIEST
+from limbeck_server.aggregation.aggregator import RoundAggregator, aggregate_digest
+from limbeck_server.aggregation.validation import HEAVIEST
 
 SPEC = Spec(classes=2, sample_shape=(1,), sample_dtype="|u1", open_rows=10)
 WANTED = Rows(np.array([2, 3, 7]))
@@ -107,11 +107,11 @@ def test_weight_that_could_overflow_the_sums_is_refused_before_anyone_is_told_it
     heavy, light = parameters({"w": np.ones(2)}, HEAVIEST), parameters({"w": np.ones(2)})
     aggregator = brought(WEIGHTS)
     for _ in range(full):
-        aggregator.admit(heavy, "mlp")
+        aggregator.reserve(heavy, "mlp")
     with pytest.raises(ValuesError, match=r"a block that brings the round's weight to \d+; expected at most 16777215"):
-        aggregator.admit(heavy, "mlp")
-    aggregator.admit(light, "mlp")
-    aggregator.admit(heavy, "cnn")  # each architecture has its own sums
+        aggregator.reserve(heavy, "mlp")
+    aggregator.reserve(light, "mlp")
+    aggregator.reserve(heavy, "cnn")  # each architecture has its own sums
 
 
 class Counted(Asking):
@@ -132,7 +132,7 @@ def test_a_teaching_of_what_is_no_number_is_refused_before_it_spreads() -> None:
     good = soft_labels(Rows([0]), np.array([[0.5, 0.5]], np.float32))
     found.check_aggregate(Aggregate.to_all(good))
     bad = soft_labels(Rows([0]), np.array([[np.nan, 0.5]], np.float32))
-    with pytest.raises(MethodError, match="round 1: method dsfl would teach numbers that are not finite"):
+    with pytest.raises(MethodError, match="round 1: method dsfl made an aggregate that is not finite"):
         found.check_aggregate(Aggregate({"": good, "other": bad}))
 
 

@@ -1,4 +1,4 @@
-"""What an uplink must be before it touches anything. Authenticated is not trusted."""
+"""What an uplink must be before it is counted. An authenticated client is not a trusted one."""
 
 import math
 import re
@@ -6,44 +6,30 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from limbeck_common.core.errors import ClientNameError, FederationError, KeysError, ShapeError, ValuesError
+from limbeck_common.core.errors import KeysError, ShapeError, ValuesError
 from limbeck_common.core.messages import Ask, Block, Outline, Rows, Space
-from limbeck_common.core.spec import NAME_RULE, Spec, is_name
+from limbeck_common.core.spec import Spec
 
-HEAVIEST = 1 << 20  # rows that one client may claim to have behind its block
+HEAVIEST = 1 << 20  # private rows that one client may claim to have trained on
 _MAX_METRICS = 64
 _METRIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def check_name(name: str) -> str:
-    """Return a usable client name as it is. Raises ClientNameError for any other."""
-    if not is_name(name):
-        raise ClientNameError(f"client name {name[:80]!r}", expected=NAME_RULE)
-    return name
-
-
-def check_federation(named: str, federation_id: str) -> None:
-    """Raises FederationError unless a message names this federation."""
-    if named != federation_id:
-        raise FederationError(
-            f"a message for federation {named[:80]!r}", expected=repr(federation_id), remedy="join again"
-        )
-
-
 def check_metrics(metrics: Mapping[str, float]) -> None:
-    """Raises ValuesError for metrics that are too many, oddly named or not finite."""
+    """Raise ValuesError for too many metrics, or for one that is oddly named or not finite."""
     for name, value in metrics.items():
         if len(metrics) > _MAX_METRICS or not _METRIC_NAME.fullmatch(name) or not math.isfinite(value):
             raise ValuesError(
-                f"metric {name[:80]!r} = {value}", expected=f"at most {_MAX_METRICS} plainly named finite numbers"
+                f"metric {name[:80]!r} = {value}",
+                expected=f"at most {_MAX_METRICS} finite numbers, named with A-Z a-z 0-9 . _ -",
             )
 
 
 def check_outline(outline: Outline | None, ask: Ask | None, spec: Spec) -> int:
-    """Check what is said of a block before its values are there; return the most bytes that they may have.
+    """Check what a head says of its block, before the values are there; return the most bytes that they may have.
 
     Raises:
-        KeysError, ShapeError: it cannot be what was asked for. Nothing is asked for in the closing round.
+        KeysError, ShapeError: the block cannot be what the round asks for. The closing round asks for none.
     """
     if ask is None or outline is None:
         if outline is not None or ask is not None:
@@ -72,10 +58,10 @@ def check_outline(outline: Outline | None, ask: Ask | None, spec: Spec) -> int:
 
 
 def check_form(block: Block | None, ask: Ask | None, spec: Spec) -> str:
-    """Check that a block has the form that was asked for, and return the group of its architecture.
+    """Check that a block has the form that the round asks for, and return the group of its architecture.
 
     Raises:
-        KeysError, ShapeError, ValuesError: what is wrong with it. Nothing is asked for in the closing round.
+        KeysError, ShapeError, ValuesError: what is wrong with the block. The closing round asks for none.
     """
     if ask is None or block is None:
         check_outline(block.outline if block else None, ask, spec)

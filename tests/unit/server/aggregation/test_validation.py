@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from support.aggregators import Asking, aggregated, context
 
 from limbeck_common.core.errors import (
-    ClientNameError,
-    FederationError,
     KeysError,
     LimbeckError,
     ShapeError,
@@ -18,12 +16,10 @@ from limbeck_common.core.errors import (
 )
 from limbeck_common.core.messages import Ask, Block, Kind, Outline, Rows, Space, parameters, soft_labels
 from limbeck_common.core.spec import Spec
-from limbeck_server.round.validation import (
+from limbeck_server.aggregation.validation import (
     HEAVIEST,
-    check_federation,
     check_form,
     check_metrics,
-    check_name,
     check_outline,
 )
 
@@ -211,23 +207,6 @@ def test_the_payload_of_what_was_asked_for_has_one_size() -> None:
     assert check_outline(None, None, SPEC) == 0
 
 
-@pytest.mark.parametrize("name", ["a", "hospital-3.ward_B", "x" * 64])
-def test_plain_client_names_pass(name: str) -> None:
-    assert check_name(name) == name
-
-
-@pytest.mark.parametrize("name", ["", "x" * 65, "a b", "a/b", "a\n", "ä", "a;DROP TABLE facts"])
-def test_other_client_names_are_refused(name: str) -> None:
-    with pytest.raises(ClientNameError, match=r"client name .* expected 1 to 64 letters"):
-        check_name(name)
-
-
-def test_a_message_for_another_federation_is_told_to_join_again() -> None:
-    check_federation("f", "f")
-    with pytest.raises(FederationError, match="a message for federation 'g'; expected 'f'; join again"):
-        check_federation("g", "f")
-
-
 @pytest.mark.parametrize(
     "metrics",
     [
@@ -241,16 +220,9 @@ def test_a_message_for_another_federation_is_told_to_join_again() -> None:
     ids=["nan", "inf", "empty name", "space", "long name", "too many"],
 )
 def test_metrics_that_are_odd_or_too_many_are_refused(metrics: dict[str, float]) -> None:
-    with pytest.raises(ValuesError, match="expected at most 64 plainly named finite numbers"):
+    with pytest.raises(ValuesError, match="expected at most 64 finite numbers, named with"):
         check_metrics(metrics)
 
 
 def test_64_plain_metrics_pass() -> None:
     check_metrics({f"figure-{number}": -1e300 for number in range(64)})
-
-
-def test_what_a_stranger_wrote_is_quoted_shortened() -> None:
-    with pytest.raises(ClientNameError) as caught:
-        check_name("\x1b[31m" * 1000)
-    assert len(str(caught.value)) < 500
-    assert "\x1b" not in str(caught.value)

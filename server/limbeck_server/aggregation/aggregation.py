@@ -1,0 +1,155 @@
+"""The open round's aggregation: uplinks are added up as they come, and the sums become the round's aggregate.
+
+Work on large blocks, and everything that reads the store, runs beside the event loop. Additions never run two at a
+time, because they would race: a small one is made at once only while no large one is under way.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+from limbeck_common.core.errors import LimbeckError, UserCodeError
+from limbeck_common.core.messages import Aggregate, Block, Shapes, nbytes
+from limbeck_common.core.spec import Spec
+from limbeck_common.methods.method import Method
+from limbeck_server.aggregation.aggregator import RoundAggregator, ServerContext
+from limbeck_server.storage.protocols import INLINE_BYTES, BlockStore
+
+_Result = TypeVar("_Result")
+
+
+class AdditionError(LimbeckError):
+    """An acknowledged uplink could not be added to the round's sums."""
+
+
+class Aggregation:
+    """Holds the open round's aggregator, and the last round's aggregate."""
+
+    def __init__(self, spec: Spec, method: Method, models: Mapping[str, Shapes], store: BlockStore) -> None:
+        self.spec = spec
+        self.method = method
+        self.context = ServerContext(spec, models, self._find)
+        self.failure: AdditionError | None = None
+        self._store = store
+        self._opening: asyncio.Future[RoundAggregator] | None = None  # None between rounds and in the closing one
+        self._last: tuple[int, Mapping[str, Block]] = (0, {})
+        self._additions: list[asyncio.Future[None]] = []  # of the open round, each kept until its result is known
+        self._large = 0  # additions on the thread, waiting ones included
+        self._thread = ThreadPoolExecutor(1, "additions")
+
+    def open(self, number: int) -> None:
+        """Begin round `number`: the method plans it beside the event loop, because it may read earlier aggregates."""
+        self._additions = []
+        self._opening = asyncio.create_task(asyncio.to_thread(self._plan, number))
+
+    def reopen(self, number: int) -> None:
+        """Begin round `number` again after a restart, with its stored uplinks added up. Reads the store.
+
+        Raises:
+            DataError: a stored uplink is damaged.
+            RefusalError: a stored uplink is not what the round asks for.
+        """
+        aggregator = self._plan(number)
+        aggregator.refill()
+        self._opening = asyncio.get_running_loop().create_future()
+        self._opening.set_result(aggregator)
+
+    def close(self) -> None:
+        """Forget the open round."""
+        self._opening = None
+
+    async def current(self) -> RoundAggregator | None:
+        """Return the open round's aggregator once it is planned; None where no round asks for uplinks.
+
+        Raises:
+            UserCodeError: the method raised.
+        """
+        return None if self._opening is None else await asyncio.shield(self._opening)
+
+    async def check(self, aggregator: RoundAggregator, block: Block | None) -> tuple[Block | None, str]:
+        """Return a block as it will be added up, and its group: at once where it is small. Raises RefusalError."""
+        return await self._offload(block, aggregator.check, block)
+
+    def add(self, client: str, block: Block, group: str, changed: Callable[[], None]) -> None:
+        """Start adding a block to the open round's sums; `changed` is called where that fails, and `failure` is set."""
+        if self._opening is None:
+            raise RuntimeError("no round is open")
+        aggregator = self._opening.result()
+        addition = asyncio.ensure_future(self._add(aggregator, block, group))
+        self._additions.append(addition)
+
+        def settle(done: asyncio.Future[None]) -> None:
+            if not done.cancelled() and (error := done.exception()) is not None:
+                said = f"{type(error).__name__}: {error}"
+                self.failure = AdditionError(f"round {aggregator.number}: the uplink of {client} was not added: {said}")
+                changed()
+
+        addition.add_done_callback(settle)
+
+    async def aggregate(self) -> tuple[RoundAggregator, Aggregate]:
+        """Return the closed round's aggregator and aggregate, before a model has refined it.
+
+        Raises:
+            AdditionError: an acknowledged uplink is missing from the sums.
+            UserCodeError: the method raised.
+        """
+        aggregator = await self.current()
+        if aggregator is None:
+            raise RuntimeError("no round is open")
+        await asyncio.gather(*self._additions, return_exceptions=True)
+        if self.failure is not None:
+            raise self.failure
+        with blaming(self.method, "server_aggregate"):
+            return aggregator, await asyncio.to_thread(aggregator.aggregate)
+
+    def keep(self, number: int, aggregates: Mapping[str, Block]) -> None:
+        """Keep the last round's aggregates by group: the method reads them before they are in the store."""
+        self._last = (number, aggregates)
+
+    def _plan(self, number: int) -> RoundAggregator:
+        with blaming(self.method, "server_plan"):
+            return RoundAggregator(
+                self.method, self.context, number, lambda: self._store.uplinks(number), self._store.collect
+            )
+
+    def _find(self, number: int, group: str) -> Block | None:
+        """Return what a round made for a group. The last round's aggregates may not be in the store yet."""
+        last, blocks = self._last
+        return blocks.get(group) if number == last else self._store.aggregate(number, group)
+
+    async def _add(self, aggregator: RoundAggregator, block: Block, group: str) -> None:
+        if self._large or _is_large(block):
+            self._large += 1
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._thread, aggregator.add, block, group)
+            finally:
+                self._large -= 1
+        else:
+            aggregator.add(block, group)
+
+    async def _offload(self, block: Block | None, work: Callable[..., _Result], *arguments: object) -> _Result:
+        """Do work on a block: here where it is small, on the thread where it would hold up the event loop."""
+        if block is None or not _is_large(block):
+            return work(*arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+
+def _is_large(block: Block) -> bool:
+    return sum(map(nbytes, block.values)) > INLINE_BYTES
+
+
+@contextmanager
+def blaming(method: Method, hook: str) -> Iterator[None]:
+    """Turn what a method's own code raises into one line that names the method and its function."""
+    try:
+        yield
+    except LimbeckError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())
+        raise UserCodeError(
+            f"method {type(method).__name__} raised {type(error).__name__} in {hook}: {said}",
+            remedy="mend the method, then start the daemon again",
+        ) from error

@@ -1,0 +1,138 @@
+"""The open round's sums: what was acknowledged is in them, or the federation ends with a named failure."""
+
+import asyncio
+import threading
+
+import numpy as np
+import pytest
+from support.aggregators import Asking
+from support.federations import SPEC, assembled, new_store, opened, pulled, running, uplink
+
+from limbeck_common.core.errors import UserCodeError
+from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Receipt, Rows, Space, Uplink
+from limbeck_common.methods.dsfl import DSFL
+from limbeck_common.methods.method import ServerContext, ServerRound
+from limbeck_common.wire.codec import block_digest
+from limbeck_server.aggregation.aggregation import Aggregation
+from limbeck_server.aggregation.aggregator import RoundAggregator
+from limbeck_server.round.state import FederationPhase
+from limbeck_server.storage.protocols import INLINE_BYTES
+
+
+async def test_an_uplink_that_cannot_be_added_ends_the_federation_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    add = RoundAggregator.add
+
+    def failing(self: RoundAggregator, block: Block, group: str) -> None:
+        if block.predictions[0, 0] == np.float32(0.5):  # type: ignore[call-overload]
+            raise MemoryError("no room for the sums")
+        add(self, block, group)
+
+    monkeypatch.setattr(RoundAggregator, "add", failing)
+    async with assembled() as federation:
+        await opened(federation)
+        first = await pulled(federation, "a")
+        assert await federation.admissions.push(uplink("a", first, 0.5)) is Receipt.ACCEPTED
+        async with asyncio.timeout(20):
+            await running(federation)
+        reason = federation.coordinator.state.reason
+        assert federation.coordinator.state.phase is FederationPhase.FAILED
+        assert reason == "round 1: the uplink of a was not added: MemoryError: no room for the sums"
+        await federation.coordinator.settled()
+        assert federation.store.facts()[-1].reason == reason  # type: ignore[attr-defined]
+
+
+class Wide(DSFL):
+    """Asks for scores of other columns than the classes."""
+
+    def server_plan(self, context: ServerContext, number: int) -> Ask:
+        wanted = super().server_plan(context, number).wanted
+        return Ask(Space.OPEN, Kind.LOGITS, wanted, columns=5)
+
+    def server_aggregate(self, server: ServerRound) -> Aggregate:
+        means = np.concatenate(list(server.tally.means())).astype(np.float32)
+        return Aggregate.to_all(Block(Space.OPEN, server.ask.wanted, Kind.LOGITS, (means,)))
+
+
+async def test_an_ask_may_have_other_columns_than_the_classes() -> None:
+    async with assembled(method=Wide(open_per_round=8)) as federation:
+        await opened(federation)
+        for client, value in (("a", 1.0), ("b", 3.0)):
+            wanted = (await pulled(federation, client)).wanted
+            assert wanted is not None
+            values = np.full((len(wanted), 5), value, np.float32)
+            block = Block(Space.OPEN, wanted, Kind.LOGITS, (values,))
+            sent = Uplink("test", client, 1, block, {}, block_digest(block))
+            assert await federation.admissions.push(sent) is Receipt.ACCEPTED
+        second = await pulled(federation, "a", after=1)
+        assert second.aggregate is not None
+        assert second.aggregate.predictions[:].tolist() == [[2.0] * 5] * 8
+        assert federation.coordinator.aggregation.failure is None
+
+
+class Broken(DSFL):
+    """Raises in one of its server functions."""
+
+    where: str = ""
+
+    def server_plan(self, context: ServerContext, number: int) -> Ask:
+        self._raise("server_plan")
+        return super().server_plan(context, number)
+
+    def server_aggregate(self, server: ServerRound) -> Aggregate:
+        self._raise("server_aggregate")
+        return super().server_aggregate(server)
+
+    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:
+        self._raise("server_downlink")
+        return super().server_downlink(context, number, group, learned)
+
+    def _raise(self, hook: str) -> None:
+        if hook == self.where:
+            raise KeyError("a slip")
+
+
+@pytest.mark.parametrize("where", ["server_plan", "server_downlink"])
+async def test_a_method_that_raises_is_named_to_who_waits_for_it(where: str) -> None:
+    async with assembled(method=Broken(where=where)) as federation:
+        for client in "ab":
+            await federation.membership.enter(client)
+        with pytest.raises(UserCodeError, match=f"method Broken raised KeyError in {where}: 'a slip'"):
+            await pulled(federation, "a")
+
+
+async def test_a_method_that_raises_when_it_aggregates_ends_the_run_by_name() -> None:
+    async with assembled(method=Broken(where="server_aggregate")) as federation:
+        await opened(federation)
+        for client in "ab":
+            await federation.admissions.push(uplink(client, await pulled(federation, client)))
+        with pytest.raises(UserCodeError, match="method Broken raised KeyError in server_aggregate"):
+            await running(federation)
+
+
+async def test_a_small_block_waits_for_a_large_one_that_is_being_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    held, order = threading.Event(), list[str]()
+
+    def add(self: RoundAggregator, block: Block, group: str) -> None:  # noqa: ARG001
+        if block.predictions.shape[0] > 10:
+            held.wait(10)
+        order.append("large" if block.predictions.shape[0] > 10 else "small")
+
+    monkeypatch.setattr(RoundAggregator, "add", add)
+    ask = Ask(Space.OPEN, Kind.PROBABILITIES, Rows(np.arange(10)))
+    store = new_store()
+    aggregation = Aggregation(SPEC, Asking(ask=ask), {}, store)
+    aggregation.open(1)
+    await aggregation.current()
+    rows = INLINE_BYTES // 4 + 1
+    for count in (rows, 3):
+        block = Block(Space.OPEN, Rows(np.arange(count)), Kind.PROBABILITIES, (np.zeros((count, 1), np.float32),))
+        aggregation.add("a", block, "", lambda: None)
+        await asyncio.sleep(0.02)
+    assert order == []
+    held.set()
+    with pytest.raises(
+        UserCodeError, match="NotImplementedError"
+    ):  # `Asking` makes no aggregate; every addition is done by then
+        await aggregation.aggregate()
+    assert order == ["large", "small"]
+    store.close()

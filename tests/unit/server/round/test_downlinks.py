@@ -1,0 +1,96 @@
+"""Pulls are answered with the round's downlink, made once for all that get the same."""
+
+import asyncio
+import threading
+
+import pytest
+from support.federations import assembled, opened, pulled, uplink
+
+from limbeck_common.core.errors import BehindError, MembershipError
+from limbeck_common.core.messages import Block, Downlink, Ended, Idle
+from limbeck_common.methods.dsfl import DSFL
+from limbeck_common.methods.method import ServerContext
+from limbeck_server.round.machine import Bounds, Machine
+
+
+async def test_a_downlink_says_what_is_wanted_until_when_and_what_was_aggregated() -> None:
+    async with assembled() as federation:
+        await opened(federation)
+        first = await pulled(federation, "a")
+        assert (first.federation_id, first.round, first.aggregate, first.closing) == ("test", 1, None, False)
+        assert first.wanted is not None
+        assert len(first.wanted) == 8
+        assert 55 < first.deadline_seconds <= 60
+        for client, value in (("a", 0.5), ("b", 0.75)):
+            downlink = await pulled(federation, client)
+            await federation.admissions.push(uplink(client, downlink, value))
+        second = await pulled(federation, "a", after=1)
+        assert second.round == 2
+        assert second.aggregate is not None
+        assert second.aggregate.rows.tolist() == first.wanted.indices.tolist()
+
+
+async def test_who_is_no_member_is_refused_and_an_evicted_client_is_told_nothing() -> None:
+    async with assembled() as federation:
+        await opened(federation)
+        coordinator = federation.coordinator
+        with pytest.raises(MembershipError, match="z is not a member"):
+            await federation.downlinks.pull("z", 0, 0)
+        await coordinator.apply(coordinator.machine.evict, "a")
+        with pytest.raises(MembershipError, match="a is not a member"):
+            await federation.downlinks.pull("a", 0, 0)
+        assert isinstance(await federation.downlinks.pull("b", 0, 0), Downlink)
+
+
+async def test_a_client_that_knows_more_than_the_store_is_told_so() -> None:
+    async with assembled() as federation:
+        await opened(federation)
+        with pytest.raises(BehindError, match="the server is in round 1, the client has begun round 6"):
+            await federation.downlinks.pull("a", 6, 0)
+
+
+async def test_a_client_that_has_answered_or_declined_waits_for_the_next_round() -> None:
+    async with assembled() as federation:
+        await opened(federation)
+        await federation.admissions.push(uplink("a", await pulled(federation, "a")))
+        assert await federation.downlinks.pull("a", 0, 0) == Idle("collecting", 1)
+        await federation.membership.decline("b", 1)
+        assert await federation.downlinks.pull("b", 0, 0) == Idle("collecting", 1)
+
+
+async def test_an_open_pull_ends_with_the_federation() -> None:
+    async with assembled() as federation:
+        await federation.membership.enter("a")
+        waiting = asyncio.create_task(federation.downlinks.pull("a", 0, 30))
+        await asyncio.sleep(0.05)
+        coordinator = federation.coordinator
+        assert coordinator.presence.present() == {"a"}
+        await coordinator.apply(coordinator.machine.stop, "enough")
+        async with asyncio.timeout(5):
+            assert await waiting == Ended("stopped", "enough")
+        assert coordinator.notified == {"a"}
+
+
+class Counting(DSFL):
+    """Notes each downlink that it makes, and the thread that it was made on."""
+
+    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:
+        MADE.append((number, group, learned, threading.get_ident()))
+        return super().server_downlink(context, number, group, learned)
+
+
+MADE: list[tuple[int, str, int, int]] = []
+
+
+async def test_a_downlink_is_made_once_for_a_group_and_beside_the_event_loop() -> None:
+    MADE.clear()
+    bounds = Bounds(6, 6, 0, 60)
+    async with assembled(method=Counting(open_per_round=8), machine=Machine(1, 0, bounds, bounds)) as federation:
+        clients = "abcdef"
+        for client in clients:
+            await federation.membership.enter(client)
+        await asyncio.gather(*(pulled(federation, client) for client in clients))
+        assert [made[:3] for made in MADE] == [(1, "", 0)]
+        await asyncio.gather(*(pulled(federation, client, learned=1) for client in "ab"), pulled(federation, "c"))
+        assert [made[:3] for made in MADE] == [(1, "", 0), (1, "", 1)]
+        assert threading.get_ident() not in {made[3] for made in MADE}
