@@ -15,7 +15,7 @@ from limbeck_server.settings import Settings
 
 @dataclass(frozen=True, eq=False)
 class OpenData:
-    """The open set as the server knows it: its name, its shape and, where the server has it, its rows."""
+    """The open set as the server knows it: its digest, its shape and, where the server sends it, its rows."""
 
     digest: bytes
     classes: int
@@ -29,9 +29,9 @@ def find_open_data(settings: Settings) -> OpenData:
     """Return the open data that the settings name.
 
     Raises:
-        DataError, UserCodeError: it is missing or unusable.
-        SettingsError: the settings name none.
-        MethodError: they give the shape alone, and the method needs open rows.
+        DataError, UserCodeError: the open data is missing or unusable.
+        SettingsError: the settings name no open data.
+        MethodError: the settings give the shape alone, and the method needs open rows.
     """
     given = settings.open
     if given.digest:
@@ -57,11 +57,11 @@ def find_open_data(settings: Settings) -> OpenData:
             expected="[data] dataset, [open] source or [open] digest; for methods that need none, [open] sample_shape",
         )
     if not isinstance(data, ParticipantData) or data.open is None:
-        raise SettingsError(f"{given.source} gave no open data", expected="a ParticipantData with open rows")
+        raise SettingsError(f"{given.source} returned no open data", expected="a ParticipantData with open rows")
     rows = data.open
     if not isinstance(rows, np.ndarray) or rows.ndim < 2 or not len(rows) or rows.dtype.kind not in "buif":  # noqa: PLR2004 - rows and features
         raise SettingsError(
-            f"{given.source} gave open rows that cannot be used: {type(rows).__name__}"
+            f"{given.source} returned open rows that cannot be used: {type(rows).__name__}"
             + (f" of type {rows.dtype} and shape {list(rows.shape)}" if isinstance(rows, np.ndarray) else ""),
             expected="a NumPy array of numbers, at least one row, shape [rows, ...]",
         )

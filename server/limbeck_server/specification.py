@@ -1,4 +1,4 @@
-"""The federation's specification: what every client is told, and what a journal is held to."""
+"""The federation's specification: what every client is told, and what a journal must have been begun with."""
 
 import json
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def make_spec(settings: Settings, open_data: OpenData) -> Spec:
         open_rows=open_data.rows,
         input_mean=mean,
         input_std=std,
-        # With all options filled in: a default that is written out is no other setting.
+        # All options are filled in, so that writing a default out changes nothing.
         method=MethodSpec(name=settings.method.name, options=make_method(settings.method).model_dump(mode="json")),
         data=DataSpec(dataset="own") if own else settings.data,
         recipe=settings.recipe,
@@ -36,10 +36,10 @@ def make_spec(settings: Settings, open_data: OpenData) -> Spec:
 
 
 def check_same(folder: str, kept: str | None, spec: Spec) -> None:
-    """Check that a journal in `folder` was begun under this specification; `kept` is the one that it holds, as JSON.
+    """Check that the journal in `folder` was begun with this specification; `kept` is the journal's own, as JSON.
 
     Raises:
-        SettingsError: it was begun under another one; the error names each setting that differs.
+        SettingsError: it was begun with another one; the error names the settings that differ.
     """
     if kept is None or kept == spec.model_dump_json():
         return
@@ -62,9 +62,10 @@ def _differences(kept: dict[str, Any], mine: dict[str, Any], prefix: str = "") -
 
 
 def _statistics(rows: NDArray[Any] | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and standard deviation a channel of images given as bytes, on the scale 0 .. 1.
+    """Return the mean and the standard deviation per channel of byte images, scaled to [0, 1].
 
-    Taken from the open rows, which every participant may see; six digits, so that no machine's last bit matters.
+    They come from the open rows, which every participant may see, and have six digits, so that a machine's last bit
+    does not matter.
     """
     if rows is None or not len(rows) or rows.dtype != np.uint8 or rows.ndim < 2:  # noqa: PLR2004 - rows and a channel
         return (0.0,), (1.0,)

@@ -1,4 +1,4 @@
-"""Which clients are there."""
+"""Which clients are present."""
 
 import time
 from collections import Counter
@@ -7,9 +7,10 @@ from collections.abc import Set as AbstractSet
 
 
 class Presence:
-    """Which clients have been heard of within the grace. An open pull is a sign of life all the while.
+    """The clients that were heard from within the grace. An open pull counts as a sign of life as long as it is open.
 
-    A question costs what has changed since the last one, not what there is: it is asked at every event.
+    Asking costs time by what has changed since the last question, not by the number of clients: it is asked at every
+    event.
     """
 
     def __init__(self, grace: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -17,12 +18,12 @@ class Presence:
         self._clock = clock
         self._seen: dict[str, float] = {}
         self._pulling: Counter[str] = Counter()
-        self._idle: dict[str, float] = {}  # those present without a pull, the longest silent first
+        self._idle: dict[str, float] = {}  # present clients without an open pull, the longest silent first
         self._present: set[str] = set()
-        self.returns: Counter[str] = Counter()  # how often each came back after it had counted as gone
+        self.returns: Counter[str] = Counter()  # how often each client came back after it had counted as away
 
     def saw(self, client: str, pulls: int = 0) -> None:
-        """Note a sign of life; `pulls` is +1 where a pull opens and -1 where it ends."""
+        """Record a sign of life; `pulls` is +1 where a pull opens and -1 where it ends."""
         now = self._clock()
         if client in self._seen and client not in self.present():
             self.returns[client] += 1
@@ -34,11 +35,11 @@ class Presence:
         self._present.add(client)
 
     def silence(self, client: str) -> float:
-        """Return the seconds since the last sign of life."""
+        """Return the seconds since a client's last sign of life."""
         return 0.0 if self._pulling[client] else self._clock() - self._seen.get(client, float("-inf"))
 
     def present(self) -> AbstractSet[str]:
-        """Return who counts as present, as of now."""
+        """Return the clients that count as present now."""
         now = self._clock()
         while self._idle:
             client, seen = next(iter(self._idle.items()))

@@ -32,7 +32,7 @@ from limbeck_server.events import (
 
 
 class FederationPhase(StrEnum):
-    """Where a federation stands."""
+    """The phase that a federation is in."""
 
     LOBBY = "lobby"
     COLLECTING = "collecting"
@@ -49,7 +49,7 @@ class FederationPhase(StrEnum):
 
 @dataclass(frozen=True)
 class FederationState:
-    """All that matters of what has happened."""
+    """A federation as its facts have made it."""
 
     federation_id: str = ""
     phase: FederationPhase = FederationPhase.LOBBY
@@ -65,8 +65,8 @@ class FederationState:
     delivered: frozenset[str] = frozenset()  # of this round
     declined: frozenset[str] = frozenset()  # of this round
     epoch: int = 1  # how often the store was restored, plus 1
-    last: dict[str, tuple[int, str]] = field(default_factory=dict)  # each client's last accepted (round, digest)
-    groups: dict[str, str] = field(default_factory=dict)  # of clients that are taught in one
+    last: dict[str, tuple[int, str]] = field(default_factory=dict)  # each client's last accepted round and digest
+    groups: dict[str, str] = field(default_factory=dict)  # of clients that have one: whose aggregate they get
     late: dict[str, int] = field(default_factory=dict)  # each client's last round whose uplink came late
     paused_at: float | None = None
     reason: str = ""
@@ -82,12 +82,12 @@ class FederationState:
 
     @property
     def missing(self) -> frozenset[str]:
-        """Who was asked in this round, may answer, and has not."""
+        """The participants of this round that may still answer."""
         return (self.participants - self.delivered - self.declined) & self.active
 
 
-def evolve(state: FederationState, fact: Fact) -> FederationState:  # noqa: C901, PLR0911, PLR0912 - one case a fact
-    """Return the state after `fact`."""
+def evolve(state: FederationState, fact: Fact) -> FederationState:  # noqa: C901, PLR0911, PLR0912 - a case per fact
+    """Return the state after a fact."""
     match fact:
         case Founded():
             return replace(state, federation_id=fact.federation_id, since=fact.at)
@@ -122,11 +122,11 @@ def evolve(state: FederationState, fact: Fact) -> FederationState:  # noqa: C901
             return replace(state, paused_at=fact.at)
         case Resumed():
             paused_at = fact.at if state.paused_at is None else state.paused_at
-            lost = fact.at - max(paused_at, state.since)  # of this phase, which may have begun meanwhile
+            lost = fact.at - max(paused_at, state.since)  # in this phase, which may have begun during the pause
             return replace(state, paused_at=None, since=state.since + lost, deadline=state.deadline + lost)
         case Restarted() if state.paused_at is None:
             return replace(state, since=fact.at, deadline=fact.at + (state.deadline - state.since))
-        case Restarted():  # a paused federation gets its time back when it is resumed
+        case Restarted():  # a paused federation gets its time back when it resumes
             return state
         case Declined():
             return replace(state, declined=state.declined | {fact.client})
@@ -141,4 +141,4 @@ def evolve(state: FederationState, fact: Fact) -> FederationState:  # noqa: C901
         case Evaluated() | DisagreementMeasured() | UplinksDeleted():
             return state
         case _:
-            raise TypeError(f"no such fact: {fact}")
+            raise TypeError(f"unknown fact: {fact}")

@@ -1,4 +1,4 @@
-"""What an operator asks first: what the federation waits for, until when, and how each client stands."""
+"""What an operator asks first: what the federation waits for, until when, and what each client is doing."""
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -9,23 +9,23 @@ from limbeck_server.round.state import FederationPhase, FederationState
 
 
 class ClientStatus(StrEnum):
-    """How a client stands in the current round, or in the last one while none is open."""
+    """What a client is doing in the current round, or did in the last one while none is open."""
 
-    EVICTED = "evicted"  # by an operator, for good
+    EVICTED = "evicted"  # an operator evicted it for good
     REVOKED = "revoked"  # its certificate was revoked; it may join again with a new one
     DELIVERED = "delivered"  # its uplink is counted
     DECLINED = "declined"  # it said that it will not answer this round
     LATE = "late"  # its uplink came after the round had closed
-    AWAY = "away"  # asked or not, it has not been heard of within the grace
-    WORKING = "working"  # asked, and the round is open
-    OVERDUE = "overdue"  # asked, and the round closed without it
-    WAITING = "waiting"  # not asked
+    AWAY = "away"  # it was not heard from within the grace
+    WORKING = "working"  # it takes part in the open round
+    OVERDUE = "overdue"  # it took part, and the round closed without it
+    WAITING = "waiting"  # it does not take part in this round
 
 
 def client_status(state: FederationState, client: str, *, present: bool) -> ClientStatus:
-    """Return how a member stands."""
+    """Return what a member is doing."""
     asked = client in state.participants and not state.phase.ended
-    stands = (
+    cases = (
         (ClientStatus.EVICTED, client in state.evicted),
         (ClientStatus.REVOKED, client in state.revoked),
         (ClientStatus.DELIVERED, client in state.delivered),
@@ -36,12 +36,12 @@ def client_status(state: FederationState, client: str, *, present: bool) -> Clie
         (ClientStatus.OVERDUE, asked),
         (ClientStatus.WAITING, True),
     )
-    return next(name for name, true in stands if true)
+    return next(name for name, true in cases if true)
 
 
 @dataclass(frozen=True)
 class Wait:
-    """What is waited for, until when (seconds since the Unix epoch), and what happens then; 0 and "" for no limit."""
+    """What is waited for, until when (seconds of the steady clock), and what happens then; 0 and "" for no limit."""
 
     what: str
     until: float = 0.0
@@ -49,7 +49,7 @@ class Wait:
 
 
 def describe_wait(machine: Machine, state: FederationState, present: AbstractSet[str]) -> Wait:
-    """Return what keeps the federation from going on. `present` are the clients heard of within the grace."""
+    """Return what the federation waits for. `present` are the clients that were heard from within the grace."""
     if state.phase.ended:
         return Wait("")
     if state.paused_at is not None:
@@ -78,6 +78,8 @@ def _wait_for_uplinks(machine: Machine, state: FederationState, present: Abstrac
     what = f"uplinks of {which}: {count} have come, {quorum} are needed, {len(missing)} may come"
     if away:
         what += f" ({away} from clients that are away)"
+    if state.declined:
+        what += f"; declined by {', '.join(sorted(state.declined))}"
     if count >= quorum:
         then = "the round closes"
     elif state.extensions < machine.extensions:

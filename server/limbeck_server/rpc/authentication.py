@@ -1,4 +1,4 @@
-"""Who is calling: the certificate's word, never a message's."""
+"""Who is calling: what the certificate says, never what a message says."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,10 +18,13 @@ CallContext = grpc.aio.ServicerContext[Any, Any]
 
 @dataclass(frozen=True)
 class Authentication:
-    """Asked on every call, so that a revocation works at once.
+    """Identifies the caller of every call, so that a revocation takes effect at once.
 
-    Without a registry the port is in plain text, on loopback or by explicit choice: callers are who they say.
-    `calls` is how many a client may have open at a time.
+    Without a registry the port is in plain text, on loopback or by explicit choice, and callers are who they say.
+    `calls` is how many calls one client may have open at a time.
+
+    Each call reads one row of the registry, by its primary key, on the event loop: the page is in SQLite's cache, and a
+    thread would take longer than the read.
     """
 
     registry: Registry | None = None
@@ -30,11 +33,11 @@ class Authentication:
 
     @contextmanager
     def admit(self, context: CallContext) -> Iterator[None]:
-        """Count a client's call while it lasts: by its certificate's name, or by its connection in plain text.
+        """Count a client's call while it is open: by its certificate's name, or by its connection in plain text.
 
         Raises:
-            CertificateError, RoleError: it may not make this call.
-            BusyError: it has too many open.
+            CertificateError, RoleError: the caller may not make this call.
+            BusyError: the caller has too many calls open.
         """
         caller = context.peer() if self.registry is None else self._known(context, "client").name
         if self._open[caller] >= self.calls:
@@ -52,25 +55,25 @@ class Authentication:
                 del self._open[caller]
 
     def caller(self, context: CallContext, claimed: str | None = None) -> str:
-        """Return the calling client's name. `claimed` is the name in its message, where there is one.
+        """Return the calling client's name. `claimed` is the name in its message, where the message has one.
 
         Raises:
-            CertificateError, RoleError: it may not make this call.
-            IdentityError: its certificate has another name than its message.
+            CertificateError, RoleError: the caller may not make this call.
+            IdentityError: the certificate and the message have different names.
         """
         if self.registry is None:
             return claimed or ""
         known = self._known(context, "client")
         if claimed is not None and claimed != known.name:
             raise IdentityError(
-                f"a message of {claimed[:80]!r}",
+                f"a message from {claimed[:80]!r}",
                 expected=f"{known.name!r}, the certificate's name",
                 remedy="use the name that the token was made for",
             )
         return known.name
 
     def operator(self, context: CallContext) -> None:
-        """Let operators pass. Raises CertificateError, RoleError for any other caller."""
+        """Check that an operator calls. Raises CertificateError, RoleError for any other caller."""
         if self.registry is not None:
             self._known(context, "operator")
 
@@ -79,10 +82,10 @@ class Authentication:
         known = read_identity(shown[0]) if shown else None
         remedy = "enrol again: limbeck-client enroll TOKEN"
         if known is None or self.registry is None:
-            raise CertificateError("no certificate with a limbeck name", expected="a participant's", remedy=remedy)
+            raise CertificateError("a certificate without a limbeck name", expected="an enrolled one", remedy=remedy)
         if not self.registry.holds(known.serial):
             raise CertificateError(
-                f"the certificate of {known.name} was revoked", expected="one that holds", remedy=remedy
+                f"the certificate of {known.name} was revoked", expected="a valid one", remedy=remedy
             )
         if known.expires < datetime.now(UTC):  # TLS checks it too, but only when the connection begins
             raise CertificateError(f"the certificate of {known.name} has expired", remedy=remedy)

@@ -20,9 +20,9 @@ _log = structlog.get_logger()
 
 @asynccontextmanager
 async def refusing(context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[None]:
-    """End the call with the status of a refusal raised inside; with INTERNAL, and a log entry, for any other error.
+    """End the call with the status of a refusal that is raised inside, and with INTERNAL for any unforeseen error.
 
-    What only this machine's operator can mend is UNAVAILABLE: the caller may try again.
+    What only this machine's operator can mend is UNAVAILABLE, so that the caller may try again.
     """
     try:
         with _full():
@@ -42,7 +42,7 @@ async def refusing(context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator
 
 @contextmanager
 def _full() -> Iterator[None]:
-    """Raise StoreFullError for a disk that has no room left."""
+    """Turn the operating system's word for a full disk into StoreFullError."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Requests that are no protobuf: refused like any other, where gRPC itself would call them an internal error."""
+"""Refuses requests that cannot be parsed by name, where gRPC itself would report an internal error."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
@@ -15,13 +15,13 @@ _OURS = "/limbeck."
 _Details = grpc.HandlerCallDetails
 
 
-class Parsing(grpc.aio.ServerInterceptor):
-    """Has our own services' requests parsed without raising, and raises where the call can be refused."""
+class ParseInterceptor(grpc.aio.ServerInterceptor):
+    """Parses the requests of our own services without raising, and raises where the call can be refused."""
 
     async def intercept_service(
         self, continuation: Callable[[_Details], Awaitable[Any]], handler_call_details: _Details
     ) -> Any:
-        """Return the call's handler, with another deserializer."""
+        """Return the call's handler with a deserializer that does not raise."""
         handler = await continuation(handler_call_details)
         if handler is None or not handler_call_details.method.startswith(_OURS):
             return handler
@@ -34,7 +34,7 @@ class Parsing(grpc.aio.ServerInterceptor):
 
 
 def _lenient(parse: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-    """Return a deserializer that gives a refusal for what cannot be parsed."""
+    """Return a deserializer that returns a refusal for a request that cannot be parsed."""
 
     def parse_or_refuse(data: bytes) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""The daemon's ports: which of them speak TLS, and the rule that plain text does not leave the machine unasked."""
+"""The daemon's ports: which of them speak TLS, and the rule that plain text leaves the machine only on request."""
 
 import grpc
 import structlog
@@ -9,24 +9,26 @@ from limbeck_common.wire.v1.enrolment_pb2_grpc import add_EnrolmentServicer_to_s
 from limbeck_server.pki.folder import TlsFolder
 from limbeck_server.pki.registry import Registry
 from limbeck_server.rpc.enrolment_service import EnrolmentService
-from limbeck_server.rpc.interceptors import Parsing
+from limbeck_server.rpc.interceptors import ParseInterceptor
 from limbeck_server.settings import Settings
 
-_ENROL_MESSAGE = 1 << 16  # strangers call here
+_ENROL_MESSAGE = 1 << 16  # bytes; unauthenticated callers reach this port
 _ENROL_CONNECTIONS = 64
 _log = structlog.get_logger()
 
 
 def choose_tls(settings: Settings) -> TlsFolder | None:
-    """Return the folder to serve TLS from, or None for plain text.
+    """Return the folder that TLS is served from, or None for plain text.
 
     Raises:
-        SettingsError: it would be plain text on a network, and nobody has asked for that.
+        SettingsError: the port would speak plain text on a network, and nobody has asked for that.
     """
     folder = TlsFolder(settings.tls.folder)
     host = settings.listen.host
     if settings.tls.insecure:
-        _log.warning("insecure: plain text, callers are not authenticated and all can be read", host=host)
+        _log.warning(
+            "insecure: plain text, callers are not authenticated, and anyone can read along", host=host
+        )
         return None
     if settings.tls.mode == "auto" and folder.initialised:
         warn_of_expiry(folder)
@@ -42,32 +44,32 @@ def choose_tls(settings: Settings) -> TlsFolder | None:
 
 
 def new_server(message_bytes: int, connections: int) -> grpc.aio.Server:
-    """Return a server that has no port yet, and gRPC's own limits: bytes of one message, connections at a time."""
+    """Return a server without a port, limited to `message_bytes` per message and to `connections` at a time."""
     options = [
-        ("grpc.so_reuseport", 0),  # a port in use is an error, not a share of its calls
+        ("grpc.so_reuseport", 0),  # a port in use is an error, and its calls are not shared out
         ("grpc.keepalive_time_ms", 20_000),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.max_receive_message_length", message_bytes),
-        ("grpc.compression_enabled_algorithms_bitset", 1),  # none: a small compressed message can be a huge one
-        ("grpc.max_concurrent_streams", 100),  # of one connection
+        ("grpc.compression_enabled_algorithms_bitset", 1),  # no compression: a small message could unpack to a huge one
+        ("grpc.max_concurrent_streams", 100),  # per connection
         ("grpc.max_allowed_incoming_connections", connections),
         ("grpc.server_handshake_timeout_ms", 10_000),
-        ("grpc.max_connection_idle_ms", 300_000),  # one without a call
+        ("grpc.max_connection_idle_ms", 300_000),  # without an open call
     ]
-    return grpc.aio.server(options=options, interceptors=[Parsing()])
+    return grpc.aio.server(options=options, interceptors=[ParseInterceptor()])
 
 
 def warn_of_expiry(folder: TlsFolder) -> None:
-    """Log each of the server's own certificates that expires soon."""
+    """Log each certificate of the server's own that expires soon."""
     for name, left in folder.expiring():
         remedy = "limbeck-server rotate, then restart" if name != "ca.pem" else "init a new folder and enrol again"
         _log.warning("a certificate expires soon", file=str(folder.path / name), days=left, next=remedy)
 
 
 def bind(server: grpc.aio.Server, wanted: str, folder: TlsFolder | None, *, mutual: bool = True) -> int:
-    """Add a port to the server and return its number: TLS from a folder, for which a caller needs a certificate too.
+    """Add a port to the server and return its number. With a folder it speaks TLS; `mutual`: callers need certificates.
 
     Raises:
         ListenError: the address cannot be bound.
@@ -89,7 +91,7 @@ def bind(server: grpc.aio.Server, wanted: str, folder: TlsFolder | None, *, mutu
 
 
 async def serve_enrolment(settings: Settings, folder: TlsFolder, registry: Registry, port: int) -> grpc.aio.Server:
-    """Start the port where a token becomes a certificate; `port` is the main one's.
+    """Start the port where a token is exchanged for a certificate; `port` is the main port's number.
 
     Raises:
         ListenError: the address cannot be bound.
