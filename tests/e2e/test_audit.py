@@ -20,13 +20,13 @@ def test_the_store_of_a_federation_passes_until_a_byte_of_it_changes(farm: Farm)
 
     passed = run("limbeck_server.cli.main", "audit", "--store", str(store))
     assert passed.returncode == 0, passed.stdout + passed.stderr
-    assert "round 1: uplinks not kept, aggregate as the journal names it\n" in passed.stdout
-    assert "round 3: 3 uplinks as they came, and the same aggregate from them, bit for bit" in passed.stdout
+    assert "round 1: uplinks deleted, aggregate sound\n" in passed.stdout
+    assert "round 3: 3 uplinks sound, aggregate sound and recomputed from them bit for bit" in passed.stdout
     assert passed.stdout.endswith("all is as it was written\n")
 
     journal = store / "journal.sqlite"
     with sqlite3.connect(journal) as database:
-        query = "SELECT payload FROM blocks WHERE round = 2 AND client = 'client-1'"
+        query = "SELECT payload FROM uplinks WHERE round = 2 AND name = 'client-1'"
         (values,) = database.execute(query).fetchone()
     database.close()
     content = bytearray(journal.read_bytes())

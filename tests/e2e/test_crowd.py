@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import psutil
 import pytest
-from support.audit_command import damage
+from support.audits import damage
 from support.processes import TINY, Farm, until
 
 from limbeck_lab.run.federation_events import FederationEvent, events_at

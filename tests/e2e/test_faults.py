@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.audit_command import damage
+from support.audits import damage
 from support.disturbances import Disturbance, Fault, Schedule, disturb
 from support.planted_crashes import Step
 from support.processes import CLIENTS, Farm

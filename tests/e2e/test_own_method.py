@@ -36,4 +36,4 @@ def test_the_pages_own_method_runs_over_the_network(farm: Farm) -> None:
     store.close()
     audited = run("limbeck_server.cli.main", "audit", "--store", str(farm.folder / "store"), cwd=farm.folder)
     assert audited.returncode == 0, audited.stdout
-    assert audited.stdout.count("the same aggregate from them, bit for bit") == 3
+    assert audited.stdout.count("recomputed from them bit for bit") == 3

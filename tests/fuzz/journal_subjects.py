@@ -19,7 +19,7 @@ from limbeck_common.core.spec import Spec
 from limbeck_common.wire.v1 import block_pb2
 from limbeck_server import events as facts
 from limbeck_server.audit.audit import audit
-from limbeck_server.audit.reader import StoreReader
+from limbeck_server.storage.sqlite_reader import SqliteReader
 from limbeck_server.federation import Federation
 from limbeck_server.round.machine import Bounds, Machine
 from limbeck_server.round.state import FederationState, evolve
@@ -131,7 +131,7 @@ class Journal(File):
         assert found == self._head
 
     def _audit(self, folder: Path) -> str | None:
-        reader = StoreReader(folder)
+        reader = SqliteReader(folder)
         try:
             verdicts = list(audit(reader))
         finally:

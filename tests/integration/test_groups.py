@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.audits import damage, database, verdicts
+from support.audits import change, damage, verdicts
 from support.finished_store import run, specify
 from support.live_server import SPEC, Served, push_messages, served
 
@@ -14,9 +14,8 @@ from limbeck_common.core.messages import Block
 from limbeck_common.core.spec import MethodSpec
 from limbeck_common.wire.codec import block_digest, decode_downlink
 from limbeck_common.wire.payload import Payload
-from limbeck_server.aggregation.aggregator import aggregate_digest
 from limbeck_server.events import Aggregated
-from limbeck_server.storage.sqlite import TEACHER
+from limbeck_server.aggregation.aggregator import aggregate_digest
 
 GROUPED = MethodSpec(name="support.grouped_method:Grouped", options={"open_per_round": 8})
 LABELS = np.tile(np.float32([0.5, 0.25, 0.25]), (8, 1))
@@ -66,21 +65,20 @@ def test_each_client_is_taught_by_its_group_and_briefed_by_what_it_has_begun(tmp
     asyncio.run(scenario())
 
 
-def test_the_audit_makes_each_groups_teaching_again_and_names_the_one_that_was_changed(tmp_path: Path) -> None:
+def test_the_audit_recomputes_each_groups_aggregate_and_names_the_one_that_was_changed(tmp_path: Path) -> None:
     run(tmp_path, specify("support.grouped_method:Grouped", open_per_round=8))
     assert damage(tmp_path) == []
-    with database(tmp_path) as connection:
-        where = (2, TEACHER + "reverse")
-        query = "UPDATE blocks SET payload = zeroblob(length(payload)) WHERE round = ? AND client = ?"
-        connection.execute(query, where)
+    change(
+        tmp_path,
+        "UPDATE aggregates SET payload = zeroblob(length(payload)) WHERE round = 2 AND name = 'reverse'",
+    )
     (found,) = damage(tmp_path)
     assert found.startswith("aggregate of round 2 for group reverse: its digest is")
     assert [verdict.text for verdict in verdicts(tmp_path)][3] == "round 2: DAMAGED"
 
 
 @pytest.mark.parametrize("group", ["", "reverse"])
-def test_a_groups_teaching_that_is_gone_is_missed(tmp_path: Path, group: str) -> None:
+def test_an_aggregate_of_a_group_that_is_gone_is_missed(tmp_path: Path, group: str) -> None:
     run(tmp_path, specify("support.grouped_method:Grouped", open_per_round=8))
-    with database(tmp_path) as connection:
-        connection.execute("DELETE FROM blocks WHERE round = 1 AND client = ?", (TEACHER + group,))
+    change(tmp_path, "DELETE FROM aggregates WHERE round = 1 AND name = ?", group)
     assert damage(tmp_path) == [f"aggregate of round 1{' for group reverse' if group else ''} is missing"]

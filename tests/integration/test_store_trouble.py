@@ -19,7 +19,7 @@ from limbeck_common.core.errors import StoreFullError, UnreachableError
 from limbeck_common.core.messages import Receipt
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_server import events as fact
-from limbeck_server.storage.sqlite import StoredBlock
+from limbeck_server.storage.protocols import StoredBlock
 
 CLASSES = 50_000  # eight rows of them are more than a megabyte
 LARGE = SPEC.model_copy(update={"classes": CLASSES})

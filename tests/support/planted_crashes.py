@@ -22,10 +22,10 @@ from limbeck_client.transport import GrpcTransport
 class Step(Enum):
     """Where: (whose, function, before or after its call)."""
 
-    COMMITTING = ("server", "Store.commit", "before")
+    COMMITTING = ("server", "SqliteStore.commit", "before")
     WRITING = ("server", "RootTransaction.commit", "before")  # the rows are there, the transaction is not
-    COMMITTED = ("server", "Store.commit", "after")
-    GATHERED = ("server", "Store.collect", "after")
+    COMMITTED = ("server", "SqliteStore.commit", "after")
+    GATHERED = ("server", "SqliteStore.collect", "after")
     TRAINED = ("client", "CheckpointFile.keep", "before")
     WRITTEN = ("client", "Path.replace", "before")
     KEPT = ("client", "CheckpointFile.keep", "after")
@@ -49,7 +49,7 @@ def owners(whose: str) -> dict[str, type]:
 
     from limbeck_server.storage.sqlite import SqliteStore  # noqa: PLC0415
 
-    return {"Store": SqliteStore, "RootTransaction": RootTransaction}
+    return {"SqliteStore": SqliteStore, "RootTransaction": RootTransaction}
 
 
 def plant(number: signal.Signals, step: Step, count: int) -> None:

@@ -1,1 +1,1 @@
-"""Whether a store is what the daemon wrote there."""
+"""Checks of a store: history reads what the facts say, audit holds the blocks and the method against it."""

@@ -1,56 +1,57 @@
-"""The journal read for an audit: its chain followed, and what its facts say must be stored."""
+"""The journal as an audit reads it: its chain is followed, and its facts say which blocks must be stored."""
 
 import hashlib
 import json
-import sqlite3
 from dataclasses import dataclass, field
 
 from limbeck_common.core.spec import Spec
 from limbeck_server import events as fact
-from limbeck_server.audit.reader import StoreReader
+from limbeck_server.storage.protocols import DamageError, StoreReader
 
 
 @dataclass
 class RoundHistory:
-    """What the facts say of a round: whose uplinks were kept, with which digests, and what was taught."""
+    """What the facts say of one round. Digests are hexadecimal."""
 
-    kept: dict[str, str] = field(default_factory=dict)
-    groups: dict[str, str] = field(default_factory=dict)  # the architecture of each uplink, where it has one
-    taught: dict[str, str] = field(default_factory=dict)  # by group
+    uplinks: dict[str, str] = field(default_factory=dict)  # digests of the accepted ones, by client
+    groups: dict[str, str] = field(default_factory=dict)  # architecture of each client's uplink; empty if it has none
+    aggregates: dict[str, str] = field(default_factory=dict)  # digests, by group
     closing: bool = False
 
 
 @dataclass
 class History:
-    """All that the facts say. `damage` names each fact that is not as it was written."""
+    """What all facts say. `damage` names each fact that is not as it was written."""
 
     rounds: dict[int, RoundHistory] = field(default_factory=dict)
-    dropped: int = 0  # uplinks up to this round were deleted
+    deleted: int = 0  # the uplinks of the rounds up to this one were deleted
     length: int = 0
     head: str = ""  # the chain's last value
     spec: Spec | None = None
     damage: list[str] = field(default_factory=list)
 
     def enter(self, what: fact.Fact) -> None:
-        """Take note of a fact."""
+        """Take a fact into account."""
         match what:
             case fact.Opened():
-                self.rounds.setdefault(what.round, RoundHistory()).closing = what.closing
+                self._round(what.round).closing = what.closing
             case fact.UplinkAccepted():
-                past = self.rounds.setdefault(what.round, RoundHistory())
-                past.kept[what.client] = what.digest
-                past.groups[what.client] = what.group or ""
+                self._round(what.round).uplinks[what.client] = what.digest
+                self._round(what.round).groups[what.client] = what.group or ""
             case fact.Aggregated():
-                self.rounds.setdefault(what.round, RoundHistory()).taught = what.digests
+                self._round(what.round).aggregates = what.digests
             case fact.UplinksDeleted():
-                self.dropped = max(self.dropped, what.round)
+                self.deleted = max(self.deleted, what.round)
+
+    def _round(self, number: int) -> RoundHistory:
+        return self.rounds.setdefault(number, RoundHistory())
 
 
 def read_history(reader: StoreReader, head: str = "") -> History:
-    """Return the journal's facts, their chain followed; `head` is a chain value that must occur in it."""
+    """Return the journal's history. `head` is a chain value noted earlier, which must occur in it."""
     history = History()
     found = not head
-    named = ""
+    spec_digest = ""
     try:
         for number, line, chain in reader.facts():
             history.length += 1
@@ -61,32 +62,32 @@ def read_history(reader: StoreReader, head: str = "") -> History:
             try:
                 what = fact.from_json(line)
                 if isinstance(what, fact.Founded):
-                    named = what.spec
+                    spec_digest = what.spec
                 history.enter(what)
             except (ValueError, TypeError, KeyError, AttributeError):
                 continue  # the chain has named it
-    except (sqlite3.Error, ValueError) as error:  # SQLite's words may quote bytes that are no text
+    except DamageError as error:
         history.damage.append(f"the facts end after number {history.length}: {error}")
     if not found:
         history.damage.append(f"the head {head} that was noted is not in the chain")
-    _read_spec(reader, history, named)
+    _read_spec(reader, history, spec_digest)
     return history
 
 
-def _read_spec(reader: StoreReader, history: History, named: str) -> None:
-    """Take the specification from its note, which must be what the first fact names."""
+def _read_spec(reader: StoreReader, history: History, digest: str) -> None:
+    """Read the specification from its note, whose SHA-256 the first fact gives."""
     try:
         text = reader.note("spec")
-        if hashlib.sha256(text.encode()).hexdigest() != named:
+        if hashlib.sha256(text.encode()).hexdigest() != digest:
             history.damage.append("the note 'spec' is not what the first fact names")
         history.spec = Spec.model_validate_json(text)
-    except (sqlite3.Error, ValueError) as error:
+    except (DamageError, ValueError) as error:
         said = " ".join(str(error).split())
         history.damage.append(f"the note 'spec' cannot be read, so no round can be checked: {said[:200]}")
 
 
 def _describe(line: str) -> str:
-    """Return what a fact says it is, for the reader to find it."""
+    """Return the kind of a fact, and its round and client if it has them."""
     try:
         fields = json.loads(line)
         parts = [str(fields["kind"])]

@@ -2,7 +2,6 @@
 
 import resource
 import socket
-import sqlite3
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,11 +17,13 @@ from limbeck_common.support.diagnostics import (
     check_versions,
     failure,
 )
-from limbeck_server.audit.reader import StoreReader
 from limbeck_server.open_data import find_open_data
 from limbeck_server.rpc.server import choose_tls
 from limbeck_server.settings import ListenSettings, Settings
 from limbeck_server.specification import make_spec
+from limbeck_server.storage.database import JOURNAL
+from limbeck_server.storage.protocols import DamageError
+from limbeck_server.storage.sqlite_reader import SqliteReader
 
 _PACKAGES = ("grpcio", "protobuf", "numpy", "sqlalchemy", "grpcio-health-checking", "grpcio-reflection")
 
@@ -90,19 +91,19 @@ def _check_tls(settings: Settings) -> Finding:
 
 
 def _check_journal(settings: Settings, spec: Spec, open_digest: str) -> Finding:
-    """Say what a daemon would find in its store."""
+    """Return what a daemon would find in its store."""
     folder = settings.store.path
-    if not (folder / "journal.sqlite").is_file():
+    if not (folder / JOURNAL).is_file():
         return Finding(Level.OK, f"store {folder}: empty, a new federation would begin")
     try:
-        reader = StoreReader(folder)
-    except (LimbeckError, OSError) as error:
+        reader = SqliteReader(folder)
+    except LimbeckError as error:
         return failure(f"store {folder}", error)
     try:
         faults = reader.faults()
         kept = {} if faults else {name: reader.note(name) for name in ("spec", "open")}
-    except sqlite3.Error as error:
-        return failure(f"store {folder}: no limbeck journal", error)
+    except DamageError as error:
+        faults = [error.wrong]
     finally:
         reader.close()
     if faults:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from limbeck_common.support.cli import dialled, run_async, run_command, set_up_logs
+from limbeck_common.support.cli import LazyGroup, dialled, run_async, run_command, set_up_logs
 from limbeck_server.cli.pki import TLS, init, revoke, rotate, token
 
 
@@ -36,7 +36,17 @@ def _asks(command: Callable[..., None]) -> Callable[..., None]:
     return asking_command
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_STORE = "limbeck_server.cli.store"
+_LAZY = {
+    "audit": (f"{_STORE}:audit", "Check that a store is what a daemon wrote, round by round."),
+    "backup": (f"{_STORE}:backup", "Copy a store to a new folder, also while a daemon works in it."),
+    "restore": (f"{_STORE}:restore", "Copy a backup to a new folder from which a daemon goes on."),
+}
+
+
+@click.group(
+    cls=LazyGroup, lazy=_LAZY, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="limbeck")
 def cli() -> None:
     """Run a limbeck server, or ask one how it is doing."""
@@ -150,31 +160,6 @@ def _tell(daemon: Any, what: str, done: str, **fields: str) -> None:
     telling: Callable[..., Any] = asking.tell
     run_async(telling(daemon, what, **fields))
     click.echo(done)
-
-
-@cli.command()
-@click.option("--store", "folder", default="limbeck-store", show_default=True, type=click.Path(path_type=Path))
-@click.option("--head", default="", help="A chain value that an earlier audit printed: it must still be there.")
-def audit(folder: Path, head: str) -> None:
-    """Check that the store is what a daemon wrote there, and that its aggregates follow from its uplinks.
-
-    One line a round; exit status 1 if anything has changed. No daemon may be running on the store.
-    """
-    from limbeck_server.audit.audit import audit as examine  # noqa: PLC0415
-    from limbeck_server.audit.reader import StoreReader  # noqa: PLC0415 - help answers at once
-
-    reader = StoreReader(folder)
-    found = 0
-    try:
-        for verdict in examine(reader, head):
-            click.echo(verdict.text)
-            for wrong in verdict.damage:
-                found += 1
-                click.echo(f"  {wrong}")
-    finally:
-        reader.close()
-    click.echo(f"{found} damaged" if found else "all is as it was written")
-    sys.exit(1 if found else 0)
 
 
 @cli.command(params=run.params)

@@ -6,14 +6,32 @@ A block is filed under its round and its name: a client's for an uplink, a group
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
+from limbeck_common.core.errors import LimbeckError
 from limbeck_common.core.messages import Block, Tensor
 from limbeck_server.events import Fact
 
 INLINE_BYTES = 1 << 20  # larger blocks lie in files, and work on them runs beside the event loop
+
+
+class BlockKey(NamedTuple):
+    """What a block is filed under. `name` is a client's for an uplink, and a group's where `aggregate` is set.
+
+    >>> print(BlockKey(3, "ward-7"), "|", BlockKey(3, "cnn", aggregate=True), "|", BlockKey(3, "", aggregate=True))
+    uplink of ward-7 for round 3 | aggregate of round 3 for group cnn | aggregate of round 3
+    """
+
+    round: int
+    name: str
+    aggregate: bool = False
+
+    def __str__(self) -> str:
+        if not self.aggregate:
+            return f"uplink of {self.name} for round {self.round}"
+        return f"aggregate of round {self.round}" + (f" for group {self.name}" if self.name else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,9 +43,22 @@ class StoredBlock:
     block: Block
     aggregate: bool = False
 
+    @property
+    def key(self) -> BlockKey:
+        """What it is filed under."""
+        return BlockKey(self.round, self.name, self.aggregate)
+
 
 class FactStore(Protocol):
     """The journal: facts in the order in which they were decided, each chained to the one before."""
+
+    @property
+    def head(self) -> str:
+        """The chain's last value (hexadecimal), which names the whole journal; empty where there are no facts."""
+
+    @property
+    def fresh(self) -> bool:
+        """Whether there are no facts yet: a new federation begins here."""
 
     def facts(self, after: int = 0, most: int = -1) -> list[Fact]:
         """Return the facts from number `after` + 1 on, at most `most` of them; -1 for all.
@@ -40,10 +71,17 @@ class FactStore(Protocol):
         """Append facts and store blocks, all or nothing; durable once this returns.
 
         `UplinksDeleted` deletes the uplinks of its round and of all before it.
+
+        Raises:
+            ValueError: a block of the same round and name is stored already.
         """
 
     def note(self, name: str, text: str | None = None) -> str | None:
-        """Keep a small text under a name, once; without a text return the one that is kept, or None."""
+        """Keep a small text under a name, once; without a text return the one that is kept, or None.
+
+        Raises:
+            ValueError: a text is kept under that name already.
+        """
 
 
 class BlockStore(Protocol):
@@ -51,6 +89,8 @@ class BlockStore(Protocol):
 
     def uplinks(self, number: int) -> Iterator[tuple[str, Block]]:
         """Yield round `number`'s clients and their accepted blocks, one in memory at a time, by client name.
+
+        What has been yielded can be read until the iterator is done, even if the round's uplinks are deleted.
 
         Raises:
             DataError: a block is damaged; the error names it and its round.
@@ -85,3 +125,36 @@ class Store(FactStore, BlockStore, Protocol):
 
     def close(self) -> None:
         """Release what the store holds."""
+
+
+class DamageError(LimbeckError):
+    """Something in a store is not as it was written, or cannot be read."""
+
+
+class StoreReader(Protocol):
+    """A store opened to be examined, not to be worked in: nothing in it is created, changed or trusted.
+
+    Damage is an answer here. Whatever cannot be read raises DamageError, and the rest can still be asked for.
+    """
+
+    def faults(self) -> list[str]:
+        """Return what the storage's own integrity check finds, a line each; none where it is sound."""
+
+    def note(self, name: str) -> str:
+        """Return the text kept under a name; empty where there is none."""
+
+    def facts(self) -> Iterator[tuple[int, str, str]]:
+        """Yield each fact's number, its line of JSON and its chain value, just as they are stored."""
+
+    def keys(self) -> set[BlockKey]:
+        """Return what the stored blocks are filed under."""
+
+    def block(self, key: BlockKey, open_rows: int, digest: str) -> Block:
+        """Return a block whose row numbers are below `open_rows` and whose digest (hexadecimal) is `digest`.
+
+        Raises:
+            DamageError: it cannot be read, has another digest, or is stored otherwise than a daemon would store it.
+        """
+
+    def close(self) -> None:
+        """Release what the reader holds."""

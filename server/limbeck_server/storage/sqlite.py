@@ -1,14 +1,13 @@
-"""The journal and everything it names, in one SQLite file: facts, uplinks and aggregates.
+"""A store in one folder: an SQLite file for the journal and small blocks, and files beside it for large ones.
 
 What `commit` has returned from survives a crash of the process or the machine (WAL with synchronous=FULL). Values of
-more than a megabyte lie in files beside the database; their rows are written after the files are on disk.
+more than a megabyte lie in files of their own; their rows are written after the files are on disk.
 """
 
 import contextlib
 import itertools
-import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,84 +15,71 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from limbeck_common.core.errors import SettingsError, SetupError, StoreFullError
+from limbeck_common.core.errors import DataError, SettingsError, SetupError, StoreFullError
 from limbeck_common.core.messages import Block, FileArray, Tensor
 from limbeck_common.support.disk import flush, take
-from limbeck_server.events import Fact, UplinksDeleted, from_json, link, to_json
-from limbeck_server.storage.block_rows import to_block, to_row
-from limbeck_server.storage.protocols import INLINE_BYTES, StoredBlock
-from limbeck_server.storage.tables import BLOCKS, FACTS, NOTES, TABLES
-
-RESERVE_BYTES = 32 << 20  # of the disk, for the journal to go on when uplinks are refused already
-TEACHER = ":"  # with a group's name behind it: under what a round's aggregate is blocks. No client has such a name
-
-_ANY_POPULATION = 2**62  # rows were checked when they came in
+from limbeck_server.events import Fact, UplinksDeleted
+from limbeck_server.storage import database
+from limbeck_server.storage.block_rows import RowReader, to_row
+from limbeck_server.storage.database import AGGREGATES, NOTES, UPLINKS
+from limbeck_server.storage.limits import check_disk
+from limbeck_server.storage.protocols import INLINE_BYTES, BlockKey, StoredBlock
 
 
 class SqliteStore:
-    """One federation's folder. Blocking: the coordinator calls it from a thread.
+    """One federation's folder, locked for this process. Implements `limbeck_server.storage.protocols.Store`.
 
-    Uplinks are kept for `keep_rounds` rounds after they have been taught from, or for good where it is 0. With
-    `flushes` off nothing is promised to survive the machine: for benchmarks alone.
+    With `flushes` off nothing is promised to survive the machine: for benchmarks alone.
 
     Raises:
-        SettingsError: the folder cannot be used, is in use, or holds something else.
+        SettingsError: the folder cannot be used, is in use, holds something else, or has lost its journal.
     """
 
-    def __init__(self, folder: Path, keep_rounds: int = 0, *, flushes: bool = True) -> None:
+    def __init__(self, folder: Path, *, flushes: bool = True) -> None:
         self.folder = folder
-        self.keep_rounds = keep_rounds
-        self.blocks = folder / "blocks"
-        try:
+        self.blocks = folder / database.FOLDER
+        self._rows = RowReader(self.blocks)
+        with contextlib.ExitStack() as undo, _usable(folder):
             self.blocks.mkdir(parents=True, exist_ok=True)
-            self._lock = take(folder / "lock")
-        except OSError as error:
-            raise _unusable(folder, error) from error
-        self._engine = sa.create_engine(f"sqlite:///{folder / 'journal.sqlite'}")
-        sa.event.listen(self._engine, "connect", _set_durable if flushes else _set_fast)
-        try:
-            TABLES.create_all(self._engine)
+            self._lock = undo.enter_context(take(folder / "lock"))
+            journal = folder / database.JOURNAL
+            if not journal.exists():
+                self._refuse_emptied()  # and make no journal
+            self._engine = database.open_to_write(journal, flushes=flushes)
+            undo.callback(self._engine.dispose)
             with self._engine.connect() as connection:
-                last = sa.select(FACTS.c.chain).order_by(FACTS.c.number.desc()).limit(1)
-                self._chain: str = connection.execute(last).scalar() or ""
+                self._head = database.read_head(connection)
+            if self.fresh:
+                self._refuse_emptied()
+                flush(folder)
             self._sweep()
-        except OSError as error:
-            self.close()
-            raise _unusable(folder, error) from error
-        except (sa.exc.DatabaseError, ValueError) as error:  # SQLite's words may quote bytes that are no text
-            self.close()
+            undo.pop_all()
+
+    def _refuse_emptied(self) -> None:
+        """Raise SettingsError where the folder has blocks that no journal can know of."""
+        if any(not path.is_dir() for path in self.blocks.iterdir()):
             raise SettingsError(
-                f"{folder / 'journal.sqlite'} cannot be used: {getattr(error, 'orig', error)}",
-                expected="a limbeck journal or no file",
-                remedy="name another folder with [store] path",
-            ) from error
+                f"{self.folder} has blocks but no journal: it was emptied or damaged",
+                remedy="restore a backup (limbeck-server restore), or name a new folder with --store",
+            )
 
     def _sweep(self) -> None:
         """Remove files that no row names: uploads that a crash cut off, none of them acknowledged."""
         with self._engine.connect() as connection:
-            named = set(connection.execute(sa.select(BLOCKS.c.file)).scalars())
+            named = database.files(connection)
         for path in self.blocks.iterdir():
             if path.name not in named and not path.is_dir():
                 path.unlink()
 
-    def new_file(self, size: int) -> Path:
-        """Return the path of a file to be, for a large block of `size` bytes.
+    @property
+    def head(self) -> str:
+        """The chain's last value (hexadecimal); empty where there are no facts."""
+        return self._head
 
-        Raises:
-            StoreFullError: there is no room for it.
-        """
-        self.check_room(size)
-        return self.blocks / uuid.uuid4().hex
-
-    def check_room(self, size: int = 0) -> None:
-        """Raise StoreFullError unless the disk has room for `size` more bytes and for the journal."""
-        free = shutil.disk_usage(self.blocks).free
-        if free < size + RESERVE_BYTES:
-            raise StoreFullError(
-                f"the server's disk has {free} bytes left",
-                expected=f"{size + RESERVE_BYTES}",
-                remedy="try again when its operator has made room",
-            )
+    @property
+    def fresh(self) -> bool:
+        """Whether there are no facts yet."""
+        return not self._head
 
     def close(self) -> None:
         """Close the database, and let others have the folder."""
@@ -101,82 +87,68 @@ class SqliteStore:
         self._lock.close()
 
     def facts(self, after: int = 0, most: int = -1) -> list[Fact]:
-        """Return the journal from the fact after number `after` on, `most` facts of it; -1 for all.
-
-        Raises:
-            SettingsError: it is damaged.
-        """
-        query = sa.select(FACTS.c.fact).where(FACTS.c.number > after).order_by(FACTS.c.number).limit(most)
-        with self._reading() as connection:
-            return [from_json(str(line)) for line in connection.execute(query).scalars()]
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
+        """Return facts by their order. See `FactStore.facts`."""
         try:
             with self._engine.connect() as connection:
-                yield connection
+                return database.read_facts(connection, after, most)
         except (sa.exc.DatabaseError, ValueError) as error:
             raise SettingsError(
-                f"the journal in {self.folder} is damaged: {' '.join(str(error).split())[:200]}",
+                f"the journal in {self.folder} is damaged: {database.describe(error)}",
                 remedy=f"see what is: limbeck-server audit --store {self.folder}",
             ) from error
 
-    def commit(self, facts: Iterable[Fact], blocks: Iterable[StoredBlock] = ()) -> None:
-        """Append facts and file blocks in one transaction; durable once this returns.
-
-        A `UplinksDeleted` fact takes the uplinks with it.
-        """
-        rows = [self._row(each) for each in blocks]
-        facts = list(facts)
-        chain, lines = self._chain, []
-        for fact in facts:
-            line = to_json(fact)
-            chain = link(chain, line)
-            lines.append({"fact": line, "chain": chain})
-        doomed = max((fact.round for fact in facts if isinstance(fact, UplinksDeleted)), default=0)
-        with self._engine.begin() as connection:
-            if rows:
-                connection.execute(sa.insert(BLOCKS), rows)
-            if lines:
-                connection.execute(sa.insert(FACTS), lines)
-            files = _drop(connection, doomed) if doomed else []
-        self._chain = chain
-        if doomed:
-            self._forget(files)
+    def commit(self, facts: Sequence[Fact], blocks: Iterable[StoredBlock] = ()) -> None:
+        """Append facts and store blocks in one transaction, durable once this returns. See `FactStore.commit`."""
+        uplinks: list[dict[str, Any]] = []
+        aggregates: list[dict[str, Any]] = []
+        for each in blocks:
+            row = {"round": each.round, "name": each.name} | to_row(each.block)
+            (aggregates if each.aggregate else uplinks).append(row)
+        files = [row["file"] for row in uplinks + aggregates if row["file"]]
+        for name in files:
+            flush(self.blocks / name)
+        if files:
+            flush(self.blocks)  # their names, too
+        last = max((fact.round for fact in facts if isinstance(fact, UplinksDeleted)), default=0)
+        deleted: list[str] = []
+        with self._transaction() as connection:
+            if uplinks:
+                connection.execute(sa.insert(UPLINKS), uplinks)
+            if aggregates:
+                connection.execute(sa.insert(AGGREGATES), aggregates)
+            head = database.append(connection, self._head, facts)
+            if last:
+                deleted = _delete_uplinks(connection, last)
+        self._head = head
+        if last:
+            self._erase(deleted)
 
     def note(self, name: str, text: str | None = None) -> str | None:
-        """Keep a small text under a name, or with no text return the one kept."""
-        with self._engine.begin() as connection:
+        """Keep a text under a name, or return the one that is kept. See `FactStore.note`."""
+        with self._transaction() as connection:
             if text is not None:
                 connection.execute(sa.insert(NOTES).values(name=name, text=text))
             return connection.execute(sa.select(NOTES.c.text).where(NOTES.c.name == name)).scalar()
 
     def uplinks(self, number: int) -> Iterator[tuple[str, Block]]:
-        """Yield a round's clients and their accepted blocks, one at a time, by client name."""
-        query = sa.select(BLOCKS.c.client).where(BLOCKS.c.round == number, ~BLOCKS.c.client.startswith(TEACHER))
-        with self._reading() as connection:
-            names = connection.execute(query.order_by(BLOCKS.c.client)).scalars().all()
-        for name in names:
-            block = self._find(number, name)
-            if block is not None:
-                yield name, block
+        """Yield a round's clients and their blocks. See `BlockStore.uplinks`."""
+        with self._rows.reading():
+            for key in self._list(UPLINKS, number):
+                block = self._find(key)
+                if block is not None:  # or it was deleted meanwhile
+                    yield key.name, block
 
     def aggregate(self, number: int, group: str = "") -> Block | None:
-        """Return what a round taught a group; none where it taught nothing."""
-        return self._find(number, TEACHER + group)
+        """Return what a round sent to a group. See `BlockStore.aggregate`."""
+        return self._find(BlockKey(number, group, aggregate=True))
 
     def aggregates(self, number: int) -> dict[str, Block]:
-        """Return what a round taught each group."""
-        query = sa.select(BLOCKS).where(BLOCKS.c.round == number, BLOCKS.c.client.startswith(TEACHER))
-        with self._reading() as connection:
-            return {row.client.removeprefix(TEACHER): self._block(row) for row in connection.execute(query)}
+        """Return what a round sent to each group. See `BlockStore.aggregates`."""
+        found = ((key.name, self._find(key)) for key in self._list(AGGREGATES, number))
+        return {group: block for group, block in found if block is not None}
 
     def collect(self, parts: Iterable[NDArray[Any]]) -> Tensor:
-        """Return slices of rows as one array: in memory, or in a file where it is large.
-
-        Raises:
-            SetupError: the file cannot be written.
-        """
+        """Return slices as one array, in a file if it takes more than a megabyte. See `BlockStore.collect`."""
         taken: list[NDArray[Any]] = []
         size = 0
         parts = iter(parts)
@@ -199,55 +171,75 @@ class SqliteStore:
             raise SetupError(f"an aggregate cannot be stored: {error}", remedy=remedy) from error
         return FileArray(path, 0, dtype, (rows, *taken[0].shape[1:]))
 
-    def _find(self, number: int, name: str) -> Block | None:
-        query = sa.select(BLOCKS).where(BLOCKS.c.round == number, BLOCKS.c.client == name)
-        with self._reading() as connection:
-            row = connection.execute(query).one_or_none()
-        return None if row is None else self._block(row)
+    def new_file(self, size: int) -> Path:
+        """Return the path of a file for a block that is about to arrive. See `BlockStore.new_file`."""
+        self.check_room(size)
+        return self.blocks / uuid.uuid4().hex
 
-    def _forget(self, files: Iterable[str]) -> None:
+    def check_room(self, size: int = 0) -> None:
+        """Raise StoreFullError unless the disk has room for `size` more bytes and for the journal."""
+        check_disk(self.blocks, size)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except sa.exc.IntegrityError as error:
+            raise ValueError(f"it is stored already: {database.describe(error)}") from error
+
+    def _list(self, table: sa.Table, number: int) -> list[BlockKey]:
+        query = sa.select(table.c.name).where(table.c.round == number).order_by(table.c.name)
+        aggregate = table is AGGREGATES
+        try:
+            with self._engine.connect() as connection:
+                return [BlockKey(number, name, aggregate) for name in connection.execute(query).scalars()]
+        except (sa.exc.DatabaseError, ValueError) as error:
+            raise self._damaged(f"the list of {table.name} of round {number}", error) from error
+
+    def _find(self, key: BlockKey) -> Block | None:
+        table = AGGREGATES if key.aggregate else UPLINKS
+        query = sa.select(table).where(table.c.round == key.round, table.c.name == key.name)
+        try:
+            with self._engine.connect() as connection:
+                row = connection.execute(query).one_or_none()
+        except (sa.exc.DatabaseError, ValueError) as error:
+            raise self._damaged(f"the {key}", error) from error
+        return None if row is None else self._rows.read(key, row._asdict())
+
+    def _damaged(self, what: str, error: Exception) -> DataError:
+        remedy = f"see: limbeck-server audit --store {self.folder}"
+        return DataError(f"{what} is damaged: {database.describe(error)}", remedy=remedy)
+
+    def _erase(self, files: Iterable[str]) -> None:
         """Remove what a committed `UplinksDeleted` left outside the database: files, and pages in the log."""
-        for name in files:
-            with contextlib.suppress(OSError):  # what is left is swept at the next start
-                (self.blocks / name).unlink()
+        self._rows.delete(files)
         with self._engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def _row(self, blocks: StoredBlock) -> dict[str, Any]:
-        row: dict[str, Any] = {"round": blocks.round, "client": TEACHER * blocks.aggregate + blocks.name} | to_row(
-            blocks.block
-        )
-        if row["file"]:
-            flush(self.blocks / row["file"])
-            flush(self.blocks)
-        return row
 
-    def _block(self, row: sa.Row[Any]) -> Block:
-        return to_block(row._asdict(), self.blocks, _ANY_POPULATION)
-
-
-def _unusable(folder: Path, error: OSError) -> SettingsError:
-    return SettingsError(
-        f"{folder} cannot be used: {error.strerror}",
-        expected="a folder to write to",
-        remedy="name another with --store, or see to its owner and permissions",
-    )
-
-
-def _set_durable(connection: Any, _record: object) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA secure_delete=ON")  # what `keep_rounds` deletes is overwritten
+@contextlib.contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    """Say in one line why a folder cannot be opened as a store."""
+    try:
+        yield
+    except OSError as error:
+        raise SettingsError(
+            f"{folder} cannot be used: {error.strerror}",
+            expected="a folder to write to",
+            remedy="name another with --store, or see to its owner and permissions",
+        ) from error
+    except (sa.exc.DatabaseError, ValueError) as error:  # SQLite's words may quote bytes that are no text
+        raise SettingsError(
+            f"{folder / database.JOURNAL} cannot be used: {database.describe(error)}",
+            expected="a limbeck journal or no file",
+            remedy="name another folder with --store",
+        ) from error
 
 
-def _set_fast(connection: Any, _record: object) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=OFF")
-
-
-def _drop(connection: sa.Connection, through: int) -> list[str]:
-    """Delete the uplinks of rounds up to `through`, and return the files that held the large ones."""
-    old = (BLOCKS.c.round <= through, ~BLOCKS.c.client.startswith(TEACHER))
-    files = connection.execute(sa.select(BLOCKS.c.file).where(*old, BLOCKS.c.file.is_not(None))).scalars().all()
-    connection.execute(sa.delete(BLOCKS).where(*old))
+def _delete_uplinks(connection: sa.Connection, last: int) -> list[str]:
+    """Delete the uplinks of rounds up to `last`, and return the files that held the large ones."""
+    old = UPLINKS.c.round <= last
+    files = connection.execute(sa.select(UPLINKS.c.file).where(old, UPLINKS.c.file.is_not(None))).scalars().all()
+    connection.execute(sa.delete(UPLINKS).where(old))
     return list(files)

@@ -1,38 +1,49 @@
-"""The journal before the store groups, orders and fails without a hang."""
+"""The queue before the store groups, orders, and never leaves a caller waiting."""
 
 import asyncio
 import gc
-from collections.abc import Iterable
-from pathlib import Path
+import threading
+from collections.abc import Iterable, Sequence
 
 import pytest
 
 from limbeck_common.core.errors import SetupError
 from limbeck_server import events as fact
 from limbeck_server.storage.journal import Journal
-from limbeck_server.storage.sqlite import SqliteStore, StoredBlock
+from limbeck_server.storage.memory import MemoryStore
+from limbeck_server.storage.protocols import StoredBlock
 
 
 def joined(number: int) -> fact.Fact:
     return fact.ClientJoined(at=number, client=f"client-{number}")
 
 
-class Counting(SqliteStore):
-    """Counts its commits, and fails on demand."""
+class Counting(MemoryStore):
+    """Counts its commits, waits before each while `go` is not set, and fails on demand."""
 
-    commits = 0
-    broken = False
+    def __init__(self) -> None:
+        super().__init__()
+        self.commits = 0
+        self.broken = False
+        self.go = threading.Event()
+        self.go.set()
+        self.under_way = threading.Event()
 
-    def commit(self, facts: Iterable[fact.Fact], blocks: Iterable[StoredBlock] = ()) -> None:
+    def commit(self, facts: Sequence[fact.Fact], blocks: Iterable[StoredBlock] = ()) -> None:
         self.commits += 1
+        self.under_way.set()
+        assert self.go.wait(10)
         if self.broken:
-            with self._engine.begin() as connection:  # what a full disk says, in the form in which it says it
-                connection.exec_driver_sql("SELECT abs(-9223372036854775808)")
+            raise OSError(28, "No space\n  left")
         super().commit(facts, blocks)
 
 
-def test_what_waits_together_is_committed_together_and_in_order(tmp_path: Path) -> None:
-    store = Counting(tmp_path)
+async def under_way(store: Counting) -> None:
+    assert await asyncio.to_thread(store.under_way.wait, 10)
+
+
+def test_what_waits_together_is_committed_together_and_in_order() -> None:
+    store = Counting()
 
     async def main() -> None:
         journal = Journal(store)
@@ -48,11 +59,31 @@ def test_what_waits_together_is_committed_together_and_in_order(tmp_path: Path) 
 
     asyncio.run(main())
     assert store.commits == 2 + 1  # the last, of nothing, when it closes
-    store.close()
 
 
-def test_a_closing_journal_writes_what_is_queued_and_then_takes_nothing_more(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path)
+def test_a_future_is_not_done_before_its_commit_is() -> None:
+    store = Counting()
+    store.go.clear()
+
+    async def main() -> None:
+        journal = Journal(store)
+        running = asyncio.create_task(journal.run())
+        first = journal.append([joined(1)])
+        await under_way(store)
+        second = journal.append([joined(2)])
+        assert not first.done()
+        store.go.set()
+        await first
+        await second
+        assert store.facts() == [joined(1), joined(2)]
+        journal.close()
+        await running
+
+    asyncio.run(main())
+
+
+def test_a_closing_journal_writes_what_is_queued_and_then_takes_nothing_more() -> None:
+    store = Counting()
 
     async def main() -> None:
         journal = Journal(store)
@@ -62,40 +93,117 @@ def test_a_closing_journal_writes_what_is_queued_and_then_takes_nothing_more(tmp
         assert queued.done()
         async with asyncio.timeout(1):
             await journal.append([])  # nothing to wait for
-            with pytest.raises(SetupError, match="closed"):
+            with pytest.raises(SetupError, match="the journal is closed; expected nothing more to happen"):
                 await journal.append([joined(2)])
 
     asyncio.run(main())
     assert store.facts() == [joined(1)]
-    store.close()
 
 
-def test_a_store_that_fails_is_told_to_all_who_wait(tmp_path: Path) -> None:
-    store = Counting(tmp_path)
+def test_a_store_that_fails_is_told_to_all_who_wait_and_to_all_who_come_later() -> None:
+    store = Counting()
 
     async def main() -> None:
         journal = Journal(store)
         running = asyncio.create_task(journal.run())
         await journal.append([joined(1)])
         store.broken = True
+        store.go.clear()
+        store.under_way.clear()
         first = journal.append([joined(2)])
-        await asyncio.sleep(0)  # it is under way
+        await under_way(store)
         second = journal.append([joined(3)])
+        store.go.set()
         async with asyncio.timeout(5):
             told = await asyncio.gather(running, first, second, return_exceptions=True)
-            told_later = await asyncio.gather(journal.append([]), return_exceptions=True)
-        for error in (*told, *told_later):
-            assert isinstance(error, SetupError)
-            said = "the journal cannot be written: integer overflow; see to the disk, then start the daemon again"
-            assert str(error) == said
+            told += await asyncio.gather(journal.append([]), return_exceptions=True)
+        said = "the journal cannot be written: [Errno 28] No space left; see to the disk, then start the daemon again"
+        assert [(type(error), str(error)) for error in told] == [(SetupError, said)] * 4
 
     asyncio.run(main())
     assert store.facts() == [joined(1)]
-    store.close()
 
 
-def test_a_failure_that_nobody_waits_for_leaves_no_noise(tmp_path: Path) -> None:
-    store = Counting(tmp_path)
+def test_a_cancelled_journal_finishes_its_commit_and_fails_what_is_queued_behind_it() -> None:
+    store = Counting()
+    store.go.clear()
+
+    async def main() -> None:
+        journal = Journal(store)
+        running = asyncio.create_task(journal.run())
+        first = journal.append([joined(1)])
+        await under_way(store)
+        second = journal.append([joined(2)])
+        running.cancel()
+        await asyncio.sleep(0)
+        assert not running.done()  # the thread still writes
+        store.go.set()
+        async with asyncio.timeout(5):
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            await first
+            for late in (second, journal.append([joined(3)]), journal.append([])):
+                with pytest.raises(SetupError, match="the journal was stopped; start the daemon again"):
+                    await late
+
+    asyncio.run(main())
+    assert store.facts() == [joined(1)]
+
+
+def test_a_cancelled_journal_whose_commit_fails_fails_everything() -> None:
+    store = Counting()
+    store.broken = True
+    store.go.clear()
+
+    async def main() -> None:
+        journal = Journal(store)
+        running = asyncio.create_task(journal.run())
+        first = journal.append([joined(1)])
+        await under_way(store)
+        running.cancel()
+        await asyncio.sleep(0)
+        store.go.set()
+        async with asyncio.timeout(5):
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            with pytest.raises(SetupError, match="the journal was stopped"):
+                await first
+
+    asyncio.run(main())
+
+
+def test_a_journal_that_is_cancelled_while_it_waits_fails_what_comes_later() -> None:
+    async def main() -> None:
+        journal = Journal(Counting())
+        running = asyncio.create_task(journal.run())
+        await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        async with asyncio.timeout(5):
+            with pytest.raises(SetupError, match="the journal was stopped"):
+                await journal.append([])
+
+    asyncio.run(main())
+
+
+def test_a_caller_that_gave_up_keeps_nobody_else_from_an_answer() -> None:
+    store = Counting()
+
+    async def main() -> None:
+        journal = Journal(store)
+        gone, there = journal.append([joined(1)]), journal.append([joined(2)])
+        gone.cancel()
+        running = asyncio.create_task(journal.run())
+        await there
+        journal.close()
+        await running
+
+    asyncio.run(main())
+    assert store.facts() == [joined(1), joined(2)]
+
+
+def test_a_failure_that_nobody_waits_for_leaves_no_noise() -> None:
+    store = Counting()
     noise = []
 
     async def main() -> None:
@@ -111,4 +219,3 @@ def test_a_failure_that_nobody_waits_for_leaves_no_noise(tmp_path: Path) -> None
     asyncio.run(main())
     gc.collect()
     assert noise == []
-    store.close()

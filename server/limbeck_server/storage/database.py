@@ -1,0 +1,195 @@
+"""The file `journal.sqlite`: its tables, and the ways to open it. Nothing else in limbeck opens it."""
+
+import contextlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import sqlalchemy as sa
+
+from limbeck_common.support.disk import flush
+from limbeck_server.events import Fact, from_json, link, to_json
+
+JOURNAL = "journal.sqlite"  # in a store's folder
+FOLDER = "blocks"  # beside it: the files of large blocks
+_APPLICATION = 0x6C696D62  # "limb", for `PRAGMA application_id`: the file says whose it is
+_LAYOUT = 2  # of the tables, for `PRAGMA user_version`
+
+TABLES = sa.MetaData()
+FACTS = sa.Table(
+    "facts",
+    TABLES,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("fact", sa.Text, nullable=False),
+    sa.Column("chain", sa.String, nullable=False),  # `events.link` of the chain value before and this fact
+)
+
+
+def _blocks(table: str) -> sa.Table:
+    return sa.Table(
+        table,
+        TABLES,
+        sa.Column("round", sa.Integer, primary_key=True),
+        sa.Column("name", sa.String, primary_key=True),  # of the client or the group
+        sa.Column("digest", sa.String, nullable=False),  # `block_digest`, hexadecimal
+        sa.Column("head", sa.LargeBinary, nullable=False),  # limbeck.v1.Block
+        sa.Column("checksum", sa.Integer, nullable=False),  # CRC-32 of the head
+        sa.Column("size", sa.Integer, nullable=False),  # of the payload, in bytes
+        sa.Column("payload", sa.LargeBinary),  # NULL where it lies in a file
+        sa.Column("file", sa.String),
+    )
+
+
+UPLINKS = _blocks("uplinks")
+AGGREGATES = _blocks("aggregates")
+NOTES = sa.Table(
+    "notes",
+    TABLES,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("text", sa.Text, nullable=False),
+)
+
+
+def open_to_write(path: Path, *, flushes: bool = True) -> sa.Engine:
+    """Open a journal, or make one where there is no file or an empty one.
+
+    Commits survive a crash of the machine, and what is deleted is overwritten; neither holds where `flushes` is off.
+
+    Raises:
+        ValueError: the file is no limbeck journal, or one of another layout.
+        sqlalchemy.exc.DatabaseError: it cannot be used.
+    """
+    new = _check(path)
+    engine = _open(path, "rwc")
+    sa.event.listen(engine, "connect", _set_durable if flushes else _set_fast)
+    try:
+        with engine.connect() as connection:
+            if new:
+                connection.exec_driver_sql(f"PRAGMA application_id={_APPLICATION}")
+                connection.exec_driver_sql(f"PRAGMA user_version={_LAYOUT}")
+        TABLES.create_all(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def open_to_read(path: Path, *, immutable: bool) -> sa.Engine:
+    """Open a journal without ever writing to it. Text that is no UTF-8 is shown with escapes.
+
+    `immutable` reads a file that nobody writes to and that has no write-ahead log: no lock and no other file is
+    needed, so it works in a folder that is read-only. SQLite would ignore a log, and with it the last facts.
+    """
+    engine = _open(path, "ro", **({"immutable": "1"} if immutable else {}))
+    sa.event.listen(engine, "connect", _set_lenient)
+    return engine
+
+
+def misfit(connection: sa.Connection) -> str | None:
+    """Return why a file is not a journal that this version of limbeck reads, or None if it is one."""
+    application, layout = _identify(connection)
+    if application != _APPLICATION:
+        return "it is another program's database, or a journal of limbeck before layout 2"
+    if layout != _LAYOUT:
+        return f"its tables have layout {layout}, and this version of limbeck reads layout {_LAYOUT}"
+    return None
+
+
+def read_facts(connection: sa.Connection, after: int = 0, most: int = -1) -> list[Fact]:
+    """Return the facts from number `after` + 1 on, at most `most`; -1 for all. Raises ValueError for a damaged one."""
+    query = sa.select(FACTS.c.fact).where(FACTS.c.number > after).order_by(FACTS.c.number).limit(most)
+    return [from_json(str(line)) for line in connection.execute(query).scalars()]
+
+
+def read_head(connection: sa.Connection) -> str:
+    """Return the chain's last value; empty where there are no facts."""
+    last = sa.select(FACTS.c.chain).order_by(FACTS.c.number.desc()).limit(1)
+    return str(connection.execute(last).scalar() or "")
+
+
+def append(connection: sa.Connection, head: str, facts: Iterable[Fact]) -> str:
+    """Append facts to the chain that ends in `head`, and return its new end."""
+    rows = []
+    for fact in facts:
+        line = to_json(fact)
+        head = link(head, line)
+        rows.append({"fact": line, "chain": head})
+    if rows:
+        connection.execute(sa.insert(FACTS), rows)
+    return head
+
+
+def files(connection: sa.Connection) -> set[str]:
+    """Return the names of the files that rows name."""
+    queries = (sa.select(table.c.file).where(table.c.file.is_not(None)) for table in (UPLINKS, AGGREGATES))
+    return {name for query in queries for name in connection.execute(query).scalars()}
+
+
+def copy(connection: sa.Connection, path: Path) -> None:
+    """Copy a database, as of one moment, over what is at `path`; other connections may write to it meanwhile.
+
+    Raises:
+        ValueError: it cannot be copied.
+    """
+    target = _open(path, "rwc")
+    try:
+        with contextlib.closing(target.raw_connection()) as raw:
+            connection.connection.driver_connection.backup(raw.driver_connection)  # type: ignore[union-attr]
+    except target.dialect.loaded_dbapi.Error as error:
+        raise ValueError(describe(error)) from error
+    finally:
+        target.dispose()
+    flush(path)
+
+
+def describe(error: Exception) -> str:
+    """Return what a database error says, in one line without SQLAlchemy's own words."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())[:200]
+
+
+def _check(path: Path) -> bool:
+    """Return whether a journal is still to be made at `path`. Raises ValueError where something else lies there.
+
+    What is there is looked at before it is opened to write: that alone would change another program's database.
+    """
+    if not path.exists():
+        return True
+    engine = open_to_read(path, immutable=False)
+    try:
+        with engine.connect() as connection:
+            if _identify(connection) == (0, 0) and not sa.inspect(connection).get_table_names():
+                return True
+            if (wrong := misfit(connection)) is not None:
+                raise ValueError(wrong)
+    finally:
+        engine.dispose()
+    return False
+
+
+def _identify(connection: sa.Connection) -> tuple[int, int]:
+    """Return whose the file says it is, and the layout of its tables."""
+    application = connection.exec_driver_sql("PRAGMA application_id").scalar()
+    return int(application or 0), int(connection.exec_driver_sql("PRAGMA user_version").scalar() or 0)
+
+
+def _open(path: Path, mode: str, **parameters: str) -> sa.Engine:
+    database = f"file:{quote(str(path.absolute()))}"
+    return sa.create_engine(
+        sa.URL.create("sqlite", database=database, query={"mode": mode, "uri": "true"} | parameters)
+    )
+
+
+def _set_durable(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA secure_delete=ON")  # what `keep_rounds` deletes is overwritten
+
+
+def _set_fast(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=OFF")
+
+
+def _set_lenient(connection: Any, _record: object) -> None:
+    connection.text_factory = lambda text: text.decode(errors="backslashreplace")

@@ -1,0 +1,309 @@
+"""What every store promises. A new one joins by an entry in STORES: how to make it, and how to damage a block in it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.audits import flipped, spoil
+
+from limbeck_common.core.errors import DataError, StoreFullError
+from limbeck_common.core.messages import Block, FileArray, Kind, Rows, Space, Tensor, parameters, soft_labels
+from limbeck_common.core.seeds import Sample
+from limbeck_common.wire.codec import block_digest
+from limbeck_server import events as fact
+from limbeck_server.storage.protocols import INLINE_BYTES
+from limbeck_server.storage.memory import MemoryStore
+from limbeck_server.storage.protocols import BlockKey, Store, StoredBlock
+from limbeck_server.storage.sqlite import SqliteStore
+
+FACTS = [
+    fact.Founded(at=1.5, federation_id="f"),
+    fact.ClientJoined(at=2, client="a"),
+    fact.Opened(at=3, round=1, participants=("a", "b"), seconds=6.25),
+    fact.UplinkAccepted(at=4, round=1, client="a", digest="ab12", metrics={"loss": 0.1}, group="cnn"),
+    fact.UplinkLate(at=4.5, round=1, client="b"),
+    fact.Aggregated(at=7, round=1, digest="cd", digests={"": "cd"}, groups={"b": "mlp"}),
+    fact.UplinksDeleted(at=7.5, round=0),
+    fact.FederationEnded(at=11, state="failed", reason="as it happens"),
+]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A store, and how to flip the first bit of what it keeps of a block."""
+
+    store: Store
+    spoil: Callable[[BlockKey], None]
+
+
+def in_memory(_: Path) -> Kept:
+    store = MemoryStore()
+
+    def spoil_row(key: BlockKey) -> None:
+        row = store._blocks[key]  # noqa: SLF001 - memory does not rot by itself
+        if row["file"] is None:
+            row["payload"] = flipped(row["payload"], 0)
+        else:
+            path = store._folder / row["file"]  # noqa: SLF001
+            path.write_bytes(flipped(path.read_bytes(), 0))
+
+    return Kept(store, spoil_row)
+
+
+def in_sqlite(folder: Path) -> Kept:
+    return Kept(SqliteStore(folder), lambda key: spoil(folder, key))
+
+
+STORES = {"memory": in_memory, "sqlite": in_sqlite}
+
+
+@pytest.fixture(params=STORES.values(), ids=STORES)
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
+    made: Kept = request.param(tmp_path)
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def store(kept: Kept) -> Store:
+    return kept.store
+
+
+def joined(number: int) -> fact.Fact:
+    return fact.ClientJoined(at=number, client=f"client-{number}")
+
+
+def labels(seed: int, *rows: int) -> Block:
+    values = np.random.default_rng(seed).dirichlet(np.ones(3), len(rows)).astype(np.float32)
+    return soft_labels(Rows(np.array(rows)), values)
+
+
+def uploaded(store: Store, fill: float = 0.5) -> Tensor:
+    """Return values of more than a megabyte in a file of the store, as an upload leaves them."""
+    values = np.full((INLINE_BYTES // 4 + 1, 1), fill, np.float32)
+    path = store.new_file(values.nbytes)
+    values.tofile(path)
+    return FileArray(path, 0, values.dtype, values.shape)
+
+
+def large(store: Store, fill: float = 0.5) -> Block:
+    values = uploaded(store, fill)
+    return soft_labels(Rows(np.arange(values.shape[0])), values)
+
+
+def digests(blocks: dict[str, Block]) -> dict[str, bytes]:
+    return {name: block_digest(block) for name, block in blocks.items()}
+
+
+def test_facts_come_back_in_their_order_and_from_any_of_them_on(store: Store) -> None:
+    assert store.fresh
+    assert store.facts() == []
+    store.commit(FACTS[:3])
+    store.commit([])
+    store.commit(FACTS[3:])
+    assert not store.fresh
+    assert store.facts() == FACTS
+    assert store.facts(after=2) == FACTS[2:]
+    assert store.facts(after=2, most=3) == FACTS[2:5]
+    assert store.facts(most=1) == FACTS[:1]
+    assert store.facts(after=len(FACTS)) == []
+
+
+def test_the_head_chains_every_fact_and_nothing_else(store: Store) -> None:
+    assert store.head == ""
+    store.commit(FACTS[:2], [StoredBlock(1, "a", labels(1, 0))])
+    store.note("spec", "{}")
+    store.commit(FACTS[2:3])
+    head = ""
+    for each in FACTS[:3]:
+        head = fact.link(head, fact.to_json(each))
+    assert store.head == head
+
+
+@pytest.mark.parametrize("aggregate", [False, True])
+def test_what_cannot_be_committed_whole_is_not_committed_at_all(store: Store, *, aggregate: bool) -> None:
+    first = labels(1, 0)
+    store.commit([joined(1)], [StoredBlock(1, "a", first, aggregate)])
+    head = store.head
+    with pytest.raises(ValueError, match="it is stored already"):
+        store.commit([joined(2)], [StoredBlock(2, "a", first, aggregate), StoredBlock(1, "a", labels(2, 0), aggregate)])
+    assert store.facts() == [joined(1)]
+    assert store.head == head
+    assert list(store.uplinks(2)) == []
+    assert store.aggregates(2) == {}
+    kept = store.aggregates(1) if aggregate else dict(store.uplinks(1))
+    assert digests(kept) == {"a": block_digest(first)}
+    store.commit([joined(3)])
+    assert store.facts() == [joined(1), joined(3)]
+    assert store.head == fact.link(head, fact.to_json(joined(3)))
+
+
+def test_two_blocks_of_one_name_in_one_commit_are_refused(store: Store) -> None:
+    with pytest.raises(ValueError, match="it is stored already"):
+        store.commit([joined(1)], [StoredBlock(1, "a", labels(1, 0)), StoredBlock(1, "a", labels(2, 0))])
+    assert store.fresh
+
+
+def test_uplinks_come_by_client_name_and_round(store: Store) -> None:
+    one, other = labels(1, 0, 5, 6), labels(2, 0, 5, 6)
+    store.commit([], [StoredBlock(1, "b", other)])
+    store.commit([], [StoredBlock(1, "a", one), StoredBlock(2, "a", other)])
+    found = [(client, block_digest(block)) for client, block in store.uplinks(1)]
+    assert found == [("a", block_digest(one)), ("b", block_digest(other))]
+    assert [client for client, _ in store.uplinks(2)] == ["a"]
+    assert list(store.uplinks(3)) == []
+
+
+def test_aggregates_come_by_group_and_apart_from_uplinks(store: Store) -> None:
+    blocks = {"": labels(1, 2), "mlp": labels(2, 2), "cnn": labels(3, 2)}
+    store.commit([], [StoredBlock(1, group, block, aggregate=True) for group, block in blocks.items()])
+    store.commit([], [StoredBlock(1, "mlp", labels(4, 2))])  # a client may bear a group's name
+    assert digests(store.aggregates(1)) == digests(blocks)
+    assert block_digest(store.aggregate(1, "mlp")) == block_digest(blocks["mlp"])
+    assert block_digest(store.aggregate(1)) == block_digest(blocks[""])
+    assert store.aggregate(1, "forest") is None
+    assert store.aggregate(2) is None
+    assert store.aggregates(2) == {}
+    assert digests(dict(store.uplinks(1))) == {"mlp": block_digest(labels(4, 2))}
+
+
+BLOCKS = {
+    "a sample of rows": soft_labels(Rows.drawn(Sample(7, 20, 1000)), np.full((20, 2), 0.5, np.float32)),
+    "a run of rows": soft_labels(Rows(np.arange(5, 900)), np.full((895, 2), 0.5, np.float32)),
+    "wide gaps": soft_labels(Rows(np.array([3, 700, 90_000])), np.full((3, 2), 0.5, np.float32)),
+    "a bitmap": soft_labels(Rows(np.arange(1, 999, 2)), np.full((499, 2), 0.5, np.float32)),
+    "no rows": soft_labels(Rows(np.array([], np.int64)), np.zeros((0, 2), np.float32)),
+    "a temperature": soft_labels(Rows(np.arange(2)), np.full((2, 2), 0.5, np.float32), 0.1),
+    "weights": parameters({"w": np.ones((2, 3)), "b": np.zeros(()), "empty": np.zeros((0, 4))}, weight=60),
+    "class averages": Block(Space.CLASSES, Rows(np.array([0, 2])), Kind.LOGITS, (np.ones((2, 3), np.float32),)),
+    "codes": Block(Space.OPEN, Rows(np.arange(99)), Kind.CODES, (np.ones((99, 3), np.uint8),)),
+}
+
+
+@pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
+def test_blocks_of_every_form_come_back_to_the_bit(store: Store, block: Block) -> None:
+    store.commit([], [StoredBlock(1, "a", block), StoredBlock(1, "", block, aggregate=True)])
+    ((_, uplink),) = store.uplinks(1)
+    for back in (uplink, store.aggregate(1)):
+        assert back is not None
+        assert (back.space, back.kind, back.weight) == (block.space, block.kind, block.weight)
+        assert back.temperature == np.float32(block.temperature)
+        assert block_digest(back) == block_digest(block)
+
+
+def test_what_is_read_is_not_what_was_handed_in(store: Store) -> None:
+    """Whoever changes an array that was read, or that was stored, changes no store."""
+    values = np.full((2, 2), 0.5, np.float32)
+    store.commit([], [StoredBlock(1, "", soft_labels(Rows(np.arange(2)), values), aggregate=True)])
+    values[:] = 0
+    first = store.aggregate(1)
+    assert first is not None
+    assert first.predictions[:].tolist() == [[0.5, 0.5], [0.5, 0.5]]
+    first.predictions[:][:] = 7
+    again = store.aggregate(1)
+    assert again is not None
+    assert again.predictions[:].tolist() == [[0.5, 0.5], [0.5, 0.5]]
+
+
+def test_an_upload_in_a_file_is_stored_and_read_from_there(store: Store) -> None:
+    block = large(store)
+    digest = block_digest(block)
+    store.commit([], [StoredBlock(1, "a", block), StoredBlock(1, "b", labels(1, 0))])
+    found = dict(store.uplinks(1))
+    assert block_digest(found["a"]) == digest
+    assert isinstance(found["a"].predictions, FileArray)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_slices_are_collected_into_one_array_of_any_size(store: Store, more: int) -> None:
+    classes = 64
+    rows = INLINE_BYTES // (4 * classes) + more
+    values = np.random.default_rng(0).random((rows, classes), np.float32)
+    collected = store.collect(iter([values[:100], values[100:]]))
+    assert collected.shape == values.shape
+    block = soft_labels(Rows(np.arange(rows)), collected)
+    store.commit([], [StoredBlock(1, "", block, aggregate=True)])
+    back = store.aggregate(1)
+    assert back is not None
+    assert np.array_equal(back.predictions[:], values)
+
+
+def test_nothing_collected_is_an_empty_array(store: Store) -> None:
+    assert store.collect([]).shape == (0, 0)
+
+
+def test_deleting_uplinks_takes_those_of_the_rounds_before_too_and_no_aggregate(store: Store) -> None:
+    for number in (1, 2, 3):
+        store.commit([], [StoredBlock(number, name, labels(number, 0)) for name in "ab"])
+        store.commit([], [StoredBlock(number, "", labels(number, 1), aggregate=True)])
+    file = large(store)
+    store.commit([], [StoredBlock(2, "c", file)])
+    path = file.values[0].path  # type: ignore[union-attr]
+    assert path.exists()
+    store.commit([fact.UplinksDeleted(at=1, round=2)])
+    assert list(store.uplinks(1)) == list(store.uplinks(2)) == []
+    assert not path.exists()
+    assert [client for client, _ in store.uplinks(3)] == ["a", "b"]
+    assert all(store.aggregate(number) is not None for number in (1, 2, 3))
+    assert store.facts() == [fact.UplinksDeleted(at=1, round=2)]
+
+
+def test_an_uplink_that_is_being_read_stays_until_it_has_been_read(store: Store) -> None:
+    store.commit([], [StoredBlock(1, name, large(store, 0.25)) for name in "ab"])
+    reading = store.uplinks(1)
+    name, block = next(reading)
+    store.commit([fact.UplinksDeleted(at=1, round=1)])
+    assert name == "a"
+    assert block.predictions[:3].tolist() == [[0.25]] * 3
+    path = block.predictions.path  # type: ignore[union-attr]
+    assert list(reading) == []  # b was not begun
+    assert not path.exists()
+
+
+def test_a_note_is_kept_once(store: Store) -> None:
+    assert store.note("spec") is None
+    assert store.note("spec", "{}") == "{}"
+    assert store.note("open", "ab") == "ab"
+    with pytest.raises(ValueError, match="it is stored already"):
+        store.note("spec", "[]")
+    assert (store.note("spec"), store.note("open")) == ("{}", "ab")
+
+
+def test_room_is_checked_before_a_block_comes(store: Store) -> None:
+    store.check_room()
+    store.check_room(1)
+    with pytest.raises(
+        StoreFullError, match="the server's disk has .* bytes left; expected .*; try again when"
+    ) as full:
+        store.check_room(1 << 60)
+    assert full.value.again
+    with pytest.raises(StoreFullError):
+        store.new_file(1 << 60)
+    path = store.new_file(10)
+    assert path.parent.is_dir()
+    assert path != store.new_file(10)
+
+
+@pytest.mark.parametrize("in_file", [False, True], ids=["inline", "file"])
+@pytest.mark.parametrize("aggregate", [False, True], ids=["uplink", "aggregate"])
+def test_a_flipped_bit_makes_each_read_raise_and_name_the_block(kept: Kept, *, aggregate: bool, in_file: bool) -> None:
+    store = kept.store
+    block = large(store) if in_file else labels(1, 0, 1)
+    key = BlockKey(3, "cnn" if aggregate else "ward-7", aggregate)
+    store.commit([], [StoredBlock(*key[:2], block, aggregate), StoredBlock(3, "zoe", labels(2, 0))])
+    reads = [lambda: list(store.uplinks(3))]
+    if aggregate:
+        reads = [lambda: store.aggregate(3, "cnn"), lambda: store.aggregates(3)]  # type: ignore[list-item]
+    for read in reads:
+        assert read()
+    kept.spoil(key)
+    for read in reads:
+        for _ in range(2):
+            with pytest.raises(DataError, match=f"the {key} is damaged: ") as raised:
+                read()
+            assert "see: limbeck-server audit" in raised.value.remedy
+    kept.spoil(key)  # and back
+    for read in reads:
+        assert read()
