@@ -14,6 +14,7 @@ from limbeck_server.events import Fact, from_json, link, to_json
 JOURNAL = "journal.sqlite"  # in a store's folder
 FOLDER = "blocks"  # beside it: the files of large blocks
 _APPLICATION = 0x6C696D62  # "limb", for `PRAGMA application_id`: the file says whose it is
+_READONLY, _CANTOPEN, _PRIMARY = 8, 14, 0xFF  # SQLite's result codes, and the part that all extended ones share
 _LAYOUT = 2  # of the tables, for `PRAGMA user_version`
 
 TABLES = sa.MetaData()
@@ -93,6 +94,17 @@ def misfit(connection: sa.Connection) -> str | None:
         return "it is another program's database, or a journal of limbeck before layout 2"
     if layout != _LAYOUT:
         return f"its tables have layout {layout}, and this version of limbeck reads layout {_LAYOUT}"
+    return None
+
+
+def unreachable(connection: sa.Connection) -> str | None:
+    """Return what keeps this user from reading the file here, or None; damage to its content does not."""
+    try:
+        connection.exec_driver_sql("PRAGMA schema_version")
+    except (sa.exc.DatabaseError, ValueError) as error:
+        code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+        if code & _PRIMARY in {_READONLY, _CANTOPEN}:
+            return describe(error)
     return None
 
 

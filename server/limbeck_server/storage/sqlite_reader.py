@@ -50,19 +50,18 @@ class SqliteReader:
                 raise
             self._lock, in_use = None, True
         self._engine = database.open_to_read(journal, immutable=not in_use and not _has_log(journal))
-        try:
-            self.connection = self._engine.connect()
-        except (sa.exc.DatabaseError, ValueError) as error:
-            self._release()
-            raise SettingsError(
-                f"{journal} cannot be opened: {database.describe(error)}",
-                remedy="copy the whole folder to a place that this user can write to, and name that",
-            ) from error
+        self.connection = self._engine.connect()
+        if (wrong := database.unreachable(self.connection)) is not None:
+            self.close()
+            remedy = "copy the whole folder to a place that this user can write to, and name that"
+            raise SettingsError(f"{journal} cannot be opened: {wrong}", remedy=remedy)
 
     def close(self) -> None:
         """Let others have the folder."""
         self.connection.close()
-        self._release()
+        self._engine.dispose()
+        if self._lock is not None:
+            self._lock.close()
 
     def faults(self) -> list[str]:
         """Return what SQLite's own check of the file finds, and tables that a daemon would not have made."""
@@ -147,11 +146,6 @@ class SqliteReader:
             return read()
         except (sa.exc.DBAPIError, ValueError) as error:  # SQLite's words may quote bytes that are no text
             raise DamageError(database.describe(error)) from error
-
-    def _release(self) -> None:
-        self._engine.dispose()
-        if self._lock is not None:
-            self._lock.close()
 
 
 def _found(journal: Path) -> bool:

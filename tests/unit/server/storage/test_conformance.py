@@ -275,7 +275,7 @@ def test_room_is_checked_before_a_block_comes(store: Store) -> None:
     store.check_room()
     store.check_room(1)
     with pytest.raises(
-        StoreFullError, match="the server's disk has .* bytes left; expected .*; try again when"
+        StoreFullError, match=r"the server's disk has .* bytes left; expected .*; try again when"
     ) as full:
         store.check_room(1 << 60)
     assert full.value.again
