@@ -19,12 +19,12 @@ from limbeck_common.core.spec import Spec
 from limbeck_common.wire.v1 import block_pb2
 from limbeck_server import events as facts
 from limbeck_server.audit.audit import audit
-from limbeck_server.storage.sqlite_reader import SqliteReader
 from limbeck_server.federation import Federation
 from limbeck_server.round.machine import Bounds, Machine
 from limbeck_server.round.state import FederationState, evolve
 from limbeck_server.storage.block_rows import to_block, to_row
 from limbeck_server.storage.sqlite import SqliteStore
+from limbeck_server.storage.sqlite_reader import SqliteReader
 
 
 class Fact(Subject):

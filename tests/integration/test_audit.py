@@ -17,8 +17,7 @@ from support.finished_store import CLIENTS, ROUNDS, work
 from limbeck_common.core.errors import SettingsError
 from limbeck_server.cli.store import audit as audit_command
 from limbeck_server.events import link
-from limbeck_server.storage.protocols import INLINE_BYTES
-from limbeck_server.storage.protocols import BlockKey
+from limbeck_server.storage.protocols import INLINE_BYTES, BlockKey
 from limbeck_server.storage.sqlite import SqliteStore
 from limbeck_server.storage.sqlite_reader import SqliteReader
 

@@ -14,8 +14,8 @@ from limbeck_common.core.messages import Block
 from limbeck_common.core.spec import MethodSpec
 from limbeck_common.wire.codec import block_digest, decode_downlink
 from limbeck_common.wire.payload import Payload
-from limbeck_server.events import Aggregated
 from limbeck_server.aggregation.aggregator import aggregate_digest
+from limbeck_server.events import Aggregated
 
 GROUPED = MethodSpec(name="support.grouped_method:Grouped", options={"open_per_round": 8})
 LABELS = np.tile(np.float32([0.5, 0.25, 0.25]), (8, 1))

@@ -17,8 +17,8 @@ from limbeck_common.core.messages import Block, Rows
 from limbeck_common.core.spec import Spec
 from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.codec import block_digest
-from limbeck_server.audit.history import History, RoundHistory, read_history
 from limbeck_server.aggregation.aggregator import RoundAggregator, ServerContext
+from limbeck_server.audit.history import History, RoundHistory, read_history
 from limbeck_server.storage.protocols import BlockKey, DamageError, StoreReader
 
 _NOTHING = block_digest(None).hex()  # the digest of an uplink without predictions

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from limbeck_common.core.errors import LimbeckError
+from limbeck_common.core.errors import LimbeckError, SettingsError
 from limbeck_common.core.spec import Spec
 from limbeck_common.methods.registry import make_method
 from limbeck_common.runtime.model_check import check_device, check_model
@@ -20,7 +20,7 @@ from limbeck_common.support.diagnostics import (
 from limbeck_server.open_data import find_open_data
 from limbeck_server.rpc.server import choose_tls
 from limbeck_server.settings import ListenSettings, Settings
-from limbeck_server.specification import make_spec
+from limbeck_server.specification import check_same, make_spec
 from limbeck_server.storage.database import JOURNAL
 from limbeck_server.storage.protocols import DamageError
 from limbeck_server.storage.sqlite_reader import SqliteReader
@@ -100,16 +100,17 @@ def _check_journal(settings: Settings, spec: Spec, open_digest: str) -> Finding:
     except LimbeckError as error:
         return failure(f"store {folder}", error)
     try:
-        faults = reader.faults()
-        kept = {} if faults else {name: reader.note(name) for name in ("spec", "open")}
-    except DamageError as error:
-        faults = [error.wrong]
+        if faults := reader.faults():
+            raise DamageError(faults[0])
+        check_same(str(folder), reader.note("spec") or None, spec)
+        kept = reader.note("open")
+    except (DamageError, ValueError) as error:
+        return Finding(Level.FAIL, f"store {folder} is damaged: {error}", "see what limbeck-server audit says")
+    except SettingsError as error:
+        return failure("store", error)
     finally:
         reader.close()
-    if faults:
-        return Finding(Level.FAIL, f"store {folder} is damaged: {faults[0]}", "see what limbeck-server audit says")
-    for name, mine, what in (("spec", spec.model_dump_json(), "settings"), ("open", open_digest, "open data")):
-        if kept.get(name, "") not in {"", mine}:
-            remedy = "restore them, or name a new folder with --store"
-            return Finding(Level.FAIL, f"store {folder} holds a federation with other {what}", remedy)
+    if kept not in {"", open_digest}:
+        remedy = "restore it, or name a new folder with --store"
+        return Finding(Level.FAIL, f"store {folder} holds a federation with other open data", remedy)
     return Finding(Level.OK, f"store {folder}: a federation to go on with")

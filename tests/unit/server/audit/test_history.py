@@ -17,12 +17,12 @@ SPEC = Spec(
 ).model_dump_json()
 FACTS = [
     fact.Founded(at=1, federation_id="f", spec=hashlib.sha256(SPEC.encode()).hexdigest()),
-    fact.Opened(at=2, round=1, participants=("a", "b"), deadline=9),
+    fact.Opened(at=2, round=1, participants=("a", "b"), seconds=9),
     fact.UplinkAccepted(at=3, round=1, client="a", digest="aa", metrics={}),
     fact.UplinkAccepted(at=3, round=1, client="b", digest="bb", metrics={}, group="cnn"),
     fact.Aggregated(at=4, round=1, digest="cc", digests={"": "c1", "cnn": "c2"}),
     fact.UplinksDeleted(at=5, round=1),
-    fact.Opened(at=6, round=2, participants=("a",), deadline=9, closing=True),
+    fact.Opened(at=6, round=2, participants=("a",), seconds=9, closing=True),
     fact.Restored(at=7, epoch=2),
 ]
 

@@ -20,8 +20,7 @@ from limbeck_server.cli.store import backup as backup_command
 from limbeck_server.cli.store import restore as restore_command
 from limbeck_server.storage import backup as module
 from limbeck_server.storage.backup import Copied, backup, restore
-from limbeck_server.storage.limits import INLINE_BYTES
-from limbeck_server.storage.protocols import BlockKey, StoredBlock
+from limbeck_server.storage.protocols import INLINE_BYTES, BlockKey, StoredBlock
 from limbeck_server.storage.sqlite import SqliteStore
 
 

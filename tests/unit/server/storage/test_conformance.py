@@ -13,9 +13,8 @@ from limbeck_common.core.messages import Block, FileArray, Kind, Rows, Space, Te
 from limbeck_common.core.seeds import Sample
 from limbeck_common.wire.codec import block_digest
 from limbeck_server import events as fact
-from limbeck_server.storage.protocols import INLINE_BYTES
 from limbeck_server.storage.memory import MemoryStore
-from limbeck_server.storage.protocols import BlockKey, Store, StoredBlock
+from limbeck_server.storage.protocols import INLINE_BYTES, BlockKey, Store, StoredBlock
 from limbeck_server.storage.sqlite import SqliteStore
 
 FACTS = [

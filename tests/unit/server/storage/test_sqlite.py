@@ -20,8 +20,7 @@ from limbeck_common.core.messages import Block, FileArray, Rows, soft_labels
 from limbeck_common.wire.codec import block_digest
 from limbeck_server import events as fact
 from limbeck_server.storage.limits import RESERVE_BYTES
-from limbeck_server.storage.protocols import INLINE_BYTES
-from limbeck_server.storage.protocols import StoredBlock
+from limbeck_server.storage.protocols import INLINE_BYTES, StoredBlock
 from limbeck_server.storage.sqlite import SqliteStore
 
 
