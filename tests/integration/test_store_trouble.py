@@ -1,25 +1,29 @@
-"""A disk that is full or broken: named refusals over the network, nothing kept by halves, no traceback."""
+"""A disk that is full, broken or damaged: it is named, nothing is kept by halves, and nothing damaged is used."""
 
 import asyncio
 import os
 import shutil
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NoReturn
 
 import grpc
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
+from support.audits import spoil
+from support.finished_store import ROUNDS, run, specify, work
 from support.full_disk import full_disk
 from support.live_server import SPEC, Served, push_messages, reason, served
 
 from limbeck_client.transport import GrpcTransport
-from limbeck_common.core.errors import StoreFullError, UnreachableError
-from limbeck_common.core.messages import Receipt
+from limbeck_common.core.errors import DataError, StoreFullError, UnreachableError
+from limbeck_common.core.messages import Block, Receipt
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_server import events as fact
-from limbeck_server.storage.protocols import StoredBlock
+from limbeck_server.storage.protocols import BlockKey, StoredBlock
 
 CLASSES = 50_000  # eight rows of them are more than a megabyte
 LARGE = SPEC.model_copy(update={"classes": CLASSES})
@@ -117,3 +121,53 @@ def test_nobody_sees_a_fact_before_it_is_durable(tmp_path: Path, monkeypatch: py
             await asyncio.gather(*joining)
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("method", ["dsfl", "fedavg"])
+def test_a_damaged_uplink_of_the_open_round_is_named_at_the_start_and_not_aggregated(
+    tmp_path: Path, method: str
+) -> None:
+    spec = specify(method)
+    run(tmp_path, spec, clients="ab")
+    spoil(tmp_path, BlockKey(1, "b"), place=7)  # a low byte: the value stays in range
+    with pytest.raises(DataError) as raised:
+        run(tmp_path, spec)
+    assert str(raised.value).startswith("the uplink of b for round 1 is damaged: its digest is ")
+    assert raised.value.remedy == "see: limbeck-server audit"
+    spoil(tmp_path, BlockKey(1, "b"), place=7)
+    run(tmp_path, spec)
+
+
+class Model:
+    """The server's own model, which notes what it learns from."""
+
+    def __init__(self) -> None:
+        self.lessons: list[int] = []
+
+    async def learn(self, number: int, aggregate: Mapping[str, Block]) -> dict[str, float]:
+        assert set(aggregate) == {""}
+        self.lessons.append(number)
+        return {}
+
+    async def refine(self, *_: object) -> NoReturn:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("number", range(1, ROUNDS))
+def test_a_damaged_aggregate_is_named_and_the_servers_model_learns_no_further(tmp_path: Path, number: int) -> None:
+    work(tmp_path)
+    spoil(tmp_path, BlockKey(number, "", aggregate=True), place=7)
+    model = Model()
+    with capture_logs() as logs:
+        work(tmp_path, server_model=model)
+    (error,) = (each["error"] for each in logs if each["log_level"] == "error")
+    assert error.startswith(f"the aggregate of round {number} is damaged: its digest is ")
+    assert error.endswith("; see: limbeck-server audit")
+    assert model.lessons == list(range(1, number))
+
+
+def test_a_damaged_last_aggregate_ends_the_start(tmp_path: Path) -> None:
+    work(tmp_path)
+    spoil(tmp_path, BlockKey(ROUNDS, "", aggregate=True), place=7)
+    with pytest.raises(DataError, match=f"the aggregate of round {ROUNDS} is damaged: its digest is"):
+        work(tmp_path, server_model=Model())

@@ -1,6 +1,6 @@
-"""Which tokens and certificates were given out, and which of them hold: SQLite, for the daemon and the commands beside.
+"""Issued certificates and enrolment tokens, kept in an SQLite file that the daemon and the commands beside it share.
 
-Every change is one transaction, on disk before it returns. A secret is kept as its SHA-256 only.
+Every change is one transaction, on disk before the call returns. Of a token's secret only the SHA-256 is kept.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS notes (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 
 class Registry:
-    """The book of an authority, in one file. Use it as a context manager, or close it."""
+    """An authority's certificates and tokens, in one file. Use it as a context manager, or close it."""
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, timeout=10, isolation_level=None)
@@ -47,16 +47,16 @@ class Registry:
         self._db.close()
 
     def new_token(self, name: str, role: str, expires: float) -> tuple[str, str]:
-        """Keep a new token, good until `expires`, and return its number and secret."""
+        """Add a token that is valid until `expires`, in Unix seconds, and return its number and its secret."""
         number, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
         row = (number, _hash(secret), name, role, expires)
         self._db.execute("INSERT INTO tokens (id, hash, name, role, expires) VALUES (?, ?, ?, ?, ?)", row)
         return number, secret
 
     def redeem(self, number: str, secret: str, key: bytes, issue: Callable[[str, str], bytes]) -> bytes:
-        """Use a token up for `key`, a public key's digest, and return the certificate that issue(name, role) makes.
+        """Exchange a token for a certificate, which issue(name, role) makes for `key`, the digest of a public key.
 
-        The same key again gets the same certificate: its first answer may have been lost.
+        A token counts once. The same key again gets the same certificate, as the first answer may have been lost.
 
         Raises:
             TokenError: the token is unknown, expired, cancelled, or was used for another key.
@@ -68,7 +68,7 @@ class Registry:
             kept, name, role, expires, cancelled, used_by, certificate = row or (b"", "", "", 0, 0, None, None)
             remedy = "ask the operator for a new one: limbeck-server token create"
             if not hmac.compare_digest(kept, _hash(secret)):
-                raise TokenError("an unknown token", expected="one that this server made", remedy=remedy)
+                raise TokenError("an unknown token", expected="a token that this server issued", remedy=remedy)
             if cancelled:
                 raise TokenError(f"the token for {name} was cancelled when {name} was revoked", remedy=remedy)
             if certificate is not None and used_by == key:
@@ -76,8 +76,8 @@ class Registry:
             if used_by is not None:
                 raise TokenError(
                     f"the token for {name} was used before",
-                    expected="a token not yet used",
-                    remedy=f"{remedy}; if it was not you who used it, have {name} revoked",
+                    expected="an unused token",
+                    remedy=f"{remedy}; if somebody else used it, have {name} revoked",
                 )
             if time.time() >= expires:
                 raise TokenError(f"the token for {name} has expired", remedy=remedy)
@@ -88,22 +88,22 @@ class Registry:
             return certificate
 
     def enter(self, certificate: bytes) -> None:
-        """Note a certificate as given out: only such ones are let in."""
+        """Add a certificate. The server accepts no others."""
         with self._transaction():
             self._enter(certificate)
 
     def holds(self, serial: str) -> bool:
-        """Say whether a certificate was given out and not revoked."""
+        """Return whether a certificate was issued and has not been revoked."""
         row = self._db.execute("SELECT revoked FROM certificates WHERE serial = ?", (serial,)).fetchone()
         return row is not None and row[0] is None
 
     def revoked_names(self) -> set[str]:
-        """Return the clients that had certificates and have none that holds."""
+        """Return the clients whose certificates have all been revoked."""
         query = "SELECT name FROM certificates WHERE role = 'client' GROUP BY name HAVING count(*) = count(revoked)"
         return {str(row[0]) for row in self._db.execute(query)}
 
     def revoke(self, name: str) -> tuple[int, int]:
-        """Revoke every certificate of a name and cancel its open tokens; return how many of each."""
+        """Revoke all certificates of a name and cancel its unused tokens; return how many of each there were."""
         with self._transaction():
             certificates = self._db.execute(
                 "UPDATE certificates SET revoked = ? WHERE name = ? AND revoked IS NULL", (time.time(), name)
@@ -114,7 +114,7 @@ class Registry:
         return certificates, tokens
 
     def note(self, key: str, value: str | None = None) -> str | None:
-        """Return what is noted under `key`; with a value, note that first."""
+        """Keep a value under `key`, replacing the last one; without a value return the one that is kept, or None."""
         if value is not None:
             self._db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, value))
         row = self._db.execute("SELECT value FROM notes WHERE key = ?", (key,)).fetchone()
@@ -123,7 +123,7 @@ class Registry:
     def _enter(self, certificate: bytes) -> None:
         whose = read_identity(certificate)
         if whose is None:
-            raise ValueError("a certificate without a limbeck:// name")
+            raise ValueError("the certificate has no limbeck:// name")
         row = (whose.serial, whose.name, whose.role)
         self._db.execute("INSERT INTO certificates (serial, name, role) VALUES (?, ?, ?)", row)
 
