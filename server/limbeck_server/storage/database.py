@@ -77,10 +77,10 @@ def open_to_write(path: Path, *, flushes: bool = True) -> sa.Engine:
 
 
 def open_to_read(path: Path, *, immutable: bool) -> sa.Engine:
-    """Open a journal without ever writing to it. Text that is no UTF-8 is shown with escapes.
+    """Open a journal without ever writing to it. Text that is not UTF-8 is shown with escapes.
 
-    `immutable` reads a file that nobody writes to and that has no write-ahead log: no lock and no other file is
-    needed, so it works in a folder that is read-only. SQLite would ignore a log, and with it the last facts.
+    `immutable` is right only for a file that nobody writes to and that has no write-ahead log: SQLite then needs no
+    lock and no file beside it, so it works in a read-only folder. It would ignore a log, and with it the last facts.
     """
     engine = _open(path, "ro", **({"immutable": "1"} if immutable else {}))
     sa.event.listen(engine, "connect", _set_lenient)
@@ -163,15 +163,16 @@ def describe(error: Exception) -> str:
 def _check(path: Path) -> bool:
     """Return whether a journal is still to be made at `path`. Raises ValueError where something else lies there.
 
-    What is there is looked at before it is opened to write: that alone would change another program's database.
+    The file is opened to read first, as opening it to write would already change another program's database.
     """
     if not path.exists():
         return True
     engine = open_to_read(path, immutable=False)
     try:
         with engine.connect() as connection:
-            if _identify(connection) == (0, 0) and not sa.inspect(connection).get_table_names():
-                return True
+            application, _ = _identify(connection)
+            if application in {0, _APPLICATION} and not sa.inspect(connection).get_table_names():
+                return True  # empty, or its making was cut off
             if (wrong := misfit(connection)) is not None:
                 raise ValueError(wrong)
     finally:

@@ -82,7 +82,7 @@ class Journal:
     async def _commit(self, batch: list[_Entry]) -> None:
         facts = [fact for entry in batch for fact in entry.facts]
         blocks = [block for entry in batch for block in entry.blocks]
-        writing = asyncio.create_task(asyncio.to_thread(self._store.commit, facts, blocks))
+        writing = asyncio.get_running_loop().run_in_executor(None, self._store.commit, facts, blocks)
         try:
             await asyncio.shield(writing)
         except asyncio.CancelledError:  # the thread goes on: what it writes is durable, and may be said to be

@@ -1,4 +1,4 @@
-"""A store of `sqlite` opened to be examined or copied: nothing is created, swept or trusted in it.
+"""A store of `sqlite`, opened to be examined or copied: nothing in it is created, swept or trusted.
 
 A copy on a read-only disk can be read, too: SQLite then needs no lock and no file of its own.
 """
@@ -23,13 +23,17 @@ from limbeck_server.storage.database import AGGREGATES, FACTS, NOTES, TABLES, UP
 from limbeck_server.storage.protocols import BlockKey, DamageError
 
 _Result = TypeVar("_Result")
+_LISTS = {
+    False: "SELECT rowid, round, name FROM uplinks NOT INDEXED",
+    True: "SELECT rowid, round, name FROM aggregates NOT INDEXED",
+}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class SqliteReader:
     """One federation's folder. Implements `limbeck_server.storage.protocols.StoreReader`.
 
-    No daemon may work in the folder meanwhile, unless it is opened `beside` one to be copied.
+    No daemon may work in the folder meanwhile, unless the reader is opened `beside` one, to copy its store.
 
     Raises:
         SettingsError: there is no journal, a daemon works in the folder, or it cannot be opened.
@@ -50,15 +54,15 @@ class SqliteReader:
                 raise
             self._lock, in_use = None, True
         self._engine = database.open_to_read(journal, immutable=not in_use and not _has_log(journal))
-        self.connection = self._engine.connect()
-        if (wrong := database.unreachable(self.connection)) is not None:
+        self._connection = self._engine.connect()
+        if (wrong := database.unreachable(self._connection)) is not None:
             self.close()
             remedy = "copy the whole folder to a place that this user can write to, and name that"
             raise SettingsError(f"{journal} cannot be opened: {wrong}", remedy=remedy)
 
     def close(self) -> None:
         """Let others have the folder."""
-        self.connection.close()
+        self._connection.close()
         self._engine.dispose()
         if self._lock is not None:
             self._lock.close()
@@ -68,7 +72,7 @@ class SqliteReader:
         try:
             said = self._all("PRAGMA integrity_check")
             made = dict(self._all("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
-            wrong = self._guard(lambda: database.misfit(self.connection))
+            wrong = self._guard(lambda: database.misfit(self._connection))
         except DamageError as error:
             return [error.wrong]
         found = [line for (text,) in said if text != "ok" for line in str(text).splitlines()]
@@ -83,20 +87,20 @@ class SqliteReader:
     def note(self, name: str) -> str:
         """Return the text kept under a name; empty where there is none."""
         query = sa.select(NOTES.c.text).where(NOTES.c.name == name)
-        return str(self._guard(lambda: self.connection.execute(query).scalar()) or "")
+        return str(self._guard(lambda: self._connection.execute(query).scalar()) or "")
 
     def facts(self) -> Iterator[tuple[int, str, str]]:
         """Yield each fact's number, its line of JSON and its chain value."""
         query = sa.select(FACTS.c.number, FACTS.c.fact, FACTS.c.chain).order_by(FACTS.c.number)
-        rows = self._guard(lambda: self.connection.execute(query))
+        rows = self._guard(lambda: self._connection.execute(query))
         while (row := self._guard(rows.fetchone)) is not None:
             yield row.number, str(row.fact), str(row.chain)
 
     def keys(self) -> set[BlockKey]:
         """Return what the stored blocks are filed under, read from the tables and not from their indexes."""
-        for table in (UPLINKS, AGGREGATES):
-            for rowid, number, name in self._all(f"SELECT rowid, round, name FROM {table.name} NOT INDEXED"):  # noqa: S608 - our own names
-                self._places[BlockKey(number, name, table is AGGREGATES)] = rowid
+        for aggregate, query in _LISTS.items():
+            for rowid, number, name in self._all(query):
+                self._places[BlockKey(number, name, aggregate)] = rowid
         return set(self._places)
 
     def block(self, key: BlockKey, open_rows: int, digest: str) -> Block:
@@ -125,20 +129,16 @@ class SqliteReader:
 
     def copy(self, path: Path) -> None:
         """Copy the database, as of one moment, to `path`."""
-        self._guard(lambda: database.copy(self.connection, path))
-
-    def files(self) -> set[str]:
-        """Return the names of the files that rows name."""
-        return self._guard(lambda: database.files(self.connection))
+        self._guard(lambda: database.copy(self._connection, path))
 
     def _row(self, key: BlockKey) -> Mapping[str, Any]:
         table = AGGREGATES if key.aggregate else UPLINKS
         query = sa.select(table).where(sa.text("rowid = :place"))
-        row = self.connection.execute(query, {"place": self._places[key]}).mappings().one()
+        row = self._connection.execute(query, {"place": self._places[key]}).mappings().one()
         return cast("Mapping[str, Any]", row)
 
     def _all(self, query: str) -> list[Any]:
-        return self._guard(lambda: list(self.connection.exec_driver_sql(query)))
+        return self._guard(lambda: list(self._connection.exec_driver_sql(query)))
 
     def _guard(self, read: Callable[[], _Result]) -> _Result:
         """Return what `read` does. Raises DamageError for whatever the database cannot give."""
@@ -156,7 +156,7 @@ def _found(journal: Path) -> bool:
 
 
 def _hold(folder: Path) -> TextIO | None:
-    """Keep daemons out of a folder while it is read; None where none can start, as it is a read-only copy.
+    """Lock a folder against daemons while it is read; return None for a read-only copy, where none can start.
 
     Raises:
         SettingsError: a daemon works in it, seen through a read-only mount perhaps.

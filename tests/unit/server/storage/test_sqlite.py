@@ -322,8 +322,14 @@ def test_a_journal_of_another_layout_is_refused(tmp_path: Path) -> None:
         SqliteStore(tmp_path)
 
 
-def test_a_start_that_a_crash_cut_off_is_begun_again(tmp_path: Path) -> None:
-    (tmp_path / "journal.sqlite").touch()
+@pytest.mark.parametrize("done", ["nothing", "the application", "the tables in part"])
+def test_a_start_that_a_crash_cut_off_is_begun_again(tmp_path: Path, done: str) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.sqlite")) as database:
+        if done != "nothing":
+            database.execute(f"PRAGMA application_id = {0x6C696D62}")
+        if done == "the tables in part":
+            database.execute("PRAGMA user_version = 2")
+            database.execute("CREATE TABLE notes (name VARCHAR NOT NULL, text TEXT NOT NULL, PRIMARY KEY (name))")
     with opened(tmp_path) as store:
         assert store.fresh
         store.commit([joined(1)])
