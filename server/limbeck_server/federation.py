@@ -30,7 +30,7 @@ from limbeck_server.round.machine import Bounds, Machine
 from limbeck_server.round.membership import Membership
 from limbeck_server.round.presence import Presence
 from limbeck_server.settings import Count, LimitSettings, RoundSettings, Settings, Time
-from limbeck_server.specification import check_same, make_spec
+from limbeck_server.specification import check_same, check_same_open_data, make_spec
 from limbeck_server.storage.protocols import Store
 from limbeck_server.storage.sqlite import SqliteStore
 
@@ -163,13 +163,7 @@ def _bounds(count: Count, time: Time) -> Bounds:
 def _check_notes(settings: Settings, store: Store, spec: Spec, open_digest: str) -> None:
     """Refuse to go on with a journal of another specification or open set; a new journal is marked with ours."""
     check_same(str(settings.store.path), store.note("spec"), spec)
-    kept = store.note("open")
-    if kept not in {None, open_digest}:
-        raise SettingsError(
-            f"{settings.store.path} holds the journal of a federation with other open data",
-            expected="the open data that it was begun with",
-            remedy="restore it, or name a new folder with --store",
-        )
+    check_same_open_data(str(settings.store.path), store.note("open"), open_digest)
     for name, mine in (("spec", spec.model_dump_json()), ("open", open_digest)):
         if store.note(name) is None:
             store.note(name, mine)

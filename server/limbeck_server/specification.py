@@ -51,6 +51,20 @@ def check_same(folder: str, kept: str | None, spec: Spec) -> None:
     )
 
 
+def check_same_open_data(folder: str, kept: str | None, digest: str) -> None:
+    """Check that the journal in `folder` was begun with the open set of this digest; `kept` is the journal's own.
+
+    Raises:
+        SettingsError: it was begun with another one.
+    """
+    if kept not in {None, digest}:
+        raise SettingsError(
+            f"{folder} holds the journal of a federation with other open data",
+            expected="the open data that it was begun with",
+            remedy="restore it, or name a new folder with --store",
+        )
+
+
 def _differences(kept: dict[str, Any], mine: dict[str, Any], prefix: str = "") -> Iterator[str]:
     """Yield each setting that differs, by its dotted name, with both values."""
     for key in sorted(kept.keys() | mine.keys()):

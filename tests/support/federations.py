@@ -1,10 +1,8 @@
 """A small federation without a network: two clients, and rounds of eight of twenty open rows."""
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +13,8 @@ from limbeck_common.datasets.registry import open_digest
 from limbeck_common.wire.codec import block_digest
 from limbeck_server.federation import Federation
 from limbeck_server.round.machine import Bounds, Machine
+from limbeck_server.storage.memory import MemoryStore
 from limbeck_server.storage.protocols import Store
-from limbeck_server.storage.sqlite import SqliteStore
 
 OPEN = np.arange(80, dtype=np.uint8).reshape(20, 4)
 METHOD = MethodSpec(name="dsfl", options={"open_per_round": 8})
@@ -27,7 +25,7 @@ _RUNS: dict[Federation, asyncio.Task[None]] = {}
 
 def new_store() -> Store:
     """Return an empty store, which its caller closes."""
-    return SqliteStore(Path(tempfile.mkdtemp()))
+    return MemoryStore()
 
 
 @asynccontextmanager
