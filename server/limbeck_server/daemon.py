@@ -62,7 +62,8 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
                 await _linger(coordinator, settings.limits.linger_seconds, stopping)
             else:
                 await _park(coordinator, running, watchers)
-        if coordinator.state.phase.ended and federation.model is not None:
+        trained = coordinator.trainer.model is not None  # it was not left out because it failed
+        if coordinator.state.phase.ended and federation.model is not None and trained:
             await _save(federation.model, settings.store.path / MODEL_FILE)
     return _farewell(coordinator)
 
