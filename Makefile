@@ -2,13 +2,29 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint fix bench comparisons fuzz fuzz-atheris stubs constraints test-faults test-compose clean
+.PHONY: demo test lint fix coverage mutation house bench comparisons fuzz fuzz-atheris stubs constraints test-long \
+  test-compose clean
 
 demo: .venv/ready ## a server and five clients on this machine, non-IID digits
 	$(BIN)/limbeck-lab demo
 
-test: .venv/ready lint ## lint, types, import contracts, then every test
-	$(BIN)/python -m pytest -n 2 -m "not compose and not faults"
+FAST := tests/unit tests/property tests/contract tests/integration tests/fuzz
+COVER := $(BIN)/python -m pytest -n 2 --cov --cov-report=
+
+test: .venv/ready lint ## lint, types, import contracts, then every test but the long set; what the fast ones cover
+	$(COVER) $(FAST)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not compose and not long" tests/e2e
+	$(BIN)/python -m coverage report
+
+coverage: .venv/ready ## the lines that no fast test runs
+	$(COVER) $(FAST)
+	$(BIN)/python -m coverage report --show-missing
+
+mutation: .venv/ready ## change the core in small ways: which changes do the fast tests notice? ARGS="--module round" for a part of it
+	PYTHONPATH="tests:$$PYTHONPATH" $(BIN)/python -m mutation $(ARGS)
+
+house: .venv/ready ## folders, file sizes, words, exceptions to the linter: counted, and held to their bounds
+	PYTHONPATH="tests:$$PYTHONPATH" $(BIN)/python -m house
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -45,9 +61,9 @@ constraints: .venv/ready ## pin every dependency, for every platform
 	$(BIN)/uv pip compile --universal --quiet --upgrade --all-extras --no-header --no-emit-index-url \
 	  --python-version 3.11 pyproject.toml --output-file constraints.txt
 
-test-faults: .venv/ready ## sixty schedules of faults, and every method killed, each to end with the same bits; a crowd of 500
-	$(BIN)/python -m pytest -n 2 -m faults tests/e2e/test_faults.py tests/e2e/test_methods.py tests/e2e/test_mixed.py
-	$(BIN)/python -m pytest -m faults tests/e2e/test_crowd.py
+test-long: .venv/ready ## sixty schedules of faults, and every method killed, each to end with the same bits; a crowd of 500
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m long --ignore tests/e2e/test_crowd.py tests/e2e
+	$(BIN)/python -m pytest -m long tests/e2e/test_crowd.py
 
 test-compose: .venv/ready ## build the images and bring the compose file up, where a Docker engine answers
 	$(BIN)/python -m pytest -rs -m compose tests/e2e/test_compose.py

@@ -1,7 +1,7 @@
 """Five hundred clients on one daemon, a tenth of them killed in every round: each round closes by its quorum, and
 nothing that was acknowledged is lost.
 
-`make test-faults` runs it, with a line a round; `CROWD=50 ROUNDS=5` in the environment make it smaller.
+`make test-long` runs it, with a line a round; `CROWD=50 ROUNDS=5` in the environment make it smaller.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from limbeck_lab.run.federation_events import FederationEvent, events_at
 from limbeck_server.events import Aggregated, Extended, Fact, FederationEnded, UplinkAccepted
 from limbeck_server.storage.sqlite import SqliteStore
 
-pytestmark = [pytest.mark.e2e, pytest.mark.faults, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(1200)]
 CLIENTS, ROUNDS, PROCESSES = int(os.environ.get("CROWD", "500")), int(os.environ.get("ROUNDS", "20")), 10
 SHARE = CLIENTS // PROCESSES
 SETTINGS = TINY | {

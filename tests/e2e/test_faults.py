@@ -1,7 +1,7 @@
 """Killed, paused and cut off at every step: a federation ends with the bits of an undisturbed one, no acknowledged
 uplink is lost, and nothing is done twice.
 
-`make test` runs the short set, which goes through every step and every kind of fault; `make test-faults` runs sixty
+`make test` runs the short set, which goes through every step and every kind of fault; `make test-long` runs sixty
 schedules drawn by seed.
 """
 
@@ -18,7 +18,7 @@ from support.disturbances import Disturbance, Fault, Schedule, disturb
 from support.planted_crashes import Step
 from support.processes import CLIENTS, Farm
 
-from limbeck_server.events import Aggregated, Ended, UplinkAccepted
+from limbeck_server.events import Aggregated, FederationEnded, UplinkAccepted
 from limbeck_server.storage.sqlite import SqliteStore
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -42,7 +42,7 @@ def outcome(farm: Farm) -> Outcome:
     kept = Counter((fact.client, str(fact.round)) for fact in facts if isinstance(fact, UplinkAccepted))
     assert set(kept.values()) == {1}, "an uplink was counted twice"
     assert acknowledged(farm) <= set(kept), "an acknowledged uplink is lost"
-    (end,) = (fact.state for fact in facts if isinstance(fact, Ended))
+    (end,) = (fact.state for fact in facts if isinstance(fact, FederationEnded))
     models = [farm.folder / "models" / name / "model.safetensors" for name in CLIENTS]
     return Outcome(
         end=end,
@@ -131,7 +131,7 @@ def test_each_step_and_each_fault_changes_nothing(tmp_path: Path, undisturbed: O
     holds(tmp_path / "run", schedule, undisturbed)
 
 
-@pytest.mark.faults
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(60))
 def test_a_random_schedule_changes_nothing(tmp_path: Path, undisturbed: Outcome, seed: int) -> None:
     holds(tmp_path / "run", draw(seed), undisturbed)

@@ -1,6 +1,6 @@
 """Every method: the network ends with the simulation's bits, with the server and a client killed on the way or not.
 
-`make test` runs one method of each family; `make test-faults` runs every method, killed and not.
+`make test` runs one method of each family; `make test-long` runs every method, killed and not.
 """
 
 import hashlib
@@ -104,7 +104,7 @@ def networked(farm: Farm, method: str, settings: dict[str, str], kills: dict[str
 def cases() -> list[object]:
     """Return each method with kills and without, all but a few of them for the long set."""
     return [
-        pytest.param(method, killed, marks=[] if (method, killed) in SHORT else pytest.mark.faults)
+        pytest.param(method, killed, marks=[] if (method, killed) in SHORT else pytest.mark.long)
         for method in sorted(METHODS)
         for killed in (False, True)
     ]

@@ -14,7 +14,7 @@ OWNERS_PAGE = Path(__file__).parents[2] / "client" / "README.md"
 MODELS = ("cnn", "mlp", "resnet8", "my_site:model", "forest")
 
 
-@pytest.mark.parametrize("method", ["dsfl", pytest.param("fedmd", marks=pytest.mark.faults)])  # one in the short set
+@pytest.mark.parametrize("method", ["dsfl", pytest.param("fedmd", marks=pytest.mark.long)])  # one in the short set
 def test_five_architectures_all_gain(tmp_path: Path, method: str) -> None:
     """A convolutional, a dense and a residual network, a data owner's own, and a forest, which has no gradient."""
     (tmp_path / "my_site.py").write_text(re.findall(r"```python\n(.*?)```", OWNERS_PAGE.read_text(), re.DOTALL)[0])
