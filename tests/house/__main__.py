@@ -44,7 +44,8 @@ def main() -> int:
     wrong = [line for lines in broken().values() for line in lines]
     if lost:
         wrong.append("an import contract is broken: lint-imports says which")
-    print(*(f"broken: {line}" for line in wrong), sep="\n")
+    for line in wrong:
+        print(f"broken: {line}")
     return int(bool(wrong))
 
 

@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-from mutation.mutants import Mutant
-
 FILE = Path(__file__).with_name("equivalent.txt")
 _LINE = re.compile(r"(?P<path>\S+) (?P<function>\S*): `(?P<was>.+?)` -> `(?P<becomes>.+?)`: (?P<reason>.+)")
 
@@ -24,9 +22,3 @@ def equivalents() -> dict[tuple[str, str, str, str], str]:
             path, function, was, becomes, reason = match.groups()
             reasons[path, function, was, becomes] = reason
     return reasons
-
-
-def stale(reasons: dict[tuple[str, str, str, str], str], found: list[Mutant]) -> list[tuple[str, str, str, str]]:
-    """Return the entries that no mutant has any more."""
-    keys = {mutant.key for mutant in found}
-    return [key for key in reasons if key not in keys]
