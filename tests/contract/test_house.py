@@ -63,7 +63,10 @@ def test_the_command_prints_each_count_and_ends_with_1_where_a_bound_is_broken(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "import_contracts", lambda: (7, 0))
-    monkeypatch.setattr(command, "tests_by_folder", lambda: Counter(unit=800, e2e=100))
+    monkeypatch.setattr(
+        command, "tests_by_file", lambda: Counter({"tests/unit/test_a.py": 800, "tests/e2e/test_b.py": 100})
+    )
+    monkeypatch.setattr(command, "out_of_date", lambda _: [])
     monkeypatch.setattr(command, "broken", lambda: {"noqa": ["74 lines with noqa; expected at most 73"]})
     assert command.main() == 1
     lines = capsys.readouterr().out.splitlines()

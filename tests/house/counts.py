@@ -55,14 +55,11 @@ def import_contracts() -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def tests_by_folder() -> Counter[str]:
-    """Collect all tests, the long set included; return how many there are below each folder of tests/."""
-    counts: Counter[str] = Counter()
-    for line in _run("-m", "pytest", "--collect-only", "-qq").splitlines():
-        found = re.fullmatch(r"tests/(\w+)/.*: (\d+)", line)
-        if found:
-            counts[found[1]] += int(found[2])
-    return counts
+def tests_by_file() -> Counter[str]:
+    """Collect all tests, the long set included; return how many there are in each file, by its path from the root."""
+    lines = _run("-m", "pytest", "--collect-only", "-qq").splitlines()
+    found = [match for line in lines if (match := re.fullmatch(r"(tests/.*): (\d+)", line))]
+    return Counter({match[1]: int(match[2]) for match in found})
 
 
 def _size(files: list[File]) -> tuple[int, int]:
