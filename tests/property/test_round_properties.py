@@ -76,8 +76,8 @@ class Federation:
                 for client in sorted(clients):
                     self.deliver(client, self.state.round, "x")
             case ["aggregated"]:
-                lesson = fact.Aggregated(at=self.at, round=self.state.round, digest="t", groups={"a": "other"})
-                self.add(self.machine.aggregated(self.state, lesson))
+                aggregate = fact.Aggregated(at=self.at, round=self.state.round, digest="t", groups={"a": "other"})
+                self.add(self.machine.aggregated(self.state, aggregate))
             case ["pause" | "resume" as deed, _]:
                 self.add(getattr(self.machine, deed)(self.state, self.at))
             case ["evict", str() as client]:
@@ -89,7 +89,7 @@ class Federation:
                     assert client in self.state.evicted
 
 
-def told(machine: Machine, story: Story) -> Federation:
+def replayed_story(machine: Machine, story: Story) -> Federation:
     federation = Federation(machine)
     for pause, event in story:
         federation.at += pause
@@ -100,7 +100,7 @@ def told(machine: Machine, story: Story) -> Federation:
 @given(machines, stories)
 @settings(deadline=None, max_examples=150)
 def test_replaying_the_journal_gives_the_same_state(machine: Machine, story: Story) -> None:
-    federation = told(machine, story)
+    federation = replayed_story(machine, story)
     replayed = [fact.from_json(fact.to_json(each)) for each in federation.journal]
     assert replayed == federation.journal
     assert reduce(evolve, replayed, FederationState()) == federation.state
@@ -109,7 +109,7 @@ def test_replaying_the_journal_gives_the_same_state(machine: Machine, story: Sto
 @given(machines, stories)
 @settings(deadline=None, max_examples=150)
 def test_no_client_is_counted_twice_and_only_who_was_asked(machine: Machine, story: Story) -> None:
-    journal = told(machine, story).journal
+    journal = replayed_story(machine, story).journal
     counted = Counter((each.round, each.client) for each in journal if isinstance(each, fact.UplinkAccepted))
     asked = {(each.round, name) for each in journal if isinstance(each, fact.Opened) for name in each.participants}
     assert set(counted) <= asked
@@ -119,7 +119,7 @@ def test_no_client_is_counted_twice_and_only_who_was_asked(machine: Machine, sto
 @given(machines, stories)
 @settings(deadline=None, max_examples=150)
 def test_rounds_come_in_order_and_close_with_their_quorum(machine: Machine, story: Story) -> None:
-    federation = told(machine, story)
+    federation = replayed_story(machine, story)
     state, opened, evicted = FederationState(), 0, frozenset[str]()
     for each in federation.journal:
         match each:
@@ -139,7 +139,7 @@ def test_rounds_come_in_order_and_close_with_their_quorum(machine: Machine, stor
 @given(machines, stories, crowds)
 @settings(deadline=None, max_examples=150)
 def test_it_ends_if_time_goes_on(machine: Machine, story: Story, present: frozenset[str]) -> None:
-    federation = told(machine, story)
+    federation = replayed_story(machine, story)
     federation.happen(("resume", ""))
     until = federation.at + (ROUNDS + 2) * (50 + 10 * (1 + machine.extensions)) + 100
     while federation.at < until and not federation.state.phase.ended:
@@ -174,4 +174,4 @@ def test_the_stories_reach_the_end() -> None:
     rules = Machine(ROUNDS, 0, Bounds(2, 5, 0, 50), Bounds(2, 5, 0, 10))
     cycle = [("tick", everyone), ("deliver all", everyone), ("tick", everyone), ("aggregated",)]
     story = [(0.5, event) for event in itertools.chain(*[cycle] * (ROUNDS + 1))]
-    assert told(rules, story).state.phase is FederationPhase.FINISHED
+    assert replayed_story(rules, story).state.phase is FederationPhase.FINISHED

@@ -20,13 +20,13 @@ def together(parts: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
 
 
 def context(spec: Spec, models: Mapping[str, Shapes] | None = None, **taught: Block) -> Context:
-    """Stand on what rounds taught all clients: `round_1=block` and so on."""
+    """Return a context whose earlier rounds aggregated these blocks for all clients: `round_1=block` and so on."""
     return Context(spec, models or {}, lambda number, group: None if group else taught.get(f"round_{number}"))
 
 
 @dataclass
 class Past:
-    """Stand on what the rounds so far have taught, and let more be added."""
+    """Hold the aggregates of earlier rounds; more can be added."""
 
     spec: Spec
     taught: dict[int, Block] = field(default_factory=dict)
@@ -50,7 +50,7 @@ def aggregated(
 
 
 class Asking(Method):
-    """Asks for `ask`, and teaches nothing."""
+    """Ask for `ask` in every round, and aggregate nothing."""
 
     ask: Any
 

@@ -1,4 +1,4 @@
-"""A method that teaches two groups apart, and shows in a brief's temperature what its client has begun."""
+"""A method with two groups of clients, which shows in a downlink's temperature the last round its client has learned."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from limbeck_common.methods.method import ServerContext, ServerRound
 
 
 class Grouped(DSFL):
-    """Client "a" is taught the average; all others the average with its classes in reverse."""
+    """Client "a" gets the mean; all others get the mean with its classes in reverse."""
 
     def server_aggregate(self, server: ServerRound) -> Aggregate:
         average = np.concatenate(list(server.tally.means())).astype(np.float32)

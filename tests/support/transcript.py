@@ -1,4 +1,4 @@
-"""The round machine's stories: `at SECONDS EVENT -> what follows`, nothing where nothing follows.
+"""Transcripts of the round machine, replayed: `at SECONDS EVENT -> what follows`; no arrow where nothing follows.
 
 `tick a b` means that time has passed and that a and b are present. Members a, b and c have joined at 0.
 """
@@ -15,9 +15,9 @@ Rules = dict[str, Any]
 
 
 def shows(transcript: str, **rules: Any) -> None:
-    """Play a transcript's events and require that just what it says follows; and that a replay ends alike.
+    """Replay a transcript; require exactly what it says, and that a replay of the journal ends in the same state.
 
-    The rules, unless it says otherwise: two rounds of ten seconds, with a quorum of two.
+    The rules are two rounds of ten seconds with a quorum of two, where `rules` does not say otherwise.
     """
     usual: Rules = {"rounds": 2, "seed": 7, "lobby": Bounds(2, 9, 0, 100), "round": Bounds(2, 9, 0, 10)}
     machine = Machine(**usual | rules)
@@ -30,12 +30,12 @@ def shows(transcript: str, **rules: Any) -> None:
         event = line.partition(" -> ")[0]
         _, at, *words = event.split()
         try:
-            told, facts = _happen(machine, state, words, float(at))
+            outcome, facts = _happen(machine, state, words, float(at))
         except RefusalError as error:
-            told, facts = f"{type(error).__name__}: {error.wrong}", []
+            outcome, facts = f"{type(error).__name__}: {error.wrong}", []
         state = reduce(evolve, facts, state)
         journal += facts
-        played.append(f"{event} -> {told}" if told else event)
+        played.append(f"{event} -> {outcome}" if outcome else event)
     assert played == written
     assert reduce(evolve, (fact.from_json(fact.to_json(each)) for each in journal), FederationState()) == state
 
@@ -46,21 +46,21 @@ def _happen(machine: Machine, state: FederationState, words: list[str], at: floa
             facts: list[fact.Fact] = []
             while more := machine.tick(reduce(evolve, facts, state), frozenset(present), at):
                 facts += more
-            return "; ".join(map(_tell, facts)), facts
+            return "; ".join(map(_describe, facts)), facts
         case ["deliver", client, number, digest]:
             kept = fact.UplinkAccepted(at=at, round=int(number), client=client, digest=digest, metrics={"loss": 0.5})
             return machine.deliver(state, kept)
         case ["aggregated", digest]:
-            lesson = fact.Aggregated(at=at, round=state.round, digest=digest)
-            facts = machine.aggregated(state, lesson)
-            return "; ".join(map(_tell, facts)), facts
+            aggregate = fact.Aggregated(at=at, round=state.round, digest=digest)
+            facts = machine.aggregated(state, aggregate)
+            return "; ".join(map(_describe, facts)), facts
         case [deed, *arguments]:
             facts = getattr(machine, deed)(state, *arguments, at)
-            return "; ".join(map(_tell, facts)), facts
+            return "; ".join(map(_describe, facts)), facts
     raise AssertionError(words)
 
 
-def _tell(each: fact.Fact) -> str:
+def _describe(each: fact.Fact) -> str:
     match each:
         case fact.Opened():
             what = "closing round" if each.closing else "round"
