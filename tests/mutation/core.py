@@ -16,6 +16,7 @@ CORE = (  # globs, from the root: a new file in one of these folders is measured
     "common/limbeck_common/methods/dsfl.py",
     "common/limbeck_common/methods/cfd.py",
     "common/limbeck_common/methods/scarlet.py",
+    "server/limbeck_server/aggregation/*.py",
     "server/limbeck_server/round/*.py",
     "server/limbeck_server/storage/*.py",
     "server/limbeck_server/rpc/upload.py",
