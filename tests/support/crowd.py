@@ -1,6 +1,7 @@
 """Many clients in one process: `python -m support.crowd ADDRESS FIRST COUNT FOLDER`.
 
-Each has its own agent, connection, state folder and release log. The process ends with 0 once all of them have seen the federation's end.
+Each has its own agent, connection, state folder and release log. The process ends with 0 once all of them have seen
+the federation's end.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A method with two groups of clients, which shows in a downlink's temperature the last round its client has learned."""
+"""A method with two groups of clients. A downlink's temperature shows the last round that its client has learned."""
 
 from dataclasses import replace
 
