@@ -56,6 +56,26 @@ def test_many_rows_come_in_several_stacks() -> None:
     assert np.array_equal(whole, np.stack([values, values[:, ::-1]]))
 
 
+@pytest.mark.parametrize(("clients", "rows"), [(1, 1 << 17), (2, 1 << 16), (4, 1 << 15)])
+def test_a_stack_has_as_many_rows_as_make_a_megabyte(clients: int, rows: int) -> None:
+    ask = replace(LABELS, wanted=Rows(np.arange(150_000)))
+    block = soft_labels(ask.wanted, np.full((150_000, 2), 0.5, np.float32))
+    spec = SPEC.model_copy(update={"open_rows": 150_000})
+    stacked = aggregated(Asking(ask=ask), context(spec), {f"client-{number}": block for number in range(clients)})
+    sizes = [stack.shape[1] for stack in stacked.stacks()]
+    assert sizes == [rows] * (150_000 // rows) + [150_000 % rows]
+
+
+def test_a_row_of_more_than_a_megabyte_is_a_stack_of_its_own() -> None:
+    classes = (1 << 18) + 1
+    values = np.zeros((3, classes), np.float32)
+    values[:, 0] = 1
+    wide = aggregated(
+        Asking(ask=LABELS), context(SPEC.model_copy(update={"classes": classes})), {"a": soft_labels(WANTED, values)}
+    )
+    assert [stack.shape for stack in wide.stacks()] == [(1, 1, classes)] * 3
+
+
 def test_disagreement_is_the_mean_total_variation_distance_from_the_average() -> None:
     # The averages are [0.5, 0.5], [0.5, 0.5] and [0.25, 0.75]; half the sum of the differences, a row, then their mean.
     assert brought(LABELS, **ALL).disagreement() == {
@@ -161,6 +181,16 @@ def test_refilled_from_the_store_it_is_what_it_was() -> None:
     for group, tally in live.models.items():
         assert np.array_equal(again.models[group].sums["w"], tally.sums["w"])
         assert again.models[group].count == tally.count
+
+
+def test_refilled_from_the_store_it_has_room_only_for_the_weight_that_is_left() -> None:
+    full = MOST_WEIGHT[Kind.PARAMETERS] // HEAVIEST
+    heavy = parameters({"w": np.ones(2)}, HEAVIEST)
+    stored = [(f"client-{number}", heavy) for number in range(full)]
+    again = RoundAggregator(Asking(ask=WEIGHTS), context(SPEC, WEIGHTS.models), 1, lambda: iter(stored), together)
+    again.refill()
+    with pytest.raises(ValuesError, match="a block that brings the round's weight to"):
+        again.reserve(heavy, "mlp")
 
 
 def test_a_store_that_does_not_fit_the_settings_is_refused_at_the_start() -> None:

@@ -172,6 +172,7 @@ def test_a_models_shapes_say_which_architecture_it_is() -> None:
         (replace(model(SMALL), keys=("w", "w")), ShapeError, "in 2 tensors"),
         (replace(model(SMALL), kind=Kind.LOGITS), ShapeError, "logits of 8 values"),
         (replace(model(SMALL), values=(np.ones((2, 3)), np.ones(2))), ShapeError, "float32 parameters"),
+        (replace(model(SMALL), values=(np.ones((2, 3), np.float32), np.ones(2))), ShapeError, "float32 parameters"),
         (model(SMALL, weight=0), ValuesError, "weighs 0; expected 1 to 1048576"),
         (model(SMALL, value=np.nan), ValuesError, "row 0 of the block is not finite"),
         (model(SMALL, value=4e4), ValuesError, "row 0 of the block is out of range"),
@@ -205,6 +206,21 @@ def test_a_head_is_refused_for_what_it_says_of_its_block(
 def test_the_payload_of_what_was_asked_for_has_one_size() -> None:
     assert check_outline(GOOD.outline, TASK, SPEC) == VALUES.nbytes
     assert check_outline(None, None, SPEC) == 0
+
+
+def test_the_payload_of_a_model_has_the_size_of_one_of_the_architectures() -> None:
+    assert check_outline(model(SMALL).outline, WEIGHTS, SPEC) == 4 * (2 * 3 + 2)
+    assert check_outline(model(LARGE).outline, WEIGHTS, SPEC) == 4 * (4 * 3 + 4)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [model({"w": (2, 3)}), model({**SMALL, "c": (1,)}), replace(model(SMALL), kind=Kind.LOGITS)],
+    ids=["too small", "too large", "of another kind"],
+)
+def test_a_head_is_refused_for_a_model_that_cannot_be_one_of_the_architectures(block: Block) -> None:
+    with pytest.raises(ShapeError, match="expected float32 parameters of .*; join with that model"):
+        check_outline(block.outline, WEIGHTS, SPEC)
 
 
 @pytest.mark.parametrize(
