@@ -219,7 +219,7 @@ def test_the_payload_of_a_model_has_the_size_of_one_of_the_architectures() -> No
     ids=["too small", "too large", "of another kind"],
 )
 def test_a_head_is_refused_for_a_model_that_cannot_be_one_of_the_architectures(block: Block) -> None:
-    with pytest.raises(ShapeError, match="expected float32 parameters of .*; join with that model"):
+    with pytest.raises(ShapeError, match=r"expected float32 parameters of .*; join with that model"):
         check_outline(block.outline, WEIGHTS, SPEC)
 
 
