@@ -9,7 +9,7 @@ demo: .venv/ready ## a server and five clients on this machine, non-IID digits
 	$(BIN)/limbeck-lab demo
 
 FAST := tests/unit tests/property tests/contract tests/integration tests/fuzz
-COVER := $(BIN)/python -m pytest -n 2 --cov --cov-report=
+COVER := $(BIN)/python -m pytest -n 2 --cov --cov-report= --cov-fail-under=0
 
 test: .venv/ready lint ## lint, types, import contracts, then every test but the long set; what the fast ones cover
 	$(COVER) $(FAST)

@@ -71,6 +71,7 @@ def test_a_federation_that_fails_ends_its_simulation_with_a_line(tmp_path: Path)
     assert summary.state == "failed"
 
 
+@pytest.mark.long  # the plan, what is done already and the table have unit tests
 @pytest.mark.timeout(600)
 def test_a_comparison_that_was_stopped_goes_on_to_the_same_figures(farm: Farm, tmp_path: Path) -> None:
     command = ["compare", "--methods", "dsfl,dsfl:aggregation=sa", "--seeds", "1", "--clients", "2", "--model", "mlp"]

@@ -37,7 +37,7 @@ OF_ITS_OWN = {  # rounds enough for what they remember of earlier ones
 }
 _MIXED = ("mlp", "cnn", "forest")
 MODELS = dict.fromkeys(("comet", "dsfl", "fd", "fedmd", "selective_fd"), _MIXED)  # where not all are mlp
-SHORT = {("dsfl", True), ("fedavg", True), ("cfd", False)}  # labels, weights, a server's model that has a part in it
+SHORT = {("dsfl", True), ("fedavg", False), ("cfd", False)}  # labels, weights, a server's model that has a part in it
 KILLS = {"server": "KILL:COMMITTED:5", "client-1": "KILL:KEPT:1"}  # in the middle of the first rounds
 LATER_KILLS = {"server": "KILL:COMMITTED:9", "client-1": "KILL:KEPT:3"}  # where there are four
 EVERYTHING_MAY_LEAVE = 'kinds = ["probabilities", "logits", "parameters", "codes"]\n'

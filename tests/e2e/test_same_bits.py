@@ -1,4 +1,7 @@
-"""The network and the simulation end with the same bits, whatever the order of received."""
+"""The network and the simulation end with the same bits, whatever the order of arrival.
+
+Of the long set: `test_methods.py` compares the two in one order, and `property/test_exact.py` tries every order of sums.
+"""
 
 import hashlib
 import signal
@@ -29,7 +32,7 @@ SETTINGS = {
     "model.name": "mlp",
 }
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(300)]
 
 
 def aggregates(store: Path) -> list[str]:
