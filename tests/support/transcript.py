@@ -17,7 +17,7 @@ Rules = dict[str, Any]
 def shows(transcript: str, **rules: Any) -> None:
     """Replay a transcript; require exactly what it says, and that a replay of the journal ends in the same state.
 
-    The rules are two rounds of ten seconds with a quorum of two, where `rules` does not say otherwise.
+    Nothing may follow once a federation has ended. The rules are two rounds of ten seconds with a quorum of two, where `rules` does not say otherwise.
     """
     usual: Rules = {"rounds": 2, "seed": 7, "lobby": Bounds(2, 9, 0, 100), "round": Bounds(2, 9, 0, 10)}
     machine = Machine(**usual | rules)
@@ -33,6 +33,7 @@ def shows(transcript: str, **rules: Any) -> None:
             outcome, facts = _happen(machine, state, words, float(at))
         except RefusalError as error:
             outcome, facts = f"{type(error).__name__}: {error.wrong}", []
+        assert not (facts and state.phase.ended), f"after the end: {line}"
         state = reduce(evolve, facts, state)
         journal += facts
         played.append(f"{event} -> {outcome}" if outcome else event)
@@ -44,7 +45,7 @@ def _happen(machine: Machine, state: FederationState, words: list[str], at: floa
     match words:
         case ["tick", *present]:
             facts: list[fact.Fact] = []
-            while more := machine.tick(reduce(evolve, facts, state), frozenset(present), at):
+            while (more := machine.tick(reduce(evolve, facts, state), frozenset(present), at)) != []:
                 facts += more
             return "; ".join(map(_describe, facts)), facts
         case ["deliver", client, number, digest]:
@@ -53,6 +54,9 @@ def _happen(machine: Machine, state: FederationState, words: list[str], at: floa
         case ["aggregated", digest]:
             aggregate = fact.Aggregated(at=at, round=state.round, digest=digest)
             facts = machine.aggregated(state, aggregate)
+            return "; ".join(map(_describe, facts)), facts
+        case ["decline", client, number]:
+            facts = machine.decline(state, client, int(number), at)
             return "; ".join(map(_describe, facts)), facts
         case [deed, *arguments]:
             facts = getattr(machine, deed)(state, *arguments, at)

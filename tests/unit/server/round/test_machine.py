@@ -16,19 +16,23 @@ def test_a_federation_from_its_lobby_to_its_end() -> None:
         at  4 deliver a 1 y    -> accepted
         at  4 tick a b         -> closed 1
         at  5 tick a b
-        at  6 aggregated t1        -> aggregated 1
+        at  6 aggregated t1    -> aggregated 1
         at  6 tick a b c       -> opened round 2 for a b c until 16
         at  7 deliver a 2 x    -> accepted
         at  7 deliver b 2 x    -> accepted
         at  8 deliver c 2 x    -> accepted
         at  8 tick a b c       -> closed 2
-        at  9 aggregated t2        -> aggregated 2
+        at  9 aggregated t2    -> aggregated 2
         at  9 tick a           -> opened closing round 3 for a until 19
         at 10 deliver a 3 none -> accepted
         at 10 tick a           -> closed 3; finished: all 2 rounds done
         at 11 tick a
         at 12 join d
         at 12 evict a
+        at 12 revoke a
+        at 12 decline b 3
+        at 12 pause
+        at 12 restart
         at 12 deliver b 3 none -> late
     """)
 
@@ -63,7 +67,7 @@ def test_the_deadline_closes_a_round_that_has_its_quorum() -> None:
         at 10 tick a b c
         at 11 tick a b c     -> closed 1
         at 12 deliver c 1 x  -> late
-        at 13 aggregated t       -> aggregated 1
+        at 13 aggregated t   -> aggregated 1
         at 13 tick a b c     -> opened round 2 for a b c until 23
         at 14 deliver c 1 x  -> late
     """)
@@ -86,7 +90,7 @@ def test_an_extension_gives_time_for_the_quorum_and_each_round_has_its_own() -> 
         at 12 deliver a 1 x -> accepted
         at 13 deliver b 1 x -> accepted
         at 13 tick a b      -> closed 1
-        at 14 aggregated t      -> aggregated 1
+        at 14 aggregated t  -> aggregated 1
         at 14 tick a b      -> opened round 2 for a b until 24
         at 24 tick          -> extended until 34
     """)
@@ -186,7 +190,7 @@ def test_a_share_of_the_clients_takes_part_and_the_seed_says_which() -> None:
         at 2 deliver b 1 x  -> accepted
         at 2 deliver c 1 x  -> accepted
         at 2 tick a b c     -> closed 1
-        at 3 aggregated t       -> aggregated 1
+        at 3 aggregated t   -> aggregated 1
         at 3 tick a b c     -> opened round 2 for a b until 13
         """,
         sample_ratio=0.5,
@@ -199,7 +203,7 @@ CLOSING = """
     at 2 deliver a 1 x  -> accepted
     at 2 deliver b 1 x  -> accepted
     at 2 tick a b       -> closed 1
-    at 3 aggregated t       -> aggregated 1
+    at 3 aggregated t   -> aggregated 1
 """
 
 

@@ -59,11 +59,64 @@ def test_a_revoked_client_is_not_waited_for_and_may_join_again() -> None:
         at 4 deliver b 1 x  -> MembershipError: b is not a member
         at 5 deliver c 1 x  -> accepted
         at 5 tick a b c     -> closed 1
-        at 6 aggregated t       -> aggregated 1
+        at 6 aggregated t   -> aggregated 1
         at 6 join b         -> joined b
         at 6 tick a b       -> opened round 2 for a b until 16
         at 7 deliver b 2 x  -> accepted
     """)
+
+
+def test_a_client_that_declines_the_open_round_is_not_waited_for_in_it() -> None:
+    shows("""
+        at 1 tick a b c     -> opened round 1 for a b c until 11
+        at 2 decline a 1    -> declined a
+        at 2 decline a 1
+        at 2 decline z 1
+        at 3 deliver b 1 x  -> accepted
+        at 3 decline b 1
+        at 4 deliver c 1 x  -> accepted
+        at 4 tick a b c     -> closed 1
+        at 4 decline a 1
+        at 5 aggregated t   -> aggregated 1
+        at 6 tick a b c     -> opened round 2 for a b c until 16
+        at 6 decline a 1
+        at 7 deliver b 2 x  -> accepted
+        at 7 deliver c 2 x  -> accepted
+        at 7 tick a b c
+        at 8 deliver a 2 x  -> accepted
+        at 8 tick a b c     -> closed 2
+    """)
+
+
+def test_an_operator_closes_an_open_round_once_it_has_its_quorum() -> None:
+    shows("""
+        at 1 close          -> RoundError: no round is open
+        at 1 tick a b c     -> opened round 1 for a b c until 11
+        at 2 deliver a 1 x  -> accepted
+        at 2 close          -> RoundError: round 1 has 1 uplinks
+        at 3 deliver b 1 x  -> accepted
+        at 3 pause          -> paused
+        at 3 close          -> RoundError: no round is open
+        at 4 resume         -> resumed
+        at 4 close          -> closed 1
+        at 5 close          -> RoundError: no round is open
+        at 5 aggregated t   -> aggregated 1
+    """)
+
+
+def test_an_operator_closes_the_closing_round_whoever_has_come() -> None:
+    shows(
+        """
+        at 1 tick a b       -> opened round 1 for a b until 11
+        at 2 deliver a 1 x  -> accepted
+        at 2 deliver b 1 x  -> accepted
+        at 2 tick a b       -> closed 1
+        at 3 aggregated t   -> aggregated 1
+        at 3 tick a b       -> opened closing round 2 for a b until 13
+        at 4 close          -> closed 2; finished: all 1 rounds done
+    """,
+        rounds=1,
+    )
 
 
 def test_a_daemon_that_was_away_for_an_hour_gives_everyone_the_whole_time_again() -> None:
@@ -115,7 +168,7 @@ def test_a_pause_that_began_in_the_phase_before_gives_this_phase_no_more_than_it
         at   2 deliver b 1 x  -> accepted
         at   2 tick a b       -> closed 1
         at   3 pause          -> paused
-        at  50 aggregated t       -> aggregated 1
+        at  50 aggregated t   -> aggregated 1
         at  60 resume         -> resumed
         at 159 tick a
         at 160 tick a         -> failed: 1 of at least 2 clients present after 100 s in the lobby
