@@ -12,7 +12,8 @@ from support.glossary import PAGE, WHERE, defined, retired
 ROOT = PAGE.parents[1]
 PRODUCT = ("proto", "common", "server", "client", "lab")
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-_PASSED = re.compile(r"NeurIPS[\w\s,]*[Ww]orkshops?|[Tt]hird[ -]part(y|ies)")  # a paper's venue; a licence's words
+# A paper's venue, and the words of ruff and of licences.
+_PASSED = re.compile(r"NeurIPS[\w\s,]*[Ww]orkshops?|([Tt]hird|[Ff]irst)[ -]part(y|ies)")
 
 
 def files(*suffixes: str) -> list[Path]:
