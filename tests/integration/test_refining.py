@@ -27,7 +27,7 @@ class Refining(DSFL):
 
 
 class Slow:
-    """A server model that takes its time over each aggregate; `fails` is the round from whose aggregate it cannot learn."""
+    """A server model that takes its time over each aggregate; it cannot learn from that of round `fails`."""
 
     def __init__(self, coordinator: list[Coordinator], fails: int = 0) -> None:
         self.heard: list[str] = []
