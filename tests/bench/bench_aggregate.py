@@ -41,11 +41,11 @@ def a_sample_at_a_time(blocks: Iterator[Block], rows: int, classes: int) -> Labe
     for block in blocks:
         for index, label in zip(block.rows, block.predictions[:], strict=True):
             by_row[int(index)].append(label)
-    taught = []
+    sharpened = []
     for labels in by_row.values():
         powers = np.exp(np.mean(np.stack(labels), axis=0) / 0.1)
-        taught.append(powers / powers.sum())
-    return np.stack(taught)
+        sharpened.append(powers / powers.sum())
+    return np.stack(sharpened)
 
 
 def best_of(repeats: int, work: Callable[[], object]) -> float:

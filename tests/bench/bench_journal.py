@@ -73,10 +73,10 @@ async def measure(folder: Path, uplinks: int, at_once: int, *, flushes: bool) ->
     values = np.random.default_rng(0).random((ROWS, CLASSES), np.float32)
     block = soft_labels(answer.wanted, values / values.sum(axis=1, keepdims=True))
     digest = block_digest(block)
-    gate = asyncio.Semaphore(at_once)
+    places = asyncio.Semaphore(at_once)
 
     async def push(name: str) -> None:
-        async with gate:
+        async with places:
             if await federation.admissions.push(Uplink("bench", name, 1, block, {}, digest)) is not Receipt.ACCEPTED:
                 raise ValueError(f"{name}'s uplink was not accepted")
 

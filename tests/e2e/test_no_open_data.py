@@ -1,4 +1,4 @@
-"""Methods that need no open data run without any: the parties agree on the shape of a row alone."""
+"""Methods that need no open data run without any: the shape of a row is all that the settings give."""
 
 import re
 from pathlib import Path

@@ -26,13 +26,13 @@ def test_the_pages_own_method_runs_over_the_network(farm: Farm) -> None:
 
     store = SqliteStore(farm.folder / "store")
     for number in (1, 2, 3):
-        uplinks, taught = (
+        uplinks, aggregate = (
             [np.asarray(block.predictions[:]) for _, block in store.uplinks(number)],
             store.aggregate(number),
         )
-        assert taught is not None
+        assert aggregate is not None
         votes = [np.eye(3)[probabilities.argmax(axis=1)] for probabilities in uplinks]
-        assert np.asarray(taught.predictions[:]) == pytest.approx(sum(votes) / 3, abs=1e-6)
+        assert np.asarray(aggregate.predictions[:]) == pytest.approx(sum(votes) / 3, abs=1e-6)
     store.close()
     audited = run("limbeck_server.cli.main", "audit", "--store", str(farm.folder / "store"), cwd=farm.folder)
     assert audited.returncode == 0, audited.stdout

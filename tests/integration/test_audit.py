@@ -139,12 +139,12 @@ def test_a_lost_table_is_damage_and_the_rest_is_still_audited(store: Path) -> No
 def test_an_aggregate_that_does_not_follow_from_its_uplinks_is_found_in_a_consistent_forgery(store: Path) -> None:
     """The fact of the aggregate's digest is replaced, and the chain computed anew: the method knows better."""
     with database(store) as connection:
-        taught = json.loads(
+        aggregated = json.loads(
             connection.execute("SELECT fact FROM facts WHERE fact LIKE '%:\"aggregated%'").fetchone()[0]
         )
         chain = ""
         for number, line in connection.execute("SELECT number, fact FROM facts ORDER BY number").fetchall():
-            forged = line.replace(taught["digest"], "0" * 64)
+            forged = line.replace(aggregated["digest"], "0" * 64)
             chain = link(chain, forged)
             connection.execute("UPDATE facts SET fact = ?, chain = ? WHERE number = ?", (forged, chain, number))
     said = damage(store)

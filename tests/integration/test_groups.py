@@ -1,4 +1,4 @@
-"""Groups of clients are each taught their own, from one round to the next and across a restart."""
+"""Each group of clients learns from its own aggregate, from one round to the next and across a restart."""
 
 import asyncio
 from pathlib import Path
@@ -21,8 +21,8 @@ GROUPED = MethodSpec(name="support.grouped_method:Grouped", options={"open_per_r
 LABELS = np.tile(np.float32([0.5, 0.25, 0.25]), (8, 1))
 
 
-async def taught(server: Served, client: str, learned: int) -> Block:
-    """Return what a client is taught at the start of round 2."""
+async def learned_from(server: Served, client: str, learned: int) -> Block:
+    """Return what a client learns from at the start of round 2."""
     messages = await server.pull(client, after=1, learned=learned)
     payload = Payload(messages[0].head.payload_size, 1 << 20)
     for message in messages:
@@ -37,11 +37,11 @@ def values(block: Block) -> NDArray[np.float32]:
     return shown
 
 
-def test_each_client_is_taught_by_its_group_and_briefed_by_what_it_has_begun(tmp_path: Path) -> None:
+def test_each_client_learns_from_its_groups_aggregate_and_from_what_it_has_missed(tmp_path: Path) -> None:
     spec = SPEC.model_copy(update={"method": GROUPED})
 
     async def check(server: Served) -> None:
-        a, b = await taught(server, "a", learned=1), await taught(server, "b", learned=0)
+        a, b = await learned_from(server, "a", learned=1), await learned_from(server, "b", learned=0)
         assert (a.temperature, b.temperature) == (11.0, 10.0)
         assert np.array_equal(values(a), LABELS)
         assert np.array_equal(values(b), LABELS[:, ::-1])

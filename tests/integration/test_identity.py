@@ -194,16 +194,16 @@ def test_a_certificate_that_expires_on_an_open_connection_is_refused(tmp_path: P
     asyncio.run(scene())
 
 
-def test_strangers_do_not_get_past_the_handshake(tmp_path: Path, tls: TlsFolder) -> None:
+def test_callers_of_another_authority_do_not_get_past_the_handshake(tmp_path: Path, tls: TlsFolder) -> None:
     other = TlsFolder(tmp_path / "other")
     other.init(["127.0.0.1"])
-    stranger = replace(credentials(other, "a"), ca=tls.ca().certificate)
+    foreign = replace(credentials(other, "a"), ca=tls.ca().certificate)
     unlisted = credentials(other, "a")
     expired = credentials(tls, "a", days=-1)
 
     async def scene() -> None:
         async with served(tmp_path, tls=tls) as server:
-            for shown in (None, stranger, unlisted, expired):
+            for shown in (None, foreign, unlisted, expired):
                 async with dialled(server, shown) as caller:
                     with pytest.raises(grpc.aio.AioRpcError) as caught:
                         await caller.join("a")

@@ -19,7 +19,7 @@ from limbeck_server.round.machine import Bounds, Machine
 from limbeck_server.storage.sqlite import SqliteStore
 
 SPEC = Spec(rounds=3, classes=3, sample_shape=(4,), sample_dtype="|u1", open_rows=8)
-TURNS = 100  # of the loop: what a lesson takes here, so that a server that does not wait for it would be seen
+TURNS = 100  # of the loop that learning an aggregate takes: a server that does not wait for it would be seen
 
 
 class Refining(DSFL):
@@ -27,7 +27,7 @@ class Refining(DSFL):
 
 
 class Slow:
-    """A server_model that takes its time over each lesson; `fails` is the round whose lesson it cannot learn."""
+    """A server model that takes its time over each aggregate; it cannot learn from that of round `fails`."""
 
     def __init__(self, coordinator: list[Coordinator], fails: int = 0) -> None:
         self.heard: list[str] = []
@@ -42,7 +42,7 @@ class Slow:
         for _ in range(TURNS):
             await asyncio.to_thread(lambda: None)
         if number == self._fails:
-            raise UserCodeError(f"no lesson from {len(aggregate)} blocks")
+            raise UserCodeError(f"nothing to learn from {len(aggregate)} blocks")
         self.heard.append(f"learn {number}")
         return {}
 
@@ -81,7 +81,7 @@ async def take_part(federation: Federation) -> None:
             await federation.admissions.push(Uplink("test", "a", number, block, {}, block_digest(block)))
 
 
-def test_a_teaching_is_refined_after_the_lessons_of_the_rounds_before(tmp_path: Path) -> None:
+def test_an_aggregate_is_refined_after_the_model_has_learned_those_of_the_rounds_before(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path)
     try:
         heard = asyncio.run(asyncio.wait_for(federate(store), 60))
@@ -93,7 +93,7 @@ def test_a_teaching_is_refined_after_the_lessons_of_the_rounds_before(tmp_path: 
 def test_where_a_method_refines_a_model_that_fails_ends_the_run(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path)
     try:
-        with pytest.raises(UserCodeError, match="no lesson from 1 blocks"):
+        with pytest.raises(UserCodeError, match="nothing to learn from 1 blocks"):
             asyncio.run(asyncio.wait_for(federate(store, fails=1), 60))
     finally:
         store.close()

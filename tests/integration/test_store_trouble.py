@@ -62,9 +62,9 @@ def test_an_uplink_is_not_taken_into_the_last_of_the_disk(tmp_path: Path, monkey
             transport = GrpcTransport(server.address)
             with monkeypatch.context() as full:
                 full.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
-                with pytest.raises(StoreFullError, match="the server's disk has 1000 bytes left") as told:
+                with pytest.raises(StoreFullError, match="the server's disk has 1000 bytes left") as refused:
                     await transport.push(server.uplink("a"))
-                assert told.value.again
+                assert refused.value.again
             assert server.coordinator.state.delivered == frozenset()
             assert await transport.push(server.uplink("a")) is Receipt.ACCEPTED
             await transport.close()
@@ -142,11 +142,11 @@ class Model:
     """The server's own model, which notes what it learns from."""
 
     def __init__(self) -> None:
-        self.lessons: list[int] = []
+        self.learned: list[int] = []
 
     async def learn(self, number: int, aggregate: Mapping[str, Block]) -> dict[str, float]:
         assert set(aggregate) == {""}
-        self.lessons.append(number)
+        self.learned.append(number)
         return {}
 
     async def refine(self, *_: object) -> NoReturn:
@@ -163,7 +163,7 @@ def test_a_damaged_aggregate_is_named_and_the_servers_model_learns_no_further(tm
     (error,) = (each["error"] for each in logs if each["log_level"] == "error")
     assert error.startswith(f"the aggregate of round {number} is damaged: its digest is ")
     assert error.endswith("; see: limbeck-server audit")
-    assert model.lessons == list(range(1, number))
+    assert model.learned == list(range(1, number))
 
 
 def test_a_damaged_last_aggregate_ends_the_start(tmp_path: Path) -> None:

@@ -31,9 +31,9 @@ def aggregates(folder: Path) -> list[str]:
 def test_every_average_is_computed_again_bit_for_bit(tmp_path: Path) -> None:
     run(tmp_path, SPEC)
     assert damage(tmp_path) == []
-    taught = "3 uplinks sound, aggregate sound and recomputed from them bit for bit"
+    verdict = "3 uplinks sound, aggregate sound and recomputed from them bit for bit"
     assert [verdict.text for verdict in verdicts(tmp_path)][2:5] == [
-        f"round {number}: {taught}" for number in range(1, ROUNDS + 1)
+        f"round {number}: {verdict}" for number in range(1, ROUNDS + 1)
     ]
 
 
@@ -65,7 +65,7 @@ def test_a_weight_that_was_changed_with_all_digests_and_the_chain_gives_another_
     assert found.startswith("aggregate of round 2: its uplinks give ")
 
 
-def test_a_round_that_was_never_taught_is_no_damage(tmp_path: Path) -> None:
+def test_a_round_without_an_aggregate_is_no_damage(tmp_path: Path) -> None:
     run(tmp_path, SPEC, clients="ab")
     assert damage(tmp_path) == []
     assert [verdict.text for verdict in verdicts(tmp_path)][2:] == ["round 1: 2 uplinks sound, no aggregate"]
@@ -92,12 +92,12 @@ def test_the_average_is_that_of_the_uplinks_and_says_whose_model_each_was(tmp_pa
     run(tmp_path, SPEC)
     store = SqliteStore(tmp_path)
     blocks = dict(store.uplinks(1))
-    taught = store.aggregate(1)
+    aggregate = store.aggregate(1)
     facts = [fact for fact in store.facts() if isinstance(fact, UplinkAccepted) and fact.round == 1]
     store.close()
     assert {fact.client: fact.group for fact in facts} == dict.fromkeys(CLIENTS, "")
-    assert taught is not None
+    assert aggregate is not None
     total = sum(block.weight for block in blocks.values())
     for name in SHAPES:
         mean = sum(block.parameters[name].astype(np.float64) * block.weight for block in blocks.values()) / total
-        assert taught.parameters[name] == pytest.approx(mean, abs=1e-6)
+        assert aggregate.parameters[name] == pytest.approx(mean, abs=1e-6)

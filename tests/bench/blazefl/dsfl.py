@@ -106,8 +106,8 @@ def main() -> None:
         except (ValueError, OSError) as error:
             sys.exit(f"dsfl.py: {error}")
         rounds = run(settings, parts)
-    told = asdict(settings) | {"python": sys.version.split()[0], "torch": torch.__version__}
-    report = {"system": "blazefl", "version": version("blazefl"), "rounds": rounds, "settings": told}
+    described = asdict(settings) | {"python": sys.version.split()[0], "torch": torch.__version__}
+    report = {"system": "blazefl", "version": version("blazefl"), "rounds": rounds, "settings": described}
     sys.stdout.write(json.dumps(report) + "\n")
 
 

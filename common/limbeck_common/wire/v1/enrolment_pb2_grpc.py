@@ -45,7 +45,7 @@ class EnrolmentServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Enrol(self, request, context):
-        """Trades a token, which works once, for a certificate. The same key may ask again, should the answer be lost.
+        """Exchanges a token for a certificate. A token works for one key; that key may call again if the answer was lost.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

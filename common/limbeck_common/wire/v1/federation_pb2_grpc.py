@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class FederationStub:
-    """One run of one configuration, from its lobby to its end.
+    """One federation, from its lobby to its end.
     """
 
     def __init__(self, channel):
@@ -63,39 +63,40 @@ class FederationStub:
 
 
 class FederationServicer:
-    """One run of one configuration, from its lobby to its end.
+    """One federation, from its lobby to its end.
     """
 
     def Join(self, request, context):
-        """Handshake. Without an open-data digest it only returns the specification; with the right one it makes the caller a member.
+        """Returns the specification. With the digest of the federation's open set, it also makes the caller a member.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Pull(self, request, context):
-        """Waits until there is a round for this client, then streams its downlink. An open Pull is also the sign of life.
+        """Waits for a round that asks something of this client, then streams its downlink. While a Pull is open, the client
+        counts as present.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Push(self, request_iterator, context):
-        """Streams one uplink. The receipt is sent once the uplink is durable.
+        """Streams one uplink. The receipt comes once the uplink is durable on the server.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Decline(self, request, context):
-        """Says that this client will not answer a round, as its owner keeps the uplink back: the round does not wait for it.
+        """Tells the server that this client will not answer the open round, so that the round does not wait for it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def OpenData(self, request, context):
-        """Streams the open data set from an offset on, for a client that lacks it.
+        """Streams the open set, from an offset on, to a client that does not have it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,7 +139,7 @@ def add_FederationServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Federation:
-    """One run of one configuration, from its lobby to its end.
+    """One federation, from its lobby to its end.
     """
 
     @staticmethod

@@ -75,49 +75,50 @@ class OperatorServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Status(self, request, context):
-        """The federation as it stands.
+        """Returns the state of the federation and of every client.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Watch(self, request, context):
-        """Every event from the one after `after_event` on, past ones first, until the federation ends.
+        """Streams every event after number `after_event`, past ones first, until the federation ends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Pause(self, request, context):
-        """Holds the federation: no round opens, none closes.
+        """Pauses the federation: no round opens and none closes. Uplinks are still accepted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Resume(self, request, context):
-        """Undoes Pause; deadlines move by the time paused.
+        """Ends a pause. Deadlines move by its length.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CloseRound(self, request, context):
-        """Closes the open round now, with the uplinks that have come; refused where there are fewer than the quorum.
+        """Closes the open round now, with the uplinks that have come. Refused (WRONG_ROUND) if no round is open, if the
+        federation is paused, or if there are fewer uplinks than the quorum.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Stop(self, request, context):
-        """Ends the federation in the state "stopped".
+        """Ends the federation, in the state "stopped".
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Evict(self, request, context):
-        """Takes a client out for good: it is not waited for, and may not join again.
+        """Removes a client for good: no round waits for it, and it may not join again. What it has delivered stays counted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

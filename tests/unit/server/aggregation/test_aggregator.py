@@ -122,7 +122,7 @@ def test_models_are_summed_by_architecture_and_by_weight() -> None:
     assert list(brought(WEIGHTS, anne=parameters({"w": np.zeros(3)})).models) == ["cnn"]
 
 
-def test_weight_that_could_overflow_the_sums_is_refused_before_anyone_is_told_it_was_taken() -> None:
+def test_weight_that_could_overflow_the_sums_is_refused_before_its_receipt() -> None:
     full = MOST_WEIGHT[Kind.PARAMETERS] // HEAVIEST
     heavy, light = parameters({"w": np.ones(2)}, HEAVIEST), parameters({"w": np.ones(2)})
     aggregator = brought(WEIGHTS)
@@ -147,7 +147,7 @@ class Counted(Asking):
         return Aggregate.to_all(soft_labels(WANTED, server.collect(mean for mean in server.tally.means())))
 
 
-def test_a_teaching_of_what_is_no_number_is_refused_before_it_spreads() -> None:
+def test_an_aggregate_that_is_not_finite_is_refused_before_it_spreads() -> None:
     found = brought(LABELS, **ALL)
     good = soft_labels(Rows([0]), np.array([[0.5, 0.5]], np.float32))
     found.check_aggregate(Aggregate.to_all(good))
@@ -201,7 +201,7 @@ def test_a_store_that_does_not_fit_the_settings_is_refused_at_the_start() -> Non
         again.refill()
 
 
-def test_a_teaching_of_one_block_has_its_digest_and_of_several_one_over_them() -> None:
+def test_an_aggregate_of_one_block_has_its_digest_and_of_several_one_over_them() -> None:
     one, other = block_digest(ANNE).hex(), block_digest(BERT).hex()
     assert aggregate_digest({"": one}) == aggregate_digest({"mlp": one}) == one
     both = hashlib.sha256(f" {one}\nmlp {other}\n".encode()).hexdigest()

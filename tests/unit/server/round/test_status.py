@@ -21,7 +21,7 @@ CLOSED = [
     *(fact.UplinkAccepted(at=1020, round=1, client="a", digest="x", metrics={}),),
     fact.Closed(at=1040, round=1),
 ]
-TAUGHT = [*CLOSED, fact.Aggregated(at=1041, round=1, digest="t")]
+AGGREGATED = [*CLOSED, fact.Aggregated(at=1041, round=1, digest="t")]
 
 
 def after(facts: list[fact.Fact]) -> FederationState:
@@ -53,7 +53,7 @@ def test_every_standing_of_a_client(facts: list[fact.Fact], present: str, said: 
 
 
 def test_late_for_an_earlier_round_is_no_standing_in_this_one() -> None:
-    late = [*TAUGHT, fact.UplinkLate(at=1042, round=1, client="b")]
+    late = [*AGGREGATED, fact.UplinkLate(at=1042, round=1, client="b")]
     opened = fact.Opened(at=1043, round=2, participants=("a", "b"), seconds=30)
     assert stands([*late, opened]) == "working working waiting"
 
@@ -78,7 +78,7 @@ def test_late_for_an_earlier_round_is_no_standing_in_this_one() -> None:
             Wait("uplinks of round 1: 0 have come, 2 are needed, 2 may come", 1070, "the federation fails"),
         ),
         (CLOSED, "ab", Wait("the aggregate of round 1")),
-        (TAUGHT, "a", Wait("clients for round 2: 1 of at least 2 present", 1141, "the federation fails")),
+        (AGGREGATED, "a", Wait("clients for round 2: 1 of at least 2 present", 1141, "the federation fails")),
         ([*OPENED, fact.Paused(at=1011)], "ab", Wait("an operator to resume")),
         ([*OPENED, fact.FederationEnded(at=1011, state="failed", reason="x")], "ab", Wait("")),
     ],
@@ -96,12 +96,12 @@ def test_with_its_quorum_a_round_only_waits_for_stragglers() -> None:
 
 def test_the_closing_round_is_called_so() -> None:
     machine = Machine(rounds=1, seed=0, lobby=Bounds(1, 2, 0, 100), round=Bounds(1, 3, 0, 30))
-    nobody = describe_wait(machine, after(TAUGHT), frozenset())
+    nobody = describe_wait(machine, after(AGGREGATED), frozenset())
     assert nobody == Wait(
         "clients for the closing round: 0 of at least 1 present", 1141, "the federation finishes without it"
     )
     opened = fact.Opened(at=1043, round=2, participants=("a",), seconds=30, closing=True)
-    wait = describe_wait(machine, after([*TAUGHT, opened]), EVERYONE)
+    wait = describe_wait(machine, after([*AGGREGATED, opened]), EVERYONE)
     assert wait == Wait("uplinks of the closing round: 0 have come, 0 are needed, 1 may come", 1073, "the round closes")
 
 
@@ -119,7 +119,7 @@ def test_what_is_announced_for_the_end_of_a_wait_is_what_happens() -> None:
     checked = set()
     for rounds in (1, 2):
         machine = Machine(rounds=rounds, seed=0, lobby=Bounds(3, 4, 5, 100), round=Bounds(2, 3, 0, 30))
-        for facts in (FOUNDED, OPENED, [*OPENED, fact.Extended(at=1040, seconds=30)], TAUGHT, _kept(OPENED)):
+        for facts in (FOUNDED, OPENED, [*OPENED, fact.Extended(at=1040, seconds=30)], AGGREGATED, _kept(OPENED)):
             for present in (frozenset[str](), EVERYONE):
                 state = after(facts)
                 wait = describe_wait(machine, state, present)
@@ -139,7 +139,7 @@ def _kept(facts: list[fact.Fact]) -> list[fact.Fact]:
 
 
 def test_a_late_uplink_is_noted_once() -> None:
-    state = after(TAUGHT)
+    state = after(AGGREGATED)
     uplink = fact.UplinkAccepted(at=1050, round=1, client="b", digest="x", metrics={})
     receipt, facts = MACHINE.deliver(state, uplink)
     assert (receipt, facts) == (Receipt.LATE, [fact.UplinkLate(at=1050, round=1, client="b")])

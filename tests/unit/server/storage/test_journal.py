@@ -115,10 +115,10 @@ def test_a_store_that_fails_is_told_to_all_who_wait_and_to_all_who_come_later() 
         second = journal.append([joined(3)])
         store.go.set()
         async with asyncio.timeout(5):
-            told = await asyncio.gather(running, first, second, return_exceptions=True)
-            told += await asyncio.gather(journal.append([]), return_exceptions=True)
+            outcomes = await asyncio.gather(running, first, second, return_exceptions=True)
+            outcomes += await asyncio.gather(journal.append([]), return_exceptions=True)
         said = "the journal cannot be written: [Errno 28] No space left; see to the disk, then start the daemon again"
-        assert [(type(error), str(error)) for error in told] == [(SetupError, said)] * 4
+        assert [(type(error), str(error)) for error in outcomes] == [(SetupError, said)] * 4
 
     asyncio.run(main())
     assert store.facts() == [joined(1)]
