@@ -1,22 +1,25 @@
-"""Generate the protobuf and gRPC stubs: `python -m limbeck_lab.stubs PROTO_FOLDER OUTPUT_FOLDER`."""
+#!/usr/bin/env python3
+"""Generate the protobuf and gRPC stubs: `python proto/make_stubs.py OUTPUT_FOLDER`."""
 
 import sys
 from pathlib import Path
 
+from grpc_tools import protoc
 
-def generate(source: Path, output: Path) -> None:
-    """Write `*_pb2.py`, `*_pb2.pyi` and `*_pb2_grpc.py` for every .proto file under `source`.
+PROTO = Path(__file__).parent
+
+
+def generate(output: Path) -> None:
+    """Write `*_pb2.py`, `*_pb2.pyi` and `*_pb2_grpc.py` into `output` for every .proto file beside this script.
 
     Raises:
-        RuntimeError: protoc refused a file; its own message stands on stderr.
+        RuntimeError: protoc refused a file; its own message is on standard error.
     """
-    from grpc_tools import protoc  # noqa: PLC0415 - a development tool, not installed with the lab
-
-    files = sorted(str(path.relative_to(source)) for path in source.rglob("*.proto"))
+    files = sorted(str(path.relative_to(PROTO)) for path in PROTO.rglob("*.proto"))
     outputs = [f"--{kind}_out={output}" for kind in ("python", "pyi", "grpc_python")]
-    if protoc.main(["protoc", f"--proto_path={source}", *outputs, *files]):
-        raise RuntimeError(f"protoc failed on the files under {source}")
+    if protoc.main(["protoc", f"--proto_path={PROTO}", *outputs, *files]):
+        raise RuntimeError(f"protoc failed on the files under {PROTO}")
 
 
 if __name__ == "__main__":
-    generate(Path(sys.argv[1]), Path(sys.argv[2]))
+    generate(Path(sys.argv[1]))
