@@ -6,32 +6,25 @@ from rich.table import Table
 from rich.text import Text
 
 from limbeck_lab.compare.scores import Comparison, Score, Spread
-from limbeck_lab.report.table import MISSING, duration, human_bytes
+from limbeck_lab.format import MISSING, bare_percent, duration, human_bytes, share
 
 _WIDTH = 140  # where there is no terminal to ask
 
 
-def accuracy(figure: float | None) -> str:
-    """Write an accuracy in percent, without the sign: 88.0."""
-    return MISSING if figure is None else f"{100 * figure:.1f}"
+def with_range(spread: Spread | None) -> str:
+    """Return the median accuracy, with lowest and highest where they differ.
 
-
-def accuracies(spread: Spread | None) -> str:
-    """Write the median, and lowest and highest where they differ: 88.0 (87.1-90.2)."""
+    >>> with_range(Spread(median=0.88, low=0.871, high=0.902))
+    '88.0 (87.1-90.2)'
+    """
     if spread is None:
         return MISSING
-    low, high = accuracy(spread.low), accuracy(spread.high)
-    return accuracy(spread.median) + (f" ({low}-{high})" if low != high else "")
+    low, high = bare_percent(spread.low), bare_percent(spread.high)
+    return bare_percent(spread.median) + (f" ({low}-{high})" if low != high else "")
 
 
-def amount(spread: Spread | None) -> str:
-    """Write the median of bytes."""
-    return human_bytes(round(spread.median)) if spread is not None and spread.median is not None else MISSING
-
-
-def share(figure: float | None) -> str:
-    """Write a share of FedAvg's bytes, two digits of it: 1.2 %, 0.034 %, 250 %."""
-    return MISSING if figure is None else f"{float(f'{100 * figure:.2g}'):g} %"
+def _median_bytes(spread: Spread | None) -> str:
+    return human_bytes(spread.median if spread else None)
 
 
 def headings(comparison: Comparison) -> list[str]:
@@ -44,26 +37,26 @@ def headings(comparison: Comparison) -> list[str]:
 
 def cells(comparison: Comparison, score: Score) -> list[str]:
     """Return a variant's row."""
-    extremes = " / ".join(accuracy(each) for each in (score.worst, score.middle, score.best))
-    row = [score.label, accuracies(score.server), accuracies(score.clients), extremes, amount(score.bytes)]
+    extremes = " / ".join(bare_percent(each) for each in (score.worst, score.middle, score.best))
+    row = [score.label, with_range(score.server), with_range(score.clients), extremes, _median_bytes(score.bytes)]
     row += [share(score.bytes_of_baseline)] if comparison.has_baseline else []
-    row += [amount(score.target_bytes)]
+    row += [_median_bytes(score.target_bytes)]
     row += [share(score.target_bytes_of_baseline)] if comparison.has_baseline else []
     seconds = score.seconds.median if score.seconds else None
     return [*row, MISSING if seconds is None else duration(seconds)]
 
 
 def explanation(comparison: Comparison) -> str:
-    """Say what the figures are, and which runs they lack."""
+    """Return what the columns show, and which runs they lack."""
     text = (
         "accuracy in percent on the test set at the end: median over the seeds (lowest-highest); "
-        "worst, median and best client; bytes: a client's, up and down, as encoded, the closing round included; "
-        f"to {100 * comparison.target:g} %: until the server's model, or else the mean client, got there"
+        "worst, median and best client; bytes: per client, up and down, as encoded, with the closing round; "
+        f"to {100 * comparison.target:g} %: until the server's model, or else the mean client, reached it"
     )
     if comparison.has_baseline:
-        text += "; of FedAvg's: as a share of what FedAvg took, with the same models where it was run with them"
+        text += "; of FedAvg's: as a share of FedAvg's bytes, with the same models where it was run with them"
     lacking = [f"{score.label} {', '.join(map(str, score.missing))}" for score in comparison.scores if score.missing]
-    return f"{text}; seeds that are missing: {'; '.join(lacking)}" if lacking else text
+    return f"{text}; missing seeds: {'; '.join(lacking)}" if lacking else text
 
 
 def markdown(comparison: Comparison) -> str:

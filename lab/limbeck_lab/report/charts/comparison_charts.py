@@ -1,144 +1,155 @@
-"""The charts of a comparison's report. Lines and dots are medians over the seeds, bands and whiskers their extremes."""
+"""The charts of a comparison's report.
+
+Lines and dots are medians over the seeds; bands and whiskers reach from the lowest seed to the highest.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import median
+from typing import Any
 
-from limbeck_lab.compare import scores
-from limbeck_lab.compare.scores import Comparison, Runs, Score, Spread
-from limbeck_lab.report import table
-from limbeck_lab.report.chart import Axis, Series, Unit, axis, log_axis, x_count
-from limbeck_lab.report.figure import NARROW, PERCENT, ROUNDS, Chart, accuracy_axis, byte_text
-from limbeck_lab.report.spread_chart import Banded, Row, banded_chart, row_chart
-from limbeck_lab.run.results import Results
+from matplotlib.axes import Axes
 
-COLOURS = 8
-"""Variants that have a colour of their own; the next ones take them again, dashed."""
+from limbeck_lab.compare.scores import Comparison, Runs, Score, Spread, bytes_so_far, judged_accuracies
+from limbeck_lab.format import MISSING, duration, human_bytes, percent
+from limbeck_lab.report.charts import scales
+from limbeck_lab.report.charts.chart import Chart, drawn
+from limbeck_lab.report.charts.colours import LIGHT, colour, dash, marker
+from limbeck_lab.report.charts.drawing import HALF, PHONE, WIDE, Size, titled
+from limbeck_lab.results.records import Results
 
-DOTTED = 4
+_DOTTED = 4
 """With more variants than this, dots on their lines would hide each other."""
 
+_ROW, _AROUND_ROWS = 30, 60
+"""Pixels of a row's height, and of what is above and below the rows."""
+
+_LONGEST = 24
+"""Letters of a row's label, past which it is cut."""
+
 Curve = Callable[[Results], Mapping[int, float]]
-Point = tuple[int, float, float, float]  # round, median, lowest, highest
 
 
-def style(place: int) -> str:
-    """Return the CSS classes of a variant, by its place."""
-    return f"s{place % COLOURS}" + (" dashed" if place >= COLOURS else "")
+@dataclass(frozen=True)
+class _Seeds:
+    """A curve over the seeds at one round."""
+
+    round: int
+    median: float
+    low: float
+    high: float
 
 
-def round_chart(runs: Runs, names: tuple[str, str], curve: Curve, sizes: Sequence[tuple[int, int]]) -> Chart:
-    """Draw an accuracy of every variant by round, once in each size; `names` are the chart's name and its title."""
+@dataclass(frozen=True)
+class _Quantity:
+    """What a row's whisker shows: how it is taken from a score, written, and scaled along the x axis."""
+
+    of: Callable[[Score], Spread | None]
+    text: Callable[[float], str]
+    scale: Callable[[Axes, Sequence[float]], None]
+
+
+def round_chart(runs: Runs, name: str, title: str, curve: Curve, size: Size = WIDE) -> Chart:
+    """Return an accuracy of every variant by round; `name` is the chart's own within the page."""
     curves = {label: _over_seeds(found.values(), curve) for label, found in runs.items()}
-    dotted = len(runs) <= DOTTED
-    banded = [
-        Banded(
-            Series(label, f"line {style(place)}", tuple((at, middle) for at, middle, _, _ in points), highlight=dotted),
-            tuple((at, low, high) for at, _, low, high in points),
-        )
-        for place, (label, points) in enumerate(curves.items())
-    ]
-    numbers = sorted({at for points in curves.values() for at, *_ in points})
-    drawings = []
-    if numbers:
-        y = accuracy_axis(value for points in curves.values() for _, *values in points for value in values)
-        for size in sizes:
-            x = axis("round", (numbers[0], numbers[-1]), ROUNDS, count=x_count(size[0]), widen=False)
-            drawings.append(banded_chart(banded, x, y, size))
-    by_round = {label: {at: middle for at, middle, _, _ in points} for label, points in curves.items()}
-    return Chart(
-        name=names[0],
-        title=names[1],
-        description="The line is the median over the seeds, the band reaches from the lowest to the highest. "
+    numbers = sorted({each.round for line in curves.values() for each in line})
+    medians = [{each.round: each.median for each in line} for line in curves.values()]
+    chart = Chart(
+        title=title,
+        description="The line is the median over the seeds; the band reaches from the lowest to the highest. "
         "The closing round, in which clients learn from the last aggregate, comes after it.",
-        legend=_legend(curves),
-        drawings=tuple(drawings),
         columns=("round", *curves),
-        rows=tuple((str(at), *(table.percent(each.get(at)) for each in by_round.values())) for at in numbers),
+        rows=tuple((str(at), *(percent(each.get(at)) for each in medians)) for at in numbers),
     )
+    if not numbers:
+        return chart
+
+    def plot(axes: Axes) -> None:
+        scales.rounds_along_x(axes, numbers[0], numbers[-1])
+        scales.accuracy_along_y(
+            axes, [edge for line in curves.values() for each in line for edge in (each.low, each.high)]
+        )
+        for place, (label, line) in enumerate(curves.items()):
+            at = [each.round for each in line]
+            lows, highs = [each.low for each in line], [each.high for each in line]
+            axes.fill_between(at, lows, highs, color=LIGHT[colour(place)], alpha=0.14, linewidth=0, clip_on=False)
+            axes.plot(at, [each.median for each in line], label=label, **_line(place, len(curves)))
+
+    return drawn(name, chart, plot, size)
 
 
 def cost_chart(runs: Runs) -> Chart:
-    """Draw every variant's accuracy by the bytes that a client has exchanged so far."""
-    series, rows = [], []
-    for place, (label, found) in enumerate(runs.items()):
-        costs = {at: middle for at, middle, _, _ in _over_seeds(found.values(), scores.bytes_so_far)}
-        points = [
-            (costs[at], middle) for at, middle, _, _ in _over_seeds(found.values(), scores.accuracies) if costs.get(at)
-        ]
-        series.append(Series(label, f"line {style(place)}", tuple(points), highlight=len(runs) <= DOTTED))
-        rows += [(label, f"{round(cost):,}", table.percent(value)) for cost, value in points]
-    everything = [point for one in series for point in one.points]
-    drawings = []
-    if everything:
-        costs_ = [cost for cost, _ in everything]
-        x = log_axis("bytes a client so far", (min(costs_), max(costs_)), byte_text, count=x_count(NARROW[0]))
-        y = accuracy_axis(value for _, value in everything)
-        drawings.append(banded_chart([Banded(one, ()) for one in series], x, y, NARROW))
-    return Chart(
-        name="cost",
+    """Return every variant's accuracy by the bytes that a client has exchanged so far."""
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for label, found in runs.items():
+        costs = {each.round: each.median for each in _over_seeds(found.values(), bytes_so_far)}
+        reached = _over_seeds(found.values(), judged_accuracies)
+        lines[label] = [(costs[each.round], each.median) for each in reached if costs.get(each.round)]
+    points = [point for line in lines.values() for point in line]
+    chart = Chart(
         title="Accuracy by bytes",
-        description="Up and down together, as encoded; each point is a round's end. The scale is logarithmic.",
-        legend=_legend(runs),
-        drawings=tuple(drawings),
-        columns=("method", "bytes a client", "accuracy"),
-        rows=tuple(rows),
+        description="Up and down together, as encoded; each point is the end of a round. The scale is logarithmic.",
+        columns=("method", "bytes per client", "accuracy"),
+        rows=tuple(
+            (label, f"{round(cost):,}", percent(value)) for label, line in lines.items() for cost, value in line
+        ),
     )
+    if not points:
+        return chart
+
+    def plot(axes: Axes) -> None:
+        scales.log_bytes_along_x(axes, "bytes per client so far", [cost for cost, _ in points])
+        scales.accuracy_along_y(axes, [value for _, value in points])
+        for place, (label, line) in enumerate(lines.items()):
+            style = _line(place, len(lines))
+            axes.plot([cost for cost, _ in line], [value for _, value in line], label=label, **style)
+
+    return drawn("cost", chart, plot)
 
 
 def target_chart(comparison: Comparison) -> Chart:
-    """Draw the bytes that a client exchanged until the target was reached."""
-    target = table.percent(comparison.target)
-    found = [each.target_bytes for each in comparison.scores if each.target_bytes]
-    scale = None
-    if found:
-        span = (max(1.0, min(each.low for each in found)), max(each.high for each in found))
-        scale = log_axis("bytes a client", span, byte_text, count=3)
-    return _rows(
-        comparison,
-        ("target", f"Bytes until {target}"),
-        "Of the server's model or, where there is none, the mean client. A row without a dot: half of the seeds or "
-        "more did not get there. The scale is logarithmic.",
-        lambda score: score.target_bytes,
-        scale,
-        byte_text,
+    """Return the bytes that a client exchanged until the target was reached."""
+
+    def scale(axes: Axes, edges: Sequence[float]) -> None:
+        scales.log_bytes_along_x(axes, "bytes per client", edges)
+
+    chart = Chart(
+        title=f"Bytes until {percent(comparison.target)}",
+        description="Bytes until the server's model or, where there is none, the mean client reached the target. A row "
+        "without a dot: half of the seeds or more did not reach it. The scale is logarithmic.",
     )
+    return _whisker_chart("target", chart, comparison, _Quantity(lambda score: score.target_bytes, human_bytes, scale))
 
 
 def seconds_chart(comparison: Comparison) -> Chart:
-    """Draw how long the runs took."""
-    longest = max((each.seconds.high for each in comparison.scores if each.seconds), default=0.0)
-    return _rows(
-        comparison,
-        ("seconds", "Time of a run"),
-        "With as many other runs beside it as the command allowed.",
-        lambda score: score.seconds,
-        axis("seconds", (0.0, longest), Unit(), count=4),
-        table.duration,
-    )
+    """Return how long the runs took."""
+
+    def scale(axes: Axes, edges: Sequence[float]) -> None:
+        scales.time_along_x(axes, max(edges))
+
+    chart = Chart(title="Time per run", description="With as many other runs at the same time as the command allowed.")
+    return _whisker_chart("seconds", chart, comparison, _Quantity(lambda score: score.seconds, duration, scale))
 
 
 def seeds_chart(comparison: Comparison) -> Chart:
-    """Draw the accuracies at the end over the seeds."""
-    return _rows(
-        comparison,
-        ("seeds", "Accuracy over the seeds"),
-        "At the end, of the server's model or, where there is none, the mean client: lowest, median, highest.",
-        lambda score: score.server or score.clients,
-        _accuracy_scale([score.server or score.clients for score in comparison.scores]),
-        table.percent,
+    """Return the accuracies at the end over the seeds."""
+    chart = Chart(
+        title="Accuracy over the seeds",
+        description="Accuracy at the end of the server's model or, where there is none, of the mean client: lowest, "
+        "median and highest seed.",
     )
+    quantity = _Quantity(lambda score: score.server or score.clients, percent, scales.accuracy_along_x)
+    return _whisker_chart("seeds", chart, comparison, quantity)
 
 
 def clients_chart(comparison: Comparison) -> Chart:
-    """Draw the accuracies at the end over the clients."""
-    return _rows(
-        comparison,
-        ("clients", "Accuracy over the clients"),
-        "At the end: worst, median and best client, each the median over the seeds.",
-        _over_clients,
-        _accuracy_scale([_over_clients(score) for score in comparison.scores]),
-        table.percent,
+    """Return the accuracies at the end over the clients."""
+    chart = Chart(
+        title="Accuracy over the clients",
+        description="Accuracy at the end of the worst, the median and the best client, each the median over the seeds.",
     )
+    quantity = _Quantity(_over_clients, percent, scales.accuracy_along_x)
+    return _whisker_chart("clients", chart, comparison, quantity)
 
 
 def _over_clients(score: Score) -> Spread | None:
@@ -147,54 +158,70 @@ def _over_clients(score: Score) -> Spread | None:
     return Spread(median=score.middle, low=score.worst, high=score.best)
 
 
-def _accuracy_scale(spreads: Sequence[Spread | None]) -> Axis | None:
-    known = [value for each in spreads if each is not None for value in (each.low, each.high)]
+def _whisker_chart(name: str, chart: Chart, comparison: Comparison, quantity: _Quantity) -> Chart:
+    """Return the chart with a row for each variant: a whisker from lowest to highest, a dot at the median."""
+    labels = [score.label for score in comparison.scores]
+    spreads = [quantity.of(score) for score in comparison.scores]
+    known = [spread for spread in spreads if spread is not None]
+    rows = []
+    for label, spread in zip(labels, spreads, strict=True):
+        values = (spread.low, spread.median, spread.high) if spread else (None, None, None)
+        rows.append((label, *(MISSING if value is None else quantity.text(value) for value in values)))
+    chart = replace(chart, columns=("method", "lowest", "median", "highest"), rows=tuple(rows))
     if not known:
-        return None
-    span = (max(0.0, min(*known, max(known) - 0.1)), max(known))
-    return axis("accuracy on the test set", span, PERCENT, count=4)
+        return chart
+
+    def plot(axes: Axes) -> None:
+        quantity.scale(axes, [edge for spread in known for edge in (spread.low, spread.high)])
+        axes.grid(axis="y", clip_on=False)
+        axes.set_ylim(-len(labels) + 0.5, 0.5)
+        axes.set_yticks([-place for place in range(len(labels))], [_cut(label) for label in labels])
+        for place, (label, spread) in enumerate(zip(labels, spreads, strict=True)):
+            if spread is not None:
+                _plot_whisker(axes, place, label, spread)
+
+    height = _AROUND_ROWS + _ROW * len(labels)
+    return drawn(name, chart, plot, Size(HALF.width, height), Size(PHONE.width, height))
 
 
-def _rows(  # noqa: PLR0913, PLR0917 - one chart's choices
-    comparison: Comparison,
-    names: tuple[str, str],
-    description: str,
-    choose: Callable[[Score], Spread | None],
-    scale: Axis | None,
-    write: Callable[[float], str],
-) -> Chart:
-    rows: list[Row | str] = []
-    lines = []
-    for place, score in enumerate(comparison.scores):
-        found = choose(score)
-        if found is None:
-            rows.append(score.label)
-            lines.append((score.label, *(table.MISSING,) * 3))
-            continue
-        rows.append(Row(score.label, f"whisker {style(place)}", found.low, found.median, found.high))
-        middle = table.MISSING if found.median is None else write(found.median)
-        lines.append((score.label, write(found.low), middle, write(found.high)))
-    return Chart(
-        name=names[0],
-        title=names[1],
-        description=description,
-        legend=(),
-        drawings=(row_chart(rows, scale, NARROW[0]),) if scale and rows else (),
-        columns=("method", "lowest", "median", "highest"),
-        rows=tuple(lines),
-    )
+def _plot_whisker(axes: Axes, place: int, label: str, spread: Spread) -> None:
+    style: dict[str, Any] = {"color": LIGHT[colour(place)], "gid": titled(label), "clip_on": False}
+    ends = [spread.low, spread.high]
+    if spread.low < spread.high:
+        axes.plot(ends, [-place] * 2, marker="|", markersize=11, markeredgewidth=2.2, linewidth=2.2, **style)
+    if spread.median is not None:
+        axes.plot(
+            [spread.median],
+            [-place],
+            marker=marker(place),
+            markersize=8,
+            markeredgecolor=LIGHT["card"],
+            zorder=3,
+            **style,
+        )
 
 
-def _legend(labels: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
-    return tuple((label, f"line {style(place)}") for place, label in enumerate(labels))
+def _cut(label: str) -> str:
+    return label if len(label) <= _LONGEST else f"{label[: _LONGEST - 1]}…"
 
 
-def _over_seeds(records: Iterable[Results], curve: Curve) -> list[Point]:
-    """Return the rounds that every run has a figure for."""
+def _line(place: int, variants: int) -> dict[str, Any]:
+    """Return the style of a variant's line, by its place among them all."""
+    return {
+        "color": LIGHT[colour(place)],
+        "linestyle": dash(place),
+        "linewidth": 2.2,
+        "marker": marker(place) if variants <= _DOTTED else "",
+        "markersize": 7.5,
+        "markeredgecolor": LIGHT["card"],
+        "clip_on": False,
+        "zorder": 3,
+    }
+
+
+def _over_seeds(records: Iterable[Results], curve: Curve) -> list[_Seeds]:
+    """Return the curve at the rounds that every seed has a value for."""
     curves = [curve(record) for record in records]
     shared = sorted(set.intersection(*(set(each) for each in curves))) if curves else []
-    points = []
-    for at in shared:
-        values = [each[at] for each in curves]
-        points.append((at, median(values), min(values), max(values)))
-    return points
+    values = {at: [each[at] for each in curves] for at in shared}
+    return [_Seeds(at, median(here), min(here), max(here)) for at, here in values.items()]

@@ -1,179 +1,154 @@
-"""From series of numbers to the geometry of an SVG chart. Nothing here draws: a template does."""
+"""From a function that plots to SVG markup that lies inside a page, in that page's colours.
 
+matplotlib draws in the light palette. In the markup each of these colours becomes the page's variable of that name,
+so that one drawing serves light and dark; fonts are left to the page as well.
+"""
+
+import html
+import io
 import math
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-LEFT, RIGHT, TOP, BOTTOM = 58, 20, 32, 48
-"""The margins around the plot: room for tick labels and axis titles."""
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-TICK_ROOM = 76
-"""Pixels that a tick label along the x axis asks for."""
+from limbeck_lab.report.charts.colours import LIGHT
 
-DOT_ROOM = 12
-"""Pixels between two dots; where points lie closer, the line goes alone."""
-
-
-@dataclass(frozen=True)
-class Unit:
-    """How an axis writes its numbers: times `scale`, then `suffix`. A `whole` axis has no ticks between integers."""
-
-    scale: float = 1.0
-    suffix: str = ""
-    whole: bool = False
+Plot = Callable[[Axes], None]
+"""Plots into empty axes."""
 
 
 @dataclass(frozen=True)
-class Axis:
-    """A linear or logarithmic axis from `low` to `high`, with (value, label) ticks."""
-
-    title: str
-    low: float
-    high: float
-    ticks: tuple[tuple[float, str], ...]
-    log: bool = False
-
-    def place(self, value: float, start: float, end: float) -> float:
-        """Return where `value` lies when the axis runs from pixel `start` to pixel `end`."""
-        low, high = self.low, self.high
-        if self.log:
-            low, value, high = math.log(low), math.log(value), math.log(high)
-        return start + (value - low) / (high - low) * (end - start)
-
-
-@dataclass(frozen=True)
-class Series:
-    """(x, y) points by ascending x. `style` is the CSS class of its mark; a highlighted one lies on top."""
-
-    label: str
-    style: str
-    points: tuple[tuple[float, float], ...]
-    highlight: bool = False
-
-
-@dataclass(frozen=True)
-class Mark:
-    """One series in pixels: an SVG path and the centres of its dots."""
-
-    label: str
-    style: str
-    path: str
-    dots: tuple[tuple[float, float], ...] = ()
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """All that a template needs: the size, the plot's box, ticks as (pixel, label), and marks from back to front."""
+class Size:
+    """Width and height of a drawing in pixels of the page, without its legend."""
 
     width: int
     height: int
-    x: Axis
-    y: Axis
-    marks: tuple[Mark, ...]
-    left: int = LEFT
-    top: int = TOP
-
-    @property
-    def right(self) -> int:
-        """The plot's right edge."""
-        return self.width - RIGHT
-
-    @property
-    def bottom(self) -> int:
-        """The plot's lower edge."""
-        return self.height - BOTTOM
-
-    @property
-    def x_ticks(self) -> Iterator[tuple[float, str]]:
-        """Ticks along the lower edge."""
-        return ((round(self.x.place(at, self.left, self.right), 1), text) for at, text in self.x.ticks)
-
-    @property
-    def y_ticks(self) -> Iterator[tuple[float, str]]:
-        """Ticks along the left edge."""
-        return ((round(self.y.place(at, self.bottom, self.top), 1), text) for at, text in self.y.ticks)
 
 
-def nice_step(span: float, count: int) -> float:
-    """Return the smallest of 1, 2 or 5 times a power of ten that cuts `span` into at most `count` steps."""
-    rough = span / max(count, 1)
-    power = 10.0 ** math.floor(math.log10(rough))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
+WIDE, HALF, PHONE = Size(920, 320), Size(440, 270), Size(330, 270)
+"""Across the page, half of it, and across a phone."""
+
+_PIXELS_PER_INCH = 72  # matplotlib's SVG counts in points; the page takes each for a pixel
+_FONT = 13.0
+_LETTER, _SWATCH = 7.0, 46.0  # pixels: the width of a letter, and of a legend's sample with its gaps
+_LEGEND_ROW = 20
+_PAD = 5  # pixels around the axes
+
+_STYLE: dict[str, Any] = {
+    "font.size": _FONT,
+    "text.parse_math": False,
+    "svg.fonttype": "none",
+    "text.color": LIGHT["ink"],
+    "axes.edgecolor": LIGHT["soft"],
+    "axes.labelcolor": LIGHT["soft"],
+    "axes.titlecolor": LIGHT["soft"],
+    "axes.titlesize": _FONT,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 10.0,
+    "axes.spines.left": False,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.axisbelow": True,
+    "xtick.color": LIGHT["line"],
+    "xtick.labelcolor": LIGHT["soft"],
+    "ytick.color": LIGHT["line"],
+    "ytick.labelcolor": LIGHT["soft"],
+    "ytick.major.size": 0.0,
+    "ytick.major.pad": 8.0,
+    "xtick.major.pad": 5.0,
+    "xaxis.labellocation": "right",
+    "grid.color": LIGHT["line"],
+    "grid.linewidth": 1.0,
+    "lines.solid_capstyle": "round",
+}
+
+_TITLE = "title:"
+_UNWANTED = (
+    r"^.*?<svg[^>]*>",
+    r"<metadata>.*?</metadata>",
+    r"<style.*?</style>",
+    r'<g id="[^"]*"/>',
+    r' transform="rotate\(-?0 [^"]*"',
+)
+_VARIABLES = {value: f"var(--{name})" for name, value in LIGHT.items()}
 
 
-def axis(title: str, span: tuple[float, float], unit: Unit, *, count: int = 5, widen: bool = True) -> Axis:
-    """Return an axis with nice ticks over `span`, widened to end on a tick or else exactly that long."""
-    low, high = span
-    if high <= low:
-        low, high = low - 0.5, low + 0.5
-    step = nice_step(high - low, count)
-    if unit.whole:
-        step = max(step, 1.0)
-    slack = step * 1e-6
-    first, last = math.floor((low + slack) / step), math.ceil((high - slack) / step)
-    if widen:
-        low, high = first * step, last * step
-    decimals = max(0, -math.floor(math.log10(step * unit.scale) + 1e-9))
-    values = [number * step for number in range(first, last + 1)]
-    ticks = tuple(
-        (value, f"{value * unit.scale:.{decimals}f}{unit.suffix}")
-        for value in values
-        if low - slack <= value <= high + slack
+def titled(title: str) -> str:
+    """Return the `gid` of an artist that says `title` under the pointer."""
+    return f"{_TITLE}{title}"
+
+
+def draw(name: str, title: str, description: str, size: Size, plot: Plot) -> str:
+    """Return what `plot` draws as an SVG element, with its title and description for a screen reader.
+
+    `name` is the drawing's own within the page. A legend stands above, if `plot` labelled anything.
+    """
+    with style.context([_STYLE, {"svg.hashsalt": name}], after_reset=True):  # whatever a matplotlibrc says
+        inches = (size.width / _PIXELS_PER_INCH, size.height / _PIXELS_PER_INCH)
+        layout = ConstrainedLayoutEngine(w_pad=_PAD / _PIXELS_PER_INCH, h_pad=_PAD / _PIXELS_PER_INCH)
+        figure = Figure(inches, dpi=_PIXELS_PER_INCH, layout=layout)
+        axes = figure.add_subplot()
+        axes.patch.set_visible(False)
+        plot(axes)
+        height = size.height + _add_legend(figure, axes, size.width)
+        figure.set_figheight(height / _PIXELS_PER_INCH)
+        file = io.StringIO()
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    opening = (
+        f'<svg viewBox="0 0 {size.width} {height}" role="img" aria-labelledby="{name}-title {name}-desc">'
+        f'<title id="{name}-title">{html.escape(title)}</title><desc id="{name}-desc">{html.escape(description)}</desc>'
     )
-    return Axis(title, low, high, ticks)
+    return opening + _inside(file.getvalue())
 
 
-def log_axis(title: str, span: tuple[float, float], write: Callable[[float], str], *, count: int = 5) -> Axis:
-    """Return a logarithmic axis from the 1, 2 or 5 times a power of ten below `span` to the one above; `span` > 0."""
-    powers = range(math.floor(math.log10(span[0])), math.ceil(math.log10(span[1])) + 2)
-    nice = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
-    low = max(value for value in nice if value <= span[0] * (1 + 1e-9))
-    high = min(value for value in nice if value >= span[1] * (1 - 1e-9) and value > low)
-    ticks = [value for value in nice if low <= value <= high]
-    if len(ticks) > count:
-        ticks = [10.0**power for power in powers if low <= 10.0**power <= high]
-    thin = ticks[:: max(1, math.ceil(len(ticks) / count))]
-    return Axis(title, low, high, tuple((value, write(value)) for value in thin), log=True)
+def _add_legend(figure: Figure, axes: Axes, width: int) -> int:
+    """Add a legend for all that is labelled, and return the pixels it adds to the height."""
+    handles, labels = axes.get_legend_handles_labels()
+    if not labels:
+        return 0
+    columns = max(1, min(len(labels), int(width // (_SWATCH + _LETTER * max(map(len, labels))))))
+    figure.legend(
+        handles,
+        labels,
+        loc="outside upper left",
+        ncols=columns,
+        frameon=False,
+        borderpad=0,
+        borderaxespad=0,
+        handlelength=1.8,
+        handletextpad=0.5,
+        columnspacing=1.3,
+    )
+    return _LEGEND_ROW * math.ceil(len(labels) / columns)
 
 
-def x_count(width: int) -> int:
-    """Return how many steps an x axis has room for in a drawing of that width."""
-    return max(2, (width - LEFT - RIGHT) // TICK_ROOM)
+def _inside(document: str) -> str:
+    """Return the content of an SVG document, and its end tag, as a page may hold it."""
+    content = re.sub("|".join(_UNWANTED), "", document, flags=re.DOTALL)
+    content = re.sub(r"""<g id=(["'])(.*?)\1>""", _group, content)
+    content = re.sub(r'style="([^"]*)"', lambda found: f'style="{_style(found[1])}"', content)
+    content = re.sub(r' (d|x|y)="([^"]*)"', lambda found: f' {found[1]}="{_rounded(found[2])}"', content)
+    return re.sub(r">\s+<", "><", content).replace("xlink:href", "href")
 
 
-def line_chart(series: Sequence[Series], x: Axis, y: Axis, size: tuple[int, int]) -> Drawing:
-    """Join each series' points by straight lines; few or alone_accuracy points get dots as well."""
-    width, height = size
-
-    def mark(one: Series) -> Mark:
-        at = tuple(
-            (
-                round(x.place(px, LEFT, width - RIGHT), 1),
-                round(y.place(py, height - BOTTOM, TOP), 1),
-            )
-            for px, py in one.points
-        )
-        dotted = len(at) == 1 or (one.highlight and len(at) * DOT_ROOM <= width - LEFT - RIGHT)
-        path = "M" + " L".join(f"{px:g} {py:g}" for px, py in at) if len(at) > 1 else ""
-        return Mark(one.label, one.style, path, at if dotted else ())
-
-    ordered = sorted((one for one in series if one.points), key=lambda one: one.highlight)
-    return Drawing(width, height, x, y, tuple(mark(one) for one in ordered))
+def _group(found: re.Match[str]) -> str:
+    """Return the start of a group, with its title where it has one. matplotlib's ids repeat from chart to chart."""
+    title = found[2].removeprefix(_TITLE)
+    return "<g>" if title == found[2] else f"<g><title>{title}</title>"
 
 
-def bar_chart(series: Sequence[Series], x: Axis, y: Axis, size: tuple[int, int]) -> Drawing:
-    """Stand the series' bars side by side at every whole x; `x` reaches half a step beyond the outer ones."""
-    width, height = size
-    slot = (width - LEFT - RIGHT) / (x.high - x.low)
-    bar = min(slot * 0.8 / len(series), 28.0)
+def _style(text: str) -> str:
+    parts = [part.strip() for part in text.split(";")]
+    kept = [part for part in parts if part and not part.startswith("font")]
+    return re.sub(r"#[0-9a-f]{6}", lambda found: _VARIABLES.get(found[0], found[0]), "; ".join(kept))
 
-    def mark(place: int, one: Series) -> Mark:
-        floor = height - BOTTOM
-        shift = (place - len(series) / 2) * bar
-        bars = (
-            f"M{x.place(px, LEFT, width - RIGHT) + shift:.1f} {floor}V{y.place(py, floor, TOP):.1f}h{bar:.2f}V{floor}z"
-            for px, py in one.points
-        )
-        return Mark(one.label, one.style, "".join(bars))
 
-    return Drawing(width, height, x, y, tuple(mark(place, one) for place, one in enumerate(series)))
+def _rounded(text: str) -> str:
+    numbers = re.sub(r"-?\d+\.\d+", lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), text)
+    return " ".join(numbers.split())

@@ -1,152 +1,223 @@
 """The charts of a single run's report."""
 
+from collections.abc import Mapping, Sequence
 from itertools import accumulate, zip_longest
-from statistics import median
+from statistics import median, quantiles
+from typing import Any
 
-from limbeck_lab.report import table
-from limbeck_lab.report.chart import Series, axis, bar_chart, line_chart, x_count
-from limbeck_lab.report.figure import NARROW, ROUNDS, WIDE, Chart, accuracy_axis, byte_axis, change
-from limbeck_lab.run import results
-from limbeck_lab.run.results import Results
+from matplotlib.axes import Axes
 
-CLIENT_COLUMNS = 24
-"""With more clients than this, their lines turn pale and the table shows their mean and extremes alone."""
+from limbeck_lab.format import human_bytes, percent
+from limbeck_lab.report.charts import scales
+from limbeck_lab.report.charts.chart import Chart, change, drawn
+from limbeck_lab.report.charts.colours import LIGHT
+from limbeck_lab.report.charts.drawing import WIDE, titled
+from limbeck_lab.results.metrics_file import FILE
+from limbeck_lab.results.records import Results, natural_order
 
-BARS_AT_MOST = 60
-"""More rounds than this are drawn as lines, as bars would be too thin to tell apart."""
+CLIENT_LINES = 24
+"""With more clients than this, bands stand for their lines, and the table leaves out their columns."""
+
+_DOTS = 40
+"""A line of more points has no dots."""
+
+_BARS = 60
+"""More rounds than this are drawn as lines: bars would be too thin to tell apart."""
+
+_BAR = 0.38  # its width, in rounds
+
+MEAN, SERVER = "mean of the clients", "server's model"
 
 
-def accuracy_chart(record: Results) -> Chart:
-    """Accuracy by round: every client, their mean, the server's model."""
-    server, means = record.served, record.means
-    names = sorted({name for one in record.rounds for name in one.clients}, key=results.natural_order)
-    by_client = {
-        name: {one.round: value for one in record.rounds if (value := one.accuracy(name)) is not None} for name in names
+def accuracy_chart(results: Results) -> Chart:
+    """Return accuracy by round: every client, their mean, and the server's model."""
+    server, means = results.server_accuracies, results.mean_accuracies
+    names = sorted({name for one in results.rounds for name in one.clients}, key=natural_order)
+    clients = {
+        name: {one.round: value for one in results.rounds if (value := one.accuracy(name)) is not None}
+        for name in names
     }
-    style = "client" if len(names) <= CLIENT_COLUMNS else "client crowd"
-    lines = [Series(name, style, tuple(by_client[name].items())) for name in names if by_client[name]]
-    legend = [(f"each of {len(lines)} clients", "client")] if lines else []
-    mean = Series("mean of the clients", "mean", tuple(means.items()), highlight=True)
-    ours = Series("server's model", "server", tuple(server.items()), highlight=True)
-    main = [series for series in (mean, ours) if series.points]
-    everything = [*lines, *main]
-    numbers = sorted({one.round for one in record.rounds} | set(server))
-    shown = names if len(names) <= CLIENT_COLUMNS else []
-    rows = []
-    for number in numbers:
-        here = [value for name in names if (value := by_client[name].get(number)) is not None]
-        figures = [server.get(number), means.get(number), min(here, default=None), max(here, default=None)]
-        figures += [by_client[name].get(number) for name in shown]
-        rows.append((str(number), *map(table.percent, figures)))
-    drawings = []
-    if everything:
-        y = accuracy_axis(value for series in everything for _, value in series.points)
-        span = (float(numbers[0]), float(numbers[-1]))
-        for size in (WIDE, NARROW):
-            x = axis("round", span, ROUNDS, count=x_count(size[0]), widen=False)
-            drawings.append(line_chart(everything, x, y, size))
-    return Chart(
-        name="accuracy",
+    numbers = sorted({one.round for one in results.rounds} | set(server))
+    by_round = {number: [each[number] for each in clients.values() if number in each] for number in numbers}
+    shown = names if len(names) <= CLIENT_LINES else []
+    main = {label: line for label, line in ((MEAN, means), (SERVER, server)) if line}
+    chart = Chart(
         title="Accuracy by round",
-        description=" ".join(change(series.label.capitalize(), series.points) for series in main),
-        legend=(*legend, *((series.label, series.style) for series in main)),
-        drawings=tuple(drawings),
+        description=" ".join(change(label.capitalize(), list(line.values())) for label, line in main.items()),
         columns=("round", "server", "mean", "lowest", "highest", *shown),
-        rows=tuple(rows),
-        note="" if shown or not names else f"All {len(names)} clients' figures are in {results.FILE}.",
+        rows=tuple(
+            (
+                str(number),
+                percent(server.get(number)),
+                percent(means.get(number)),
+                percent(min(here, default=None)),
+                percent(max(here, default=None)),
+                *(percent(clients[name].get(number)) for name in shown),
+            )
+            for number, here in by_round.items()
+        ),
+        note="" if shown or not names else f"The values of all {len(names)} clients are in {FILE}.",
     )
+    if not main:
+        return chart
+
+    def plot(axes: Axes) -> None:
+        scales.rounds_along_x(axes, numbers[0], numbers[-1])
+        scales.accuracy_along_y(
+            axes, [value for line in (*main.values(), *clients.values()) for value in line.values()]
+        )
+        if shown:
+            _plot_clients(axes, {name: line for name, line in clients.items() if line})
+        else:
+            _plot_bands(axes, {number: here for number, here in by_round.items() if here})
+        if means:
+            axes.plot(*_points(means), label=MEAN, **_strong("blue", "o", len(means)))
+        if server:
+            axes.plot(*_points(server), label=SERVER, **_strong("vermilion", "s", len(server)))
+
+    return drawn("accuracy", chart, plot, WIDE)
 
 
-def cost_chart(record: Results) -> Chart:
-    """Accuracy of the server's model, or of the mean client, by all the bytes it took so far."""
-    server = record.served
-    label, style = ("server's model", "server") if server else ("mean of the clients", "mean")
-    accuracies = server or record.means
-    spent = list(accumulate(one.bytes_up + one.bytes_down for one in record.rounds))
+def cost_chart(results: Results) -> Chart:
+    """Return the accuracy of the server's model, or else of the mean client, by the bytes exchanged so far."""
+    server = results.server_accuracies
+    label, accuracies = (SERVER, server) if server else (MEAN, results.mean_accuracies)
+    spent = accumulate(one.carried.total for one in results.rounds)
     reached = [
         (one.round, total, accuracies[one.round])
-        for one, total in zip(record.rounds, spent, strict=True)
+        for one, total in zip(results.rounds, spent, strict=True)
         if one.round in accuracies
     ]
-    series = Series(label, style, tuple((total, value) for _, total, value in reached), highlight=True)
-    drawings = []
-    if reached:
-        x = byte_axis("bytes up and down so far", spent[-1], count=x_count(NARROW[0]))
-        drawings.append(line_chart([series], x, accuracy_axis(value for _, _, value in reached), NARROW))
-    return Chart(
-        name="cost",
+    values = [value for _, _, value in reached]
+    in_all = human_bytes(results.in_rounds.total)
+    chart = Chart(
         title="Accuracy by bytes exchanged",
-        description=f"{change(label.capitalize(), series.points)} {table.human_bytes(spent[-1])} in all."
-        if reached
-        else "",
-        legend=((label, style),),
-        drawings=tuple(drawings),
+        description=f"{change(label.capitalize(), values)} {in_all} in all." if values else "",
         columns=("round", "bytes so far", "accuracy"),
-        rows=tuple((str(number), f"{total:,}", table.percent(value)) for number, total, value in reached),
+        rows=tuple((str(number), f"{total:,}", percent(value)) for number, total, value in reached),
     )
+    if not values:
+        return chart
+
+    def plot(axes: Axes) -> None:
+        scales.bytes_along_x(axes, "bytes up and down so far", reached[-1][1])
+        scales.accuracy_along_y(axes, values)
+        style = _strong("vermilion", "s", len(values)) if server else _strong("blue", "o", len(values))
+        axes.plot([total for _, total, _ in reached], values, label=label, **style)
+
+    return drawn("cost", chart, plot)
 
 
-def traffic_chart(record: Results) -> Chart:
-    """Bytes by round, up to the server and down to the clients."""
-    rounds = record.rounds
-    crowded = len(rounds) > BARS_AT_MOST
-    suffix, draw = ("-line", line_chart) if crowded else ("", bar_chart)
-    up = Series("up, to the server", f"up{suffix}", tuple((one.round, one.bytes_up) for one in rounds))
-    down = Series("down, to the clients", f"down{suffix}", tuple((one.round, one.bytes_down) for one in rounds))
-    drawings = []
+def traffic_chart(results: Results) -> Chart:
+    """Return bytes by round, up to the server and down to the clients."""
+    rounds = results.rounds
+    numbers = [one.round for one in rounds]
+    ups, downs = [one.bytes_up for one in rounds], [one.bytes_down for one in rounds]
     description = ""
     if rounds:
-        span = (rounds[0].round - 0.5, rounds[-1].round + 0.5)
-        x = axis("round", span, ROUNDS, count=x_count(NARROW[0]), widen=False)
-        y = byte_axis("bytes, all clients", max(max(one.bytes_up, one.bytes_down) for one in rounds))
-        drawings.append(draw([up, down], x, y, NARROW))
-        ups, downs = (round(median(count for _, count in series.points)) for series in (up, down))
-        description = f"In the median round {table.human_bytes(ups)} went up and {table.human_bytes(downs)} came down."
-        if record.summary is not None and record.summary.bytes_counted == "on the socket":
-            description += " What was on its way on a socket as a round closed counts for the next one."
-    return Chart(
-        name="traffic",
+        up, down = human_bytes(median(ups)), human_bytes(median(downs))
+        description = f"In the median round {up} went up and {down} came down."
+        if results.summary is not None and results.summary.bytes_counted == "on the socket":
+            description += " Bytes still on their way when a round closed count for the next one."
+    chart = Chart(
         title="Bytes by round",
         description=description,
-        legend=((up.label, up.style), (down.label, down.style)),
-        drawings=tuple(drawings),
         columns=("round", "up", "down"),
         rows=tuple((str(one.round), f"{one.bytes_up:,}", f"{one.bytes_down:,}") for one in rounds),
     )
+    if not rounds:
+        return chart
+
+    def plot(axes: Axes) -> None:
+        scales.rounds_along_x(axes, numbers[0], numbers[-1], beyond=0.5)
+        scales.bytes_along_y(axes, "bytes, all clients together", max(*ups, *downs))
+        for shift, counts, label, colour in (
+            (-_BAR / 2, ups, "up, to the server", LIGHT["blue"]),
+            (_BAR / 2, downs, "down, to the clients", LIGHT["amber"]),
+        ):
+            if len(rounds) > _BARS:
+                axes.plot(numbers, counts, label=label, color=colour, clip_on=False)
+            else:
+                places = [number + shift for number in numbers]
+                axes.bar(places, counts, _BAR, label=label, color=colour, clip_on=False)
+
+    return drawn("traffic", chart, plot)
 
 
-def clients_chart(record: Results) -> Chart:
-    """The clients' accuracies at the end in order of size: how far the worst is from the best."""
+def clients_chart(results: Results) -> Chart:
+    """Return the clients' accuracies at the end in order of size: how far the worst is from the best."""
     alone, federated = (
-        sorted(figure for figure in column if figure is not None)
-        for column in ([one.alone for one in record.clients], [one.federated for one in record.clients])
+        sorted(value for value in column if value is not None)
+        for column in ([one.alone for one in results.clients], [one.federated for one in results.clients])
     )
-    series = [
-        Series(label, style, tuple(enumerate(figures, 1)), highlight=True)
-        for label, style, figures in (("alone", "client", alone), ("with the federation", "mean", federated))
-        if figures
-    ]
-    drawings = []
-    if series:
-        y = accuracy_axis(alone + federated)
-        count = max(len(alone), len(federated))
-        x = axis("clients, from the worst to the best", (1, count), ROUNDS, count=x_count(NARROW[0]), widen=False)
-        drawings.append(line_chart(series, x, y, NARROW))
-    return Chart(
-        name="clients",
+    lines = {label: line for label, line in (("alone", alone), ("with the federation", federated)) if line}
+    chart = Chart(
         title="Accuracy over the clients",
         description=" ".join(
-            f"{one.label.capitalize()}: worst {table.percent(one.points[0][1])},"
-            f" median {table.percent(median(value for _, value in one.points))},"
-            f" best {table.percent(one.points[-1][1])}."
-            for one in series
+            f"{label.capitalize()}: worst {percent(line[0])}, median {percent(median(line))}, best {percent(line[-1])}."
+            for label, line in lines.items()
         ),
-        legend=tuple((one.label, one.style) for one in series),
-        drawings=tuple(drawings),
         columns=("from the worst", "alone", "federated"),
         rows=tuple(
-            (str(place), table.percent(low), table.percent(high))
+            (str(place), percent(low), percent(high))
             for place, (low, high) in enumerate(zip_longest(alone, federated), 1)
         ),
-        note="Each column is in order by itself.",
+        note="Each column is sorted by itself.",
     )
+    if not lines:
+        return chart
+
+    def plot(axes: Axes) -> None:
+        scales.whole_numbers_along_x(axes, "clients, from the worst to the best", 1, max(map(len, lines.values())))
+        scales.accuracy_along_y(axes, alone + federated)
+        for label, line in lines.items():
+            style = _strong("soft", "D", len(line)) if label == "alone" else _strong("blue", "o", len(line))
+            axes.plot(range(1, len(line) + 1), line, label=label, **style)
+
+    return drawn("clients", chart, plot)
+
+
+def _plot_clients(axes: Axes, clients: Mapping[str, Mapping[int, float]]) -> None:
+    """Plot a thin line for each client; one line of the legend stands for all."""
+    label = f"each of {len(clients)} clients"
+    for name, line in clients.items():
+        mark = "o" if len(line) == 1 else ""
+        style: dict[str, Any] = {"color": LIGHT["grey"], "linewidth": 1.1, "marker": mark, "markersize": 4}
+        axes.plot(*_points(line), label=label, gid=titled(name), clip_on=False, **style)
+        label = ""
+
+
+def _plot_bands(axes: Axes, by_round: Mapping[int, Sequence[float]]) -> None:
+    """Plot the range of many clients' accuracies, and of the middle half of them."""
+    numbers = list(by_round)
+    lows, highs = [min(here) for here in by_round.values()], [max(here) for here in by_round.values()]
+    style: dict[str, Any] = {"color": LIGHT["grey"], "linewidth": 0, "clip_on": False}
+    axes.fill_between(numbers, lows, highs, label="all clients", alpha=0.25, **style)
+    quarters = [_quarters(here) for here in by_round.values()]
+    lows, highs = [low for low, _ in quarters], [high for _, high in quarters]
+    axes.fill_between(numbers, lows, highs, label="middle half", alpha=0.5, **style)
+
+
+def _quarters(values: Sequence[float]) -> tuple[float, float]:
+    """Return the first and the third quartile."""
+    if len(values) == 1:
+        return values[0], values[0]
+    first, _, third = quantiles(values, n=4, method="inclusive")
+    return first, third
+
+
+def _points(line: Mapping[int, float]) -> tuple[list[int], list[float]]:
+    return list(line), list(line.values())
+
+
+def _strong(colour: str, marker: str, points: int) -> dict[str, Any]:
+    """Return the style of a line that matters, with dots where they have room."""
+    return {
+        "color": LIGHT[colour],
+        "linewidth": 2.6,
+        "marker": marker if points <= _DOTS else "",
+        "markersize": 7.5,
+        "markeredgecolor": LIGHT["card"],
+        "clip_on": False,
+        "zorder": 3,
+    }

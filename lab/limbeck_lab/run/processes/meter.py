@@ -1,21 +1,21 @@
-"""A loopback relay that counts: what a client and the server really exchange on their sockets."""
+"""A loopback relay that counts the bytes a client and the server exchange on their sockets."""
 
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
 
-from limbeck_lab.run.clients import Bytes
+from limbeck_lab.results.byte_count import ByteCount
 
 _READ_BYTES = 1 << 16
 
 
 @dataclass
 class Meter:
-    """Relays one client's connections to the server. `bytes` counts TCP payload."""
+    """Relays one client's connections to the server at `host`:`port`. `carried` counts TCP payload."""
 
     host: str
     port: int
-    bytes: Bytes = field(default_factory=Bytes)
+    carried: ByteCount = field(default_factory=ByteCount)
     _server: asyncio.Server | None = None
 
     async def start(self) -> str:
@@ -25,7 +25,7 @@ class Meter:
         return f"127.0.0.1:{port}"
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening. Connections that are open stay open until either side closes them."""
         if self._server is not None:
             self._server.close()
 
@@ -38,23 +38,23 @@ class Meter:
         await asyncio.gather(self._pump(near, request, 1, 0), self._pump(far, answer, 0, 1))
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, up: int, down: int) -> None:
-        with contextlib.suppress(OSError):  # either side may hang up at any time; the other is told by the close
+        with contextlib.suppress(OSError):  # either side may hang up at any time; closing the sink tells the other
             while data := await source.read(_READ_BYTES):
-                self.bytes += Bytes(up * len(data), down * len(data))
+                self.carried += ByteCount(up * len(data), down * len(data))
                 sink.write(data)
                 await sink.drain()
         sink.close()
 
 
 class SinceLast:
-    """Tells what went through all of the meters since it was last asked."""
+    """Counts the bytes that passed all of the meters since it was last called."""
 
     def __init__(self, meters: list[Meter]) -> None:
         self._meters = meters
-        self._told = Bytes()
+        self._before = ByteCount()
 
-    def __call__(self, _round: int) -> Bytes:
-        """Return it, whichever round it was for: a socket does not tell."""
-        now = sum((meter.bytes for meter in self._meters), Bytes())
-        since, self._told = now - self._told, now
+    def __call__(self, _round: int) -> ByteCount:
+        """Return the bytes, whichever round they belong to: a socket does not know."""
+        now = sum((meter.carried for meter in self._meters), ByteCount())
+        since, self._before = now - self._before, now
         return since

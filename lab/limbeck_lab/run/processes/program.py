@@ -1,12 +1,11 @@
-"""Real server and client processes of a lab run, each with its log in the run folder."""
+"""A process of a lab run, with its log in the run folder."""
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from limbeck_common.core.errors import SetupError
@@ -17,7 +16,7 @@ _TAIL_LINES = 5
 
 
 class Program:
-    """One process. Its standard error goes to a log file, its standard output too, past the lines asked for."""
+    """One process. Its standard error goes to a log file; its standard output is read line by line."""
 
     def __init__(self, name: str, process: asyncio.subprocess.Process, log: Path) -> None:
         self.name = name
@@ -28,7 +27,7 @@ class Program:
     async def start(
         cls, name: str, module: str, arguments: list[str], log: Path, keep: tuple[int, ...] = ()
     ) -> "Program":
-        """Start `python -m module arguments`. It inherits the descriptors to `keep`."""
+        """Start `python -m module arguments`. The process inherits the file descriptors `keep`."""
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as sink:
             process = await asyncio.create_subprocess_exec(
@@ -47,29 +46,25 @@ class Program:
         """Return the first line of its standard output.
 
         Raises:
-            SetupError: it ended, or stayed silent, before there was one.
+            SetupError: the process ended before it wrote one, or wrote none in time.
         """
-        if self._process.stdout is None:
-            raise RuntimeError("the output is always a pipe")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_START_SECONDS):
-                line = await self._process.stdout.readline()
+                line = await self._stdout.readline()
                 if line:
                     return line.decode().strip()
         raise SetupError(f"{self.name} did not start: {self.last_words()}", remedy=f"see {self.log}")
 
     async def lines(self) -> AsyncIterator[str]:
-        """Yield the lines of its standard output that are still to come, to its end."""
-        if self._process.stdout is None:
-            raise RuntimeError("the output is always a pipe")
-        async for line in self._process.stdout:
+        """Yield the remaining lines of its standard output."""
+        async for line in self._stdout:
             yield line.decode(errors="replace").rstrip()
 
     async def finish(self) -> None:
-        """Wait for its end.
+        """Wait until the process has ended.
 
         Raises:
-            SetupError: it ended with an error.
+            SetupError: it ended with an error status.
         """
         await self._process.communicate()
         if self._process.returncode:
@@ -79,7 +74,7 @@ class Program:
             )
 
     async def stop(self) -> None:
-        """Ask it to end, and kill it if it does not."""
+        """Ask the process to end, and kill it if it does not."""
         if self._process.returncode is not None:
             return
         self._process.terminate()
@@ -91,29 +86,19 @@ class Program:
             await self._process.wait()
 
     def last_words(self) -> str:
-        """Return the end of its log."""
+        """Return the last lines of its log."""
         lines = self.log.read_text(errors="replace").strip().splitlines()
-        return " | ".join(lines[-_TAIL_LINES:]) or "it said nothing"
+        return " | ".join(lines[-_TAIL_LINES:]) or "its log is empty"
 
-
-def as_flags(tree: Mapping[str, object]) -> list[str]:
-    """Return nested settings as `--set key=value` arguments; None is left out, it is the default."""
-    return [word for key, value in as_pairs(tree).items() for word in ("--set", f"{key}={value}")]
-
-
-def as_pairs(tree: Mapping[str, object], prefix: str = "") -> dict[str, str]:
-    """Return nested settings by dotted key, each value as text that is read as TOML; None is left out."""
-    pairs: dict[str, str] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            pairs |= as_pairs(value, f"{prefix}{key}.")
-        elif value is not None:
-            pairs[f"{prefix}{key}"] = json.dumps(value, default=str)
-    return pairs
+    @property
+    def _stdout(self) -> asyncio.StreamReader:
+        if self._process.stdout is None:
+            raise RuntimeError("standard output is always a pipe")
+        return self._process.stdout
 
 
 def cancel_on_sigterm() -> None:
-    """Have SIGTERM cancel the task that calls this, so that it stops what it has started."""
+    """Have SIGTERM cancel the current task, so that it stops what it has started."""
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)

@@ -1,4 +1,4 @@
-"""The transport of a simulation: the same messages, encoded and decoded, without a network between."""
+"""The transport of a simulation: the same messages, encoded and decoded, without a network."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -7,23 +7,26 @@ from limbeck_common.core.messages import Answer, Downlink, Invitation, Receipt, 
 from limbeck_common.core.spec import PROTOCOL_VERSION
 from limbeck_common.wire.codec import decode_downlink, decode_uplink, encode_downlink, encode_uplink
 from limbeck_common.wire.payload import Payload, chunks
-from limbeck_lab.run.clients import Bytes
+from limbeck_lab.results.byte_count import ByteCount
 from limbeck_server.federation import Federation
 
-_WAIT_SECONDS = 20.0
+_WAIT_SECONDS = 20.0  # of one pull
 
 
 class MemoryTransport:
-    """One client's way to a federation in this process. `rounds` counts its messages as encoded, by their round."""
+    """One client's transport to a federation in this process.
+
+    `rounds` counts the bytes of its messages as encoded, by the round they belong to.
+    """
 
     def __init__(self, federation: Federation) -> None:
-        self.rounds: defaultdict[int, Bytes] = defaultdict(Bytes)
+        self.rounds: defaultdict[int, ByteCount] = defaultdict(ByteCount)
         self._federation = federation
 
     @property
-    def carried(self) -> Bytes:
-        """All of its messages."""
-        return sum(self.rounds.values(), Bytes())
+    def carried(self) -> ByteCount:
+        """The bytes of all its messages."""
+        return sum(self.rounds.values(), ByteCount())
 
     async def join(self, client: str, digest: bytes, classes: int) -> Invitation:
         """See `Transport`."""
@@ -37,7 +40,7 @@ class MemoryTransport:
             return answer
         head, tensors = encode_downlink(answer)
         payload = Payload.of(b"".join(chunks(tensors)))
-        self.rounds[answer.round] += Bytes(down=head.ByteSize() + payload.size)
+        self.rounds[answer.round] += ByteCount(down=head.ByteSize() + payload.size)
         return decode_downlink(head, payload, open_rows)
 
     async def push(self, uplink: Uplink) -> Receipt:
@@ -45,7 +48,7 @@ class MemoryTransport:
         self._federation.membership.check(uplink.federation_id)
         head, tensors = encode_uplink(uplink)
         payload = Payload.of(b"".join(chunks(tensors)))
-        self.rounds[uplink.round] += Bytes(up=head.ByteSize() + payload.size)
+        self.rounds[uplink.round] += ByteCount(up=head.ByteSize() + payload.size)
         return await self._federation.admissions.push(decode_uplink(head, payload, self._federation.spec.open_rows))
 
     async def open_data(self, federation_id: str, offset: int) -> AsyncIterator[bytes]:

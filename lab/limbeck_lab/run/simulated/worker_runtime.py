@@ -5,32 +5,10 @@ from pathlib import Path
 from limbeck_common.core.errors import DataError
 from limbeck_common.core.messages import Downlink, Uplink
 from limbeck_common.core.spec import Spec
-from limbeck_common.datasets.registry import load_participant
-from limbeck_common.methods.registry import make_method
 from limbeck_common.runtime.worker_process import WorkerProcess
 from limbeck_common.wire.codec import decode_uplink, encode_downlink, read_message, write_message
 from limbeck_common.wire.v1 import federation_pb2
 from limbeck_lab.run.clients import Client
-
-
-def share_out(clients: list[Client], spec: Spec, workers: int, data_dir: Path | None) -> dict[str, int]:
-    """Return a worker for each client, so that all have about as much to do. The last one has the server's model too.
-
-    The measure is rows trained on a round; a row that is only predicted takes about a third of the time.
-    """
-    taught = spec.recipe.distill_epochs * getattr(make_method(spec.method), "open_per_round", 0)
-    test = load_participant(spec.data, spec.seed, None, data_dir).test
-    loads = [0.0] * workers
-    loads[-1] = taught + (0 if test is None else len(test.y) / 3)
-    costs = {}
-    for client in clients:
-        private = load_participant(spec.data, spec.seed, client.part, data_dir).private
-        costs[client.name] = taught + spec.recipe.local_epochs * (0 if private is None else len(private.y))
-    chosen = {}
-    for name in sorted(costs, key=lambda each: -costs[each]):
-        chosen[name] = loads.index(min(loads))
-        loads[chosen[name]] += costs[name]
-    return chosen
 
 
 class WorkerRuntime:

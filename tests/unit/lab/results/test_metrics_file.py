@@ -3,22 +3,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from limbeck_common.core.errors import SetupError
-from limbeck_lab.report.table import duration, human_bytes, percent, points, print_summary
-from limbeck_lab.run.results import (
-    FILE,
-    ClientSummary,
-    DisagreementRecord,
-    Record,
-    RoundRecord,
-    ServerRecord,
-    Summary,
-    append,
-    natural_order,
-    read,
-)
+from limbeck_lab.results.metrics_file import FILE, append, read
+from limbeck_lab.results.records import ClientSummary, DisagreementRecord, Record, RoundRecord, ServerRecord, Summary
 
 
 def closed(number: int, **accuracies: float) -> RoundRecord:
@@ -50,14 +38,14 @@ FINISHED = Summary(
 def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
     first, second = closed(1, a=0.5), closed(2, a=0.6)
     server = ServerRecord(round=1, accuracy=0.7, loss=0.9)
-    judged = DisagreementRecord(round=1, disagreement={"a": 0.25})
-    records: list[Record] = [first, second, server, judged, FINISHED]
+    disagreement = DisagreementRecord(round=1, clients={"a": 0.25})
+    records: list[Record] = [first, second, server, disagreement, FINISHED]
     for record in records:
         append(tmp_path, record)
     results = read(tmp_path)
     assert results.rounds == (first, second)
     assert results.server == (server,)
-    assert results.judged == judged
+    assert results.disagreement == disagreement
     assert results.summary == FINISHED
     assert results.clients == FINISHED.clients
     assert results.notes == ()
@@ -78,14 +66,14 @@ def test_the_format_is_the_documented_one(tmp_path: Path) -> None:
     assert results.summary.clients[0].gain is None
 
 
-def test_figures_that_are_not_finite_are_written_as_missing(tmp_path: Path) -> None:
+def test_values_that_are_not_finite_are_written_as_missing(tmp_path: Path) -> None:
     append(tmp_path, ServerRecord(round=1, accuracy=math.nan, loss=math.inf))
     assert '"accuracy":null,"loss":null' in (tmp_path / FILE).read_text()
     assert read(tmp_path).server[0].loss is None
 
 
 @pytest.mark.parametrize("kept", range(1, len(closed(2, é=0.6).model_dump_json().encode())))
-def test_a_last_line_torn_anywhere_is_left_out_with_a_note(tmp_path: Path, kept: int) -> None:
+def test_a_last_line_cut_short_anywhere_is_left_out_with_a_note(tmp_path: Path, kept: int) -> None:
     append(tmp_path, closed(1, é=0.5))
     with (tmp_path / FILE).open("ab") as file:
         file.write(closed(2, é=0.6).model_dump_json().encode()[:kept])
@@ -125,7 +113,7 @@ def test_any_other_bad_line_is_one_error_that_names_file_and_line(tmp_path: Path
     assert reason in str(caught.value)
 
 
-def test_a_bad_last_line_that_is_not_torn_is_an_error(tmp_path: Path) -> None:
+def test_a_bad_last_line_that_is_whole_is_an_error(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text('{"kind":"epoch"}')
     with pytest.raises(SetupError, match="line 1"):
         read(tmp_path)
@@ -134,11 +122,11 @@ def test_a_bad_last_line_that_is_not_torn_is_an_error(tmp_path: Path) -> None:
 def test_a_folder_without_metrics_has_no_rounds_and_no_folder_is_an_error(tmp_path: Path) -> None:
     assert read(tmp_path).rounds == ()
     assert FILE in read(tmp_path).notes[0]
-    with pytest.raises(SetupError, match="no folder"):
+    with pytest.raises(SetupError, match="not a folder"):
         read(tmp_path / "nowhere")
 
 
-def test_a_run_taken_up_again_is_not_over_and_its_later_lines_count(tmp_path: Path) -> None:
+def test_a_resumed_run_is_not_over_and_its_later_lines_count(tmp_path: Path) -> None:
     records: list[Record] = [closed(1, a=0.1), FINISHED, closed(1, a=0.2), closed(2, b=0.3)]
     for record in records:
         append(tmp_path, record)
@@ -153,60 +141,3 @@ def test_threads_may_append_together(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: append(tmp_path, closed(number, **names)), range(100)))
     assert [one.round for one in read(tmp_path).rounds] == list(range(100))
-
-
-def test_names_sort_as_people_count() -> None:
-    names = ["client-10", "client-2", "b", "client-2x", "7"]
-    assert sorted(names, key=natural_order) == ["7", "b", "client-2", "client-2x", "client-10"]
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (None, "-"),
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 kB"),
-        (9_949, "9.9 kB"),
-        (9_960, "10 kB"),
-        (412_345, "412 kB"),
-        (999_499, "999 kB"),
-        (999_600, "1.0 MB"),
-        (4_123_456, "4.1 MB"),
-        (5_000_000_000_000_000, "5000 TB"),
-    ],
-)
-def test_bytes_in_human_units(count: int | None, text: str) -> None:
-    assert human_bytes(count) == text
-
-
-def test_accuracies_gains_and_durations() -> None:
-    assert [percent(None), percent(0.8804)] == ["-", "88.0 %"]
-    assert [points(None), points(0.14), points(-0.0512), points(-0.0001)] == ["-", "+14.0", "-5.1", "+0.0"]
-    assert [duration(33.14), duration(99.96), duration(725), duration(7620)] == [
-        "33.1 s",
-        "1 min 40 s",
-        "12 min 05 s",
-        "2 h 07 min",
-    ]
-
-
-def test_the_closing_table_has_a_row_for_each_client_their_mean_and_the_server() -> None:
-    console = Console(width=100)
-    with console.capture() as capture:
-        print_summary(FINISHED, console)
-    rows = {line.split()[0]: line.split()[1:] for line in capture.get().splitlines() if line.strip()}
-    assert rows["a"] == ["cnn", "74.0", "%", "88.0", "%", "+14.0", "412", "kB", "4.1", "MB"]
-    assert rows["[red]b"] == ["mlp", "90.0", "%", "85.0", "%", "-5.0", "0", "B", "999", "B"]
-    assert rows["c"] == ["forest", "-", "-", "-", "-", "-"]
-    assert rows["mean"] == ["82.0", "%", "86.5", "%", "+4.5", "206", "kB", "2.1", "MB"]
-    assert rows["server's"] == ["model", "91.0", "%"]
-    assert "finished: all rounds are done; 33.1 s in all" in capture.get()
-    assert "on the socket" in capture.get()
-
-
-def test_the_closing_table_of_nobody() -> None:
-    console = Console(width=80)
-    with console.capture() as capture:
-        print_summary(Summary(state="failed", seconds=0, bytes_counted="as encoded"), console)
-    assert "failed; 0.0 s in all" in capture.get()
