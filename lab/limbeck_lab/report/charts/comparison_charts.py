@@ -61,13 +61,11 @@ def round_chart(runs: Runs, name: str, title: str, curve: Curve, size: Size = WI
         columns=("round", *curves),
         rows=tuple((str(at), *(percent(each.get(at)) for each in medians)) for at in numbers),
     )
-    if not numbers:
-        return chart
 
     def plot(axes: Axes) -> None:
-        scales.rounds_along_x(axes, numbers[0], numbers[-1])
-        scales.accuracy_along_y(
-            axes, [edge for line in curves.values() for each in line for edge in (each.low, each.high)]
+        scales.whole_numbers(axes, "round", numbers[0], numbers[-1])
+        scales.accuracy(
+            axes, "y", [edge for line in curves.values() for each in line for edge in (each.low, each.high)]
         )
         for place, (label, line) in enumerate(curves.items()):
             at = [each.round for each in line]
@@ -75,7 +73,7 @@ def round_chart(runs: Runs, name: str, title: str, curve: Curve, size: Size = WI
             axes.fill_between(at, lows, highs, color=LIGHT[colour(place)], alpha=0.14, linewidth=0, clip_on=False)
             axes.plot(at, [each.median for each in line], label=label, **_line(place, len(curves)))
 
-    return drawn(name, chart, plot, size)
+    return drawn(name, chart, plot, size) if numbers else chart
 
 
 def cost_chart(runs: Runs) -> Chart:
@@ -94,41 +92,37 @@ def cost_chart(runs: Runs) -> Chart:
             (label, f"{round(cost):,}", percent(value)) for label, line in lines.items() for cost, value in line
         ),
     )
-    if not points:
-        return chart
 
     def plot(axes: Axes) -> None:
-        scales.log_bytes_along_x(axes, "bytes per client so far", [cost for cost, _ in points])
-        scales.accuracy_along_y(axes, [value for _, value in points])
+        scales.log_byte_counts(axes, "bytes per client so far", [cost for cost, _ in points])
+        scales.accuracy(axes, "y", [value for _, value in points])
         for place, (label, line) in enumerate(lines.items()):
             style = _line(place, len(lines))
             axes.plot([cost for cost, _ in line], [value for _, value in line], label=label, **style)
 
-    return drawn("cost", chart, plot)
+    return drawn("cost", chart, plot) if points else chart
 
 
 def target_chart(comparison: Comparison) -> Chart:
     """Return the bytes that a client exchanged until the target was reached."""
-
-    def scale(axes: Axes, edges: Sequence[float]) -> None:
-        scales.log_bytes_along_x(axes, "bytes per client", edges)
-
     chart = Chart(
         title=f"Bytes until {percent(comparison.target)}",
         description="Bytes until the server's model or, where there is none, the mean client reached the target. A row "
         "without a dot: half of the seeds or more did not reach it. The scale is logarithmic.",
     )
-    return _whisker_chart("target", chart, comparison, _Quantity(lambda score: score.target_bytes, human_bytes, scale))
+    quantity = _Quantity(
+        lambda score: score.target_bytes,
+        human_bytes,
+        lambda axes, ends: scales.log_byte_counts(axes, "bytes per client", ends),
+    )
+    return _whisker_chart("target", chart, comparison, quantity)
 
 
 def seconds_chart(comparison: Comparison) -> Chart:
     """Return how long the runs took."""
-
-    def scale(axes: Axes, edges: Sequence[float]) -> None:
-        scales.time_along_x(axes, max(edges))
-
-    chart = Chart(title="Time per run", description="With as many other runs at the same time as the command allowed.")
-    return _whisker_chart("seconds", chart, comparison, _Quantity(lambda score: score.seconds, duration, scale))
+    chart = Chart("Time per run", "With as many other runs at the same time as the command allowed.")
+    quantity = _Quantity(lambda score: score.seconds, duration, lambda axes, ends: scales.time(axes, max(ends)))
+    return _whisker_chart("seconds", chart, comparison, quantity)
 
 
 def seeds_chart(comparison: Comparison) -> Chart:
@@ -138,7 +132,7 @@ def seeds_chart(comparison: Comparison) -> Chart:
         description="Accuracy at the end of the server's model or, where there is none, of the mean client: lowest, "
         "median and highest seed.",
     )
-    quantity = _Quantity(lambda score: score.server or score.clients, percent, scales.accuracy_along_x)
+    quantity = _Quantity(lambda score: score.server or score.clients, percent, _accuracy_scale)
     return _whisker_chart("seeds", chart, comparison, quantity)
 
 
@@ -148,8 +142,11 @@ def clients_chart(comparison: Comparison) -> Chart:
         title="Accuracy over the clients",
         description="Accuracy at the end of the worst, the median and the best client, each the median over the seeds.",
     )
-    quantity = _Quantity(_over_clients, percent, scales.accuracy_along_x)
-    return _whisker_chart("clients", chart, comparison, quantity)
+    return _whisker_chart("clients", chart, comparison, _Quantity(_over_clients, percent, _accuracy_scale))
+
+
+def _accuracy_scale(axes: Axes, ends: Sequence[float]) -> None:
+    scales.accuracy(axes, "x", ends)
 
 
 def _over_clients(score: Score) -> Spread | None:
@@ -168,8 +165,6 @@ def _whisker_chart(name: str, chart: Chart, comparison: Comparison, quantity: _Q
         values = (spread.low, spread.median, spread.high) if spread else (None, None, None)
         rows.append((label, *(MISSING if value is None else quantity.text(value) for value in values)))
     chart = replace(chart, columns=("method", "lowest", "median", "highest"), rows=tuple(rows))
-    if not known:
-        return chart
 
     def plot(axes: Axes) -> None:
         quantity.scale(axes, [edge for spread in known for edge in (spread.low, spread.high)])
@@ -181,7 +176,7 @@ def _whisker_chart(name: str, chart: Chart, comparison: Comparison, quantity: _Q
                 _plot_whisker(axes, place, label, spread)
 
     height = _AROUND_ROWS + _ROW * len(labels)
-    return drawn(name, chart, plot, Size(HALF.width, height), Size(PHONE.width, height))
+    return drawn(name, chart, plot, Size(HALF.width, height), Size(PHONE.width, height)) if known else chart
 
 
 def _plot_whisker(axes: Axes, place: int, label: str, spread: Spread) -> None:
@@ -212,8 +207,6 @@ def _line(place: int, variants: int) -> dict[str, Any]:
         "linestyle": dash(place),
         "linewidth": 2.2,
         "marker": marker(place) if variants <= _DOTTED else "",
-        "markersize": 7.5,
-        "markeredgecolor": LIGHT["card"],
         "clip_on": False,
         "zorder": 3,
     }

@@ -65,13 +65,21 @@ _STYLE: dict[str, Any] = {
     "xaxis.labellocation": "right",
     "grid.color": LIGHT["line"],
     "grid.linewidth": 1.0,
+    "legend.frameon": False,
+    "legend.borderpad": 0.0,
+    "legend.borderaxespad": 0.0,
+    "legend.handlelength": 1.8,
+    "legend.handletextpad": 0.5,
+    "legend.columnspacing": 1.3,
     "lines.solid_capstyle": "round",
+    "lines.markersize": 7.5,
+    "lines.markeredgecolor": LIGHT["card"],
 }
 
 _TITLE = "title:"
+_NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 _UNWANTED = (
     r"^.*?<svg[^>]*>",
-    r"<metadata>.*?</metadata>",
     r"<style.*?</style>",
     r'<g id="[^"]*"/>',
     r' transform="rotate\(-?0 [^"]*"',
@@ -99,7 +107,7 @@ def draw(name: str, title: str, description: str, size: Size, plot: Plot) -> str
         height = size.height + _add_legend(figure, axes, size.width)
         figure.set_figheight(height / _PIXELS_PER_INCH)
         file = io.StringIO()
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+        figure.savefig(file, format="svg", transparent=True, metadata=_NO_METADATA)
     opening = (
         f'<svg viewBox="0 0 {size.width} {height}" role="img" aria-labelledby="{name}-title {name}-desc">'
         f'<title id="{name}-title">{html.escape(title)}</title><desc id="{name}-desc">{html.escape(description)}</desc>'
@@ -113,18 +121,7 @@ def _add_legend(figure: Figure, axes: Axes, width: int) -> int:
     if not labels:
         return 0
     columns = max(1, min(len(labels), int(width // (_SWATCH + _LETTER * max(map(len, labels))))))
-    figure.legend(
-        handles,
-        labels,
-        loc="outside upper left",
-        ncols=columns,
-        frameon=False,
-        borderpad=0,
-        borderaxespad=0,
-        handlelength=1.8,
-        handletextpad=0.5,
-        columnspacing=1.3,
-    )
+    figure.legend(handles, labels, loc="outside upper left", ncols=columns)
     return _LEGEND_ROW * math.ceil(len(labels) / columns)
 
 

@@ -30,7 +30,7 @@ def drawn(scale: Callable[[Axes], None], width: int = 440) -> tuple[Axes, list[s
     ],
 )
 def test_accuracies_span_at_least_ten_points_between_round_ticks(accuracies: list[float], labels: list[str]) -> None:
-    axes, _, up = drawn(lambda axes: scales.accuracy_along_y(axes, accuracies))
+    axes, _, up = drawn(lambda axes: scales.accuracy(axes, "y", accuracies))
     assert up == labels
     low, high = axes.get_ylim()
     assert low <= min(accuracies) <= max(accuracies) <= high + 1e-9
@@ -45,7 +45,7 @@ def test_accuracies_span_at_least_ten_points_between_round_ticks(accuracies: lis
     ],
 )
 def test_bytes_start_at_nothing_and_have_their_unit(largest: int, labels: list[str]) -> None:
-    axes, _, up = drawn(lambda axes: scales.bytes_along_y(axes, "bytes", largest))
+    axes, _, up = drawn(lambda axes: scales.byte_counts(axes, "y", "bytes", largest))
     assert up == labels
     assert axes.get_ylim()[1] >= largest
 
@@ -60,7 +60,7 @@ def test_bytes_start_at_nothing_and_have_their_unit(largest: int, labels: list[s
     ],
 )
 def test_a_logarithmic_axis_covers_the_data_with_few_ticks(counts: list[float], labels: list[str]) -> None:
-    axes, across, _ = drawn(lambda axes: scales.log_bytes_along_x(axes, "bytes", counts))
+    axes, across, _ = drawn(lambda axes: scales.log_byte_counts(axes, "bytes", counts))
     assert across == labels
     low, high = axes.get_xlim()
     assert 0 < low < max(1, min(counts)) <= max(counts) < high
@@ -76,7 +76,7 @@ def test_a_logarithmic_axis_covers_the_data_with_few_ticks(counts: list[float], 
     ],
 )
 def test_rounds_are_whole_numbers(first: int, last: int, width: int, labels: list[str]) -> None:
-    _, across, _ = drawn(lambda axes: scales.rounds_along_x(axes, first, last), width)
+    _, across, _ = drawn(lambda axes: scales.whole_numbers(axes, "round", first, last), width)
     assert across == labels
 
 
@@ -90,6 +90,6 @@ def test_rounds_are_whole_numbers(first: int, last: int, width: int, labels: lis
     ],
 )
 def test_time_has_a_fitting_unit(longest: float, title: str, labels: list[str]) -> None:
-    axes, across, _ = drawn(lambda axes: scales.time_along_x(axes, longest))
+    axes, across, _ = drawn(lambda axes: scales.time(axes, longest))
     assert axes.get_xlabel() == title
     assert across == labels
