@@ -35,11 +35,11 @@ def write_comparison(folder: Path) -> tuple[Path, Comparison]:
             runs, "rounds", f"{by_round}: the server's model" if has_server else by_round, judged_accuracies
         ),
         charts.cost_chart(runs),
-        charts.target_chart(comparison),
     ]
     if has_server and any(each.mean_accuracies for each in finished):
         drawn.append(charts.round_chart(runs, "means", mean_client, lambda results: results.mean_accuracies, HALF))
-    drawn += [charts.clients_chart(comparison), charts.seeds_chart(comparison), charts.seconds_chart(comparison)]
+    whiskers = (charts.target_chart, charts.clients_chart, charts.seeds_chart, charts.seconds_chart)
+    drawn += [chart(comparison) for chart in whiskers]
     path = write_page(
         folder,
         "comparison.html.j2",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from limbeck_lab.format import percent
-from limbeck_lab.report.charts.drawing import HALF, PHONE, Plot, Size, draw
+from limbeck_lab.report.charts.drawing import HALF, PHONE, WIDE, Plot, Size, draw
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,14 @@ class Chart:
     rows: tuple[tuple[str, ...], ...] = ()
     drawings: tuple[str, ...] = ()
     note: str = ""
+    wide: bool = False  # whether it goes across the page
 
 
 def drawn(name: str, chart: Chart, plot: Plot, size: Size = HALF, phone: Size = PHONE) -> Chart:
     """Return the chart with its drawings; `name` is its own within the page."""
     sizes = {"screen": size, "phone": phone}
     drawings = (draw(f"{name}-{where}", chart.title, chart.description, each, plot) for where, each in sizes.items())
-    return replace(chart, drawings=tuple(drawings))
+    return replace(chart, drawings=tuple(drawings), wide=size is WIDE)
 
 
 def change(label: str, accuracies: Sequence[float]) -> str:

@@ -183,7 +183,9 @@ def _plot_whisker(axes: Axes, place: int, label: str, spread: Spread) -> None:
     style: dict[str, Any] = {"color": LIGHT[colour(place)], "gid": titled(label), "clip_on": False}
     ends = [spread.low, spread.high]
     if spread.low < spread.high:
-        axes.plot(ends, [-place] * 2, marker="|", markersize=11, markeredgewidth=2.2, linewidth=2.2, **style)
+        axes.plot(
+            ends, [-place] * 2, marker="|", markersize=11, markeredgecolor=style["color"], markeredgewidth=2.2, **style
+        )
     if spread.median is not None:
         axes.plot(
             [spread.median],
@@ -205,7 +207,6 @@ def _line(place: int, variants: int) -> dict[str, Any]:
     return {
         "color": LIGHT[colour(place)],
         "linestyle": dash(place),
-        "linewidth": 2.2,
         "marker": marker(place) if variants <= _DOTTED else "",
         "clip_on": False,
         "zorder": 3,

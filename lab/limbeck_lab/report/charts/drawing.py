@@ -31,7 +31,7 @@ class Size:
     height: int
 
 
-WIDE, HALF, PHONE = Size(920, 320), Size(440, 270), Size(330, 270)
+WIDE, HALF, PHONE = Size(920, 330), Size(440, 280), Size(330, 270)
 """Across the page, half of it, and across a phone."""
 
 _PIXELS_PER_INCH = 72  # matplotlib's SVG counts in points; the page takes each for a pixel
@@ -72,6 +72,7 @@ _STYLE: dict[str, Any] = {
     "legend.handletextpad": 0.5,
     "legend.columnspacing": 1.3,
     "lines.solid_capstyle": "round",
+    "lines.linewidth": 2.2,
     "lines.markersize": 7.5,
     "lines.markeredgecolor": LIGHT["card"],
 }

@@ -150,7 +150,7 @@ def clients_chart(results: Results) -> Chart:
         for label, values in lines.items():
             _plot_line(axes, label, dict(enumerate(values, 1)))
 
-    return drawn("clients", chart, plot) if lines else chart
+    return drawn("clients", chart, plot, WIDE) if lines else chart
 
 
 def _plot_line(axes: Axes, label: str, line: Mapping[int, float]) -> None:
