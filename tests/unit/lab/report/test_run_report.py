@@ -95,9 +95,12 @@ def test_bad_settings_are_refused_by_name(tmp_path: Path, content: bytes | None)
         write_report(tmp_path)
 
 
-def test_many_clients_do_not_widen_the_table(tmp_path: Path) -> None:
+def test_many_clients_become_bands_and_do_not_widen_the_table(tmp_path: Path) -> None:
     page = Page(write_report(make_run(tmp_path, 1, clients=CLIENT_LINES + 1)))
     assert f"The values of all {CLIENT_LINES + 1} clients are in metrics.jsonl" in page.text
+    assert "all clients" in page.text
+    assert "middle half" in page.text
+    assert "each of" not in page.text
 
 
 def test_every_identifier_on_the_page_is_unique(tmp_path: Path) -> None:
