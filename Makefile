@@ -55,7 +55,7 @@ fuzz-atheris: .venv/ready ## the codec under a coverage-guided fuzzer, three min
 	PYTHONPATH="tests:$$PYTHONPATH" $(BIN)/python -m fuzz.atheris_run -max_total_time=$(or $(FUZZ_SECONDS),180) -artifact_prefix=fuzz-finds/
 
 stubs: .venv/ready ## protobuf and gRPC stubs from proto/
-	$(BIN)/python -m limbeck_lab.stubs proto common
+	$(BIN)/python proto/make_stubs.py common
 
 constraints: .venv/ready ## pin every dependency, for every platform
 	$(BIN)/uv pip compile --universal --quiet --upgrade --all-extras --no-header --no-emit-index-url \

@@ -10,15 +10,16 @@ import sys
 import tempfile
 from pathlib import Path
 
+from limbeck_lab.results.metrics_file import read
+from limbeck_lab.results.records import Summary
 from limbeck_lab.run.demo import MODELS
-from limbeck_lab.run.results import Summary, read
 
 
 def simulate(seed: int) -> Summary:
     """Run the demo's federation with one seed."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        command = [sys.executable, "-m", "limbeck_lab.cli", "simulate", "--seed", str(seed), "--run-dir", str(run)]
+        command = [sys.executable, "-m", "limbeck_lab.cli.main", "simulate", "--seed", str(seed), "--run-dir", str(run)]
         command += [word for model in MODELS for word in ("--model", model)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         summary = read(run).summary

@@ -18,7 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from limbeck_lab.run.results import read
+from limbeck_lab.results.metrics_file import read
 
 HERE = Path(__file__).parent
 
@@ -27,7 +27,7 @@ def limbeck(rounds: int, seed: int) -> tuple[list[float], list[float]]:
     """Return seconds and server accuracy by round."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        command = [sys.executable, "-m", "limbeck_lab.cli", "simulate", "--config", str(HERE / "mnist.toml")]
+        command = [sys.executable, "-m", "limbeck_lab.cli.main", "simulate", "--config", str(HERE / "mnist.toml")]
         command += [
             "--clients",
             "10",

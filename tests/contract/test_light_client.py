@@ -18,7 +18,7 @@ def test_the_core_of_the_client_imports_no_learning_framework() -> None:
 
 
 def test_help_imports_neither_numpy_nor_grpc() -> None:
-    for program in ("limbeck_client.cli.main", "limbeck_server.cli.main", "limbeck_lab.cli"):
+    for program in ("limbeck_client.cli.main", "limbeck_server.cli.main", "limbeck_lab.cli.main"):
         modules = loaded(f"import {program}")
         assert not (HEAVY | {"numpy", "grpc"}) & modules
         assert "click" in modules

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.processes import Farm, run, until
 
-from limbeck_lab.run.results import read
+from limbeck_lab.results.metrics_file import read
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 SHORT = ["--rounds", "2", "--set", "recipe.local_epochs=1", "--set", "recipe.distill_epochs=1"]
@@ -31,7 +31,7 @@ def check_run(folder: Path, clients: int, counted: str) -> None:
 
 
 def test_the_demo_runs_real_processes_to_the_end(tmp_path: Path) -> None:
-    done = run("limbeck_lab.cli", "demo", *SHORT, "--run-dir", str(tmp_path / "run"), seconds=280)
+    done = run("limbeck_lab.cli.main", "demo", *SHORT, "--run-dir", str(tmp_path / "run"), seconds=280)
     assert done.returncode == 0, done.stderr
     assert "finished: all 2 rounds done" in done.stdout
     summary = read(tmp_path / "run").summary
@@ -43,7 +43,7 @@ def test_the_demo_runs_real_processes_to_the_end(tmp_path: Path) -> None:
 
 def test_a_simulation_with_partial_participation_runs_to_the_end(tmp_path: Path) -> None:
     arguments = ["--clients", "6", "--model", "mlp", "--no-alone", "--set", "round.sample_ratio=0.5"]
-    done = run("limbeck_lab.cli", "simulate", *SHORT, *arguments, "--run-dir", str(tmp_path / "run"), seconds=280)
+    done = run("limbeck_lab.cli.main", "simulate", *SHORT, *arguments, "--run-dir", str(tmp_path / "run"), seconds=280)
     assert done.returncode == 0, done.stderr
     results = read(tmp_path / "run")
     assert [each.participants for each in results.rounds] == [3, 3]
@@ -53,7 +53,7 @@ def test_a_simulation_with_partial_participation_runs_to_the_end(tmp_path: Path)
 
 def test_a_run_folder_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").touch()
-    done = run("limbeck_lab.cli", "simulate", "--run-dir", str(tmp_path))
+    done = run("limbeck_lab.cli.main", "simulate", "--run-dir", str(tmp_path))
     assert done.returncode == 1
     assert "holds a run already" in done.stderr
 
@@ -61,7 +61,7 @@ def test_a_run_folder_is_not_written_over(tmp_path: Path) -> None:
 def test_a_federation_that_fails_ends_its_simulation_with_a_line(tmp_path: Path) -> None:
     arguments = ["--clients", "2", "--model", "mlp", "--set", "round.count.min=2"]
     arguments += ["--set", "round.time.max=0.01", "--set", "round.extensions=0"]
-    done = run("limbeck_lab.cli", "simulate", *SHORT, *arguments, "--run-dir", str(tmp_path / "run"), seconds=280)
+    done = run("limbeck_lab.cli.main", "simulate", *SHORT, *arguments, "--run-dir", str(tmp_path / "run"), seconds=280)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("limbeck-lab: the federation failed: ")
     assert " of at least 2 uplinks at the deadline; missing client-" in done.stderr
@@ -77,26 +77,26 @@ def test_a_comparison_that_was_stopped_goes_on_to_the_same_figures(farm: Farm, t
     command = ["compare", "--methods", "dsfl,dsfl:aggregation=sa", "--seeds", "1", "--clients", "2", "--model", "mlp"]
     command += ["--set", "model.name=mlp", "--target", "0.5", *SHORT]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    stopped = farm.start("limbeck_lab.cli", *command, "--jobs", "1", "--run-dir", str(cut))
+    stopped = farm.start("limbeck_lab.cli.main", *command, "--jobs", "1", "--run-dir", str(cut))
     until((cut / "dsfl-aggregation=sa" / "seed-0" / "settings.json").exists, seconds=280)
     stopped.send_signal(signal.SIGTERM)
     farm.wait(stopped, code=130)
     kept = (cut / "dsfl" / "seed-0" / "metrics.jsonl").read_bytes()
     assert read(cut / "dsfl-aggregation=sa" / "seed-0").summary is None
 
-    refused = run("limbeck_lab.cli", *command, "--rounds", "3", "--run-dir", str(cut), seconds=280)
+    refused = run("limbeck_lab.cli.main", *command, "--rounds", "3", "--run-dir", str(cut), seconds=280)
     assert refused.returncode == 1
     assert "federation.rounds is 2 there and 3 here" in refused.stderr
 
-    resumed = run("limbeck_lab.cli", *command, "--run-dir", str(cut), seconds=280)
+    resumed = run("limbeck_lab.cli.main", *command, "--run-dir", str(cut), seconds=280)
     assert resumed.returncode == 0, resumed.stderr
     assert "1 of 2 runs are done already" in resumed.stdout
     assert (cut / "dsfl" / "seed-0" / "metrics.jsonl").read_bytes() == kept
-    undisturbed = run("limbeck_lab.cli", *command, "--run-dir", str(whole), seconds=280)
+    undisturbed = run("limbeck_lab.cli.main", *command, "--run-dir", str(whole), seconds=280)
     assert undisturbed.returncode == 0, undisturbed.stderr
     assert metrics(cut) == metrics(whole)
     assert "<svg" in (cut / "report.html").read_text()
-    assert run("limbeck_lab.cli", "report", str(cut), seconds=280).stdout == f"{cut / 'report.html'}\n"
+    assert run("limbeck_lab.cli.main", "report", str(cut), seconds=280).stdout == f"{cut / 'report.html'}\n"
 
 
 def metrics(comparison: Path) -> str:
@@ -115,7 +115,7 @@ def test_a_run_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
         '[variants.broken]\nmethod = "dsfl"\nmodel = "nowhere:model"\n[variants.whole]\nmethod = "dsfl"\n'
     )
     command = ["compare", "--variants", str(variants), "--seeds", "1", "--clients", "2", "--model", "mlp", *SHORT]
-    done = run("limbeck_lab.cli", *command, "--run-dir", str(tmp_path / "run"), seconds=280)
+    done = run("limbeck_lab.cli.main", *command, "--run-dir", str(tmp_path / "run"), seconds=280)
     assert done.returncode == 1
     assert "1 of 2 runs failed" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr

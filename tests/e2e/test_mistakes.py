@@ -101,7 +101,7 @@ def test_a_folder_that_cannot_be_used_is_named_with_its_flag(tmp_path: Path) -> 
         ([*join, "--out"], "cannot write to .*; name another with --out"),
         ([*join, "--credentials"], "no credentials in .*expected a certificate.*enroll TOKEN"),
         (["limbeck_server.cli.main", "init", "--tls"], "cannot write to .*; name another with --tls"),
-        (["limbeck_lab.cli", "simulate", "--run-dir"], "cannot write to .*; name another with --run-dir"),
+        (["limbeck_lab.cli.main", "simulate", "--run-dir"], "cannot write to .*; name another with --run-dir"),
     ):
         done = run(*command, "/dev/null/x", cwd=tmp_path)
         assert done.returncode == 1

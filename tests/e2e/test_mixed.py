@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from support.processes import run
 
-from limbeck_lab.report.table import percent, points
-from limbeck_lab.run.results import read
+from limbeck_lab.format import percent, points
+from limbeck_lab.results.metrics_file import read
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 OWNERS_PAGE = Path(__file__).parents[2] / "client" / "README.md"
@@ -34,7 +34,7 @@ def test_five_architectures_all_gain(tmp_path: Path, method: str) -> None:
         f"method.name={method}",
     ]
     words += ["--set", "method.options.transfer=false"] if method == "fedmd" else []  # alone nobody has the open labels
-    done = run("limbeck_lab.cli", "simulate", *words, "--run-dir", "run", cwd=tmp_path, seconds=280)
+    done = run("limbeck_lab.cli.main", "simulate", *words, "--run-dir", "run", cwd=tmp_path, seconds=280)
     assert done.returncode == 0, done.stderr
     summary = read(tmp_path / "run").summary
     assert summary is not None

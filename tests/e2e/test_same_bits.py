@@ -82,7 +82,7 @@ def test_simulation_and_network_in_two_orders_of_arrival_give_the_same_bits(tmp_
     order = [word for model in MODELS.values() for word in ("--model", model)]
     simulated = tmp_path / "simulated"
     done = run(
-        "limbeck_lab.cli",
+        "limbeck_lab.cli.main",
         "simulate",
         "--clients",
         "3",

@@ -29,7 +29,8 @@ from limbeck_common.core.errors import DataError
 from limbeck_common.core.messages import Rows, Uplink, soft_labels
 from limbeck_common.security.tokens import Token, read_token
 from limbeck_common.wire.codec import block_digest
-from limbeck_lab.run.results import FILE, RoundRecord, ServerRecord, Summary, append, read
+from limbeck_lab.results.metrics_file import FILE, append, read
+from limbeck_lab.results.records import RoundRecord, ServerRecord, Summary
 from limbeck_server.pki.folder import TlsFolder
 from limbeck_server.settings import Settings, load
 

@@ -1,1 +1,1 @@
-"""Many runs side by side."""
+"""Many runs side by side: what to run, running it, and the scores."""

@@ -1,78 +1,95 @@
-"""Runs what a comparison still lacks, a few processes at once."""
+"""Runs the jobs that a comparison still lacks, a few processes at a time."""
 
+import asyncio
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from limbeck_common.core.errors import SetupError
-from limbeck_lab.compare.plan import Job, Plan
+from limbeck_lab.compare.plan import ComparisonPlan, Job
 from limbeck_lab.compare.progress import Progress
-from limbeck_lab.report.table import duration, percent
-from limbeck_lab.run.processes import Program, cancel_on_sigterm
-from limbeck_lab.run.results import mean
-from limbeck_lab.run.together import together
+from limbeck_lab.format import duration, percent
+from limbeck_lab.results.records import Results, mean
+from limbeck_lab.run.processes.program import Program, cancel_on_sigterm
+
+_MODULE = "limbeck_lab.cli.job"
 
 
-async def run_jobs(  # noqa: PLR0913 - one comparison's choices
-    plan: Plan,
-    folder: Path,
-    lock: TextIO,
-    *,
-    at_once: int,
-    workers: int,
-    show: Callable[[str], None],
-    status: Callable[[str], None],
-) -> int:
-    """Run every job that has not come to its end yet, each from its beginning, and return how many failed.
+@dataclass(frozen=True)
+class JobRunner:
+    """Runs every job of a plan that has not finished yet, each from its beginning.
 
-    `show` prints a line, `status` replaces the one that tells how far we are.
+    The jobs' processes inherit `lock`, so that the comparison's `folder` stays locked while one of them is alive. Each
+    has `workers` processes that train. `show` prints a line; `status` replaces the line that shows the progress.
     """
-    cancel_on_sigterm()
-    jobs = list(plan.jobs())
-    todo = [job for job in jobs if job.done(folder) is None]
-    if len(todo) < len(jobs):
-        show(f"{len(jobs) - len(todo)} of {len(jobs)} runs are done already")
-    progress = Progress(len(jobs), todo)
-    waiting = iter(todo)
-    failed = 0
 
-    async def run(job: Job) -> str:
-        run_folder = job.folder(folder)
-        if run_folder.exists():
-            shutil.rmtree(run_folder)
-        arguments = [str(folder), job.label, str(job.seed), "--workers", str(workers)]
-        program = await Program.start(
-            str(job), "limbeck_lab.compare.job", arguments, run_folder / "job.log", keep=(lock.fileno(),)
-        )
-        try:
-            async for line in program.lines():
-                if line.startswith("round "):
-                    progress.round(job)
-                    status(progress.line())
-            await program.finish()
-        finally:
-            await program.stop()
-        done = job.done(folder)
-        if done is None or done.summary is None:
-            raise SetupError(f"{job} left no summary", remedy=f"see {program.log}")
-        clients = percent(mean(client.federated for client in done.clients))
-        server, seconds = percent(done.summary.server_accuracy), duration(done.summary.seconds)
-        return f"{job}: server {server}, clients {clients}, {seconds}"
+    plan: ComparisonPlan
+    folder: Path
+    lock: TextIO
+    workers: int
+    show: Callable[[str], None]
+    status: Callable[[str], None]
 
-    async def hand() -> None:
-        nonlocal failed
-        for job in waiting:  # the hands share it
+    async def run(self, at_once: int) -> int:
+        """Run the jobs, `at_once` at a time, and return how many failed."""
+        cancel_on_sigterm()
+        jobs = list(self.plan.jobs())
+        waiting = [job for job in jobs if job.done(self.folder) is None]
+        if len(waiting) < len(jobs):
+            self.show(f"{len(jobs) - len(waiting)} of {len(jobs)} runs are done already")
+        progress = Progress(len(jobs), waiting)
+        shared = iter(waiting)
+        async with asyncio.TaskGroup() as tasks:
+            lines = [tasks.create_task(self._run_each(shared, progress)) for _ in range(at_once)]
+        return sum(line.result() for line in lines)
+
+    async def _run_each(self, jobs: Iterator[Job], progress: Progress) -> int:
+        """Run one job after the other, from an iterator shared with others, and return how many failed."""
+        failed = 0
+        for job in jobs:
             progress.start(job)
-            status(progress.line())
+            self.status(progress.line())
             try:
-                line = await run(job)
+                line = describe(job, await self._run_job(job, progress))
             except SetupError as error:
                 line = f"{error}"
                 failed += 1
             progress.end(job)
-            show(f"{progress.count()}  {line}")
-            status(progress.line())
+            self.show(f"{progress.count()}  {line}")
+            self.status(progress.line())
+        return failed
 
-    await together(*(hand() for _ in range(at_once)))
-    return failed
+    async def _run_job(self, job: Job, progress: Progress) -> Results:
+        """Run one job in a process of its own, and return what it recorded.
+
+        Raises:
+            SetupError: the process failed, or left no summary.
+        """
+        run_folder = job.folder(self.folder)
+        if run_folder.exists():
+            shutil.rmtree(run_folder)
+        arguments = [str(self.folder), job.label, str(job.seed), "--workers", str(self.workers)]
+        keep = (self.lock.fileno(),)
+        program = await Program.start(str(job), _MODULE, arguments, run_folder / "job.log", keep=keep)
+        try:
+            async for _ in program.lines():  # one for each round
+                progress.round(job)
+                self.status(progress.line())
+            await program.finish()
+        finally:
+            await program.stop()
+        results = job.done(self.folder)
+        if results is None:
+            raise SetupError(f"{job} left no summary", remedy=f"see {program.log}")
+        return results
+
+
+def describe(job: Job, results: Results) -> str:
+    """Return one line on a finished job: the accuracies at the end, and the time it took."""
+    clients = percent(mean(client.federated for client in results.clients))
+    if results.summary is None:
+        return f"{job}: clients {clients}"
+    server, seconds = percent(results.summary.server_accuracy), duration(results.summary.seconds)
+    return f"{job}: server {server}, clients {clients}, {seconds}"

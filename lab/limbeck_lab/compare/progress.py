@@ -3,11 +3,14 @@
 import time
 
 from limbeck_lab.compare.plan import Job
-from limbeck_lab.report.table import duration
+from limbeck_lab.format import duration
 
 
 class Progress:
-    """Counts runs and rounds. What is left is reckoned from the rounds that have closed since it was made."""
+    """Counts runs and rounds, of `jobs` runs in total of which `todo` are still to run.
+
+    The remaining time is estimated from the rounds that have closed since the object was made.
+    """
 
     def __init__(self, jobs: int, todo: list[Job]) -> None:
         self.ended = jobs - len(todo)
@@ -17,15 +20,15 @@ class Progress:
         self._began = time.monotonic()
 
     def start(self, job: Job) -> None:
-        """A run has been started."""
+        """Count a run as started."""
         self._running.add(job)
 
     def round(self, job: Job) -> None:
-        """A round of it has closed."""
+        """Count one more of its rounds as closed."""
         self._rounds[job] += 1
 
     def end(self, job: Job) -> None:
-        """It has ended, well or not: none of its rounds is left."""
+        """Count a run as ended, whether it succeeded or failed."""
         self._running.discard(job)
         self._rounds[job] = job.rounds
         self.ended += 1
@@ -35,7 +38,7 @@ class Progress:
         return f"{self.ended:>{len(str(self._jobs))}} of {self._jobs}"
 
     def line(self) -> str:
-        """Return all of it in a line."""
+        """Return the progress of all runs in one line."""
         done, total = sum(self._rounds.values()), sum(job.rounds for job in self._rounds)
         left = ""
         if done:

@@ -1,4 +1,4 @@
-"""The figures of a comparison: comparison.json."""
+"""The scores of a comparison's variants: comparison.json."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -9,30 +9,30 @@ from statistics import median
 from pydantic import BaseModel, ConfigDict
 
 from limbeck_common.core.spec import MethodSpec
-from limbeck_lab.compare.plan import Plan
-from limbeck_lab.run.results import Results, mean
+from limbeck_lab.compare.plan import ComparisonPlan
+from limbeck_lab.results.records import Results, mean
 
-FILE = "comparison.json"
+SCORES_FILE = "comparison.json"
 BASELINE = "fedavg"  # the method whose bytes others are measured by
 
 Runs = dict[str, dict[int, Results]]
-"""The runs that came to their end, by label and seed."""
+"""The runs that have finished, by label and seed."""
 
 
-class _Figures(BaseModel):
+class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Spread(_Figures):
-    """A figure over the seeds. The median is None where half of them or more never came to it."""
+class Spread(_Frozen):
+    """A value over the seeds. The median is None where half of the seeds or more never reached it."""
 
     median: float | None
     low: float
     high: float
 
 
-class RunScore(_Figures):
-    """One run. Accuracies are on the test set at the end; bytes are a client's mean, up and down together."""
+class RunScore(_Frozen):
+    """One run. Accuracies are on the test set at the end; bytes are the mean per client, up and down together."""
 
     seed: int
     server: float | None
@@ -46,13 +46,13 @@ class RunScore(_Figures):
     target_bytes: float | None  # to that round's end
 
 
-class Score(_Figures):
+class Score(_Frozen):
     """One variant. `worst`, `middle` and `best` client: the median over the seeds."""
 
     label: str
     method: str
     runs: tuple[RunScore, ...]
-    missing: tuple[int, ...]  # seeds whose runs have not come to their end
+    missing: tuple[int, ...]  # seeds whose runs have not finished
     server: Spread | None
     clients: Spread | None
     worst: float | None
@@ -65,8 +65,8 @@ class Score(_Figures):
     target_bytes_of_baseline: float | None = None
 
 
-class Comparison(_Figures):
-    """All of it. The target is an accuracy of the server's model or, where there is none, of the mean client."""
+class Comparison(_Frozen):
+    """All variants. The target is an accuracy of the server's model or, where there is none, of the mean client."""
 
     target: float
     seeds: int
@@ -74,12 +74,12 @@ class Comparison(_Figures):
 
     @property
     def has_baseline(self) -> bool:
-        """Whether bytes are told as shares of FedAvg's."""
+        """Whether bytes are given as shares of FedAvg's too."""
         return any(score.bytes_of_baseline is not None for score in self.scores)
 
 
-def read_runs(plan: Plan, folder: Path) -> Runs:
-    """Return the runs that came to their end."""
+def read_runs(plan: ComparisonPlan, folder: Path) -> Runs:
+    """Return the runs that have finished."""
     runs: Runs = {label: {} for label in plan.variants}
     for job in plan.jobs():
         if (done := job.done(folder)) is not None:
@@ -87,20 +87,20 @@ def read_runs(plan: Plan, folder: Path) -> Runs:
     return runs
 
 
-def accuracies(record: Results) -> Mapping[int, float]:
+def judged_accuracies(record: Results) -> Mapping[int, float]:
     """Return the accuracy by round that a run is judged by: the server's model's, else the mean client's."""
-    return record.served or record.means
+    return record.server_accuracies or record.mean_accuracies
 
 
 def bytes_so_far(record: Results) -> dict[int, float]:
-    """Return the mean bytes a client sent and took to the end of each round."""
+    """Return the bytes that a client had sent and received at the end of each round, mean over the clients."""
     count = max(1, len(record.clients))
-    totals = accumulate(one.bytes_up + one.bytes_down for one in record.rounds)
+    totals = accumulate(one.carried.total for one in record.rounds)
     return {one.round: total / count for one, total in zip(record.rounds, totals, strict=True)}
 
 
-def score(plan: Plan, runs: Runs) -> Comparison:
-    """Return the figures of all variants."""
+def score(plan: ComparisonPlan, runs: Runs) -> Comparison:
+    """Return the scores of all variants."""
     scores = [
         _score(
             label, plan.variants[label].settings.method.name, plan, [_score_run(*each, plan.target) for each in found]
@@ -109,21 +109,21 @@ def score(plan: Plan, runs: Runs) -> Comparison:
     ]
     bases = [each for each in scores if _is_baseline(plan.variants[each.label].settings.method)]
     if bases:
-        scores = [_beside(each, _base(each, bases, plan)) for each in scores]
+        scores = [_relative(each, _base(each, bases, plan)) for each in scores]
     return Comparison(target=plan.target, seeds=plan.seeds, scores=tuple(scores))
 
 
 def _is_baseline(method: MethodSpec) -> bool:
-    return method.name == BASELINE and not method.options.get("mu")  # with it, it is FedProx
+    return method.name == BASELINE and not method.options.get("mu")  # with mu, it is FedProx
 
 
-def _base(score: Score, bases: list[Score], plan: Plan) -> Score:
+def _base(score: Score, bases: list[Score], plan: ComparisonPlan) -> Score:
     """Return the FedAvg of the variant's own models; where there is none, the first."""
     models = plan.variants[score.label].models
     return next((each for each in bases if plan.variants[each.label].models == models), bases[0])
 
 
-def _beside(score: Score, base: Score) -> Score:
+def _relative(score: Score, base: Score) -> Score:
     return score.model_copy(
         update={
             "bytes_of_baseline": _share(score.bytes, base.bytes),
@@ -134,8 +134,7 @@ def _beside(score: Score, base: Score) -> Score:
 
 def _score_run(seed: int, record: Results, target: float) -> RunScore:
     ends = [client.federated for client in record.clients if client.federated is not None]
-    reached = next((number for number, value in sorted(accuracies(record).items()) if value >= target), None)
-    total = record.carried
+    reached = next((number for number, value in sorted(judged_accuracies(record).items()) if value >= target), None)
     return RunScore(
         seed=seed,
         server=record.summary.server_accuracy if record.summary else None,
@@ -143,14 +142,14 @@ def _score_run(seed: int, record: Results, target: float) -> RunScore:
         worst=min(ends, default=None),
         middle=median(ends) if ends else None,
         best=max(ends, default=None),
-        bytes=(total.up + total.down) / max(1, len(record.clients)),
+        bytes=record.carried.total / max(1, len(record.clients)),
         seconds=record.summary.seconds if record.summary else 0.0,
         target_round=reached,
         target_bytes=None if reached is None else bytes_so_far(record).get(reached),
     )
 
 
-def _score(label: str, method: str, plan: Plan, runs: list[RunScore]) -> Score:
+def _score(label: str, method: str, plan: ComparisonPlan, runs: list[RunScore]) -> Score:
     return Score(
         label=label,
         method=method,
@@ -167,23 +166,23 @@ def _score(label: str, method: str, plan: Plan, runs: list[RunScore]) -> Score:
     )
 
 
-def spread(figures: Iterable[float | None]) -> Spread | None:
-    """Return median, lowest and highest of the figures that are there."""
-    known = [figure for figure in figures if figure is not None]
+def spread(values: Iterable[float | None]) -> Spread | None:
+    """Return median, lowest and highest of the values that are known."""
+    known = [value for value in values if value is not None]
     return Spread(median=median(known), low=min(known), high=max(known)) if known else None
 
 
-def _median(figures: Iterable[float | None]) -> float | None:
-    found = spread(figures)
+def _median(values: Iterable[float | None]) -> float | None:
+    found = spread(values)
     return None if found is None else found.median
 
 
-def _spread_of_reached(figures: list[float | None]) -> Spread | None:
-    """As `spread`, but a run that never got there counts as one that would have taken for ever."""
-    known = [figure for figure in figures if figure is not None]
+def _spread_of_reached(values: list[float | None]) -> Spread | None:
+    """As `spread`, but a run that never reached the target counts as infinitely long."""
+    known = [value for value in values if value is not None]
     if not known:
         return None
-    middle = median(math.inf if figure is None else figure for figure in figures)
+    middle = median(math.inf if value is None else value for value in values)
     return Spread(median=middle if math.isfinite(middle) else None, low=min(known), high=max(known))
 
 

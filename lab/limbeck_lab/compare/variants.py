@@ -1,4 +1,4 @@
-"""What is compared: methods with their options, and tables of settings that differ from the common ones."""
+"""The variants that a comparison is asked for: methods with their options, and tables of settings."""
 
 import re
 import tomllib
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from limbeck_common.core.errors import SettingsError
-from limbeck_lab.run.processes import as_pairs
+from limbeck_lab.run.flags import as_pairs
 
 _METHOD = re.compile(r"(?P<name>[^:=]+(:[^:=]+)?)(:(?P<options>[^:=]+=.+))?")
 SEED = "federation.seed"
@@ -15,19 +15,22 @@ SEED = "federation.seed"
 
 @dataclass(frozen=True)
 class Variant:
-    """One row of a comparison. `overrides` are settings by dotted key, as text that is read as TOML."""
+    """One row of a comparison: what differs from the common settings.
+
+    `options` are the method's, `overrides` any settings by dotted key; both are text that is read as TOML.
+    """
 
     label: str  # also its folder's name
     method: str
     options: dict[str, str] = field(default_factory=dict)
     overrides: dict[str, str] = field(default_factory=dict)
-    models: tuple[str, ...] = ()  # of its clients; none: those of the command
+    models: tuple[str, ...] = ()  # of its clients; empty: those of the command
 
 
 def read_methods(text: str) -> list[Variant]:
     """Return a variant for each method of a list such as `dsfl,cfd:bits=1,beta=0.5`.
 
-    A part that is `KEY=VALUE` alone is one more option of the method before it.
+    A part that is only `KEY=VALUE` is another option of the method before it.
 
     Raises:
         SettingsError: a part is neither.
@@ -56,10 +59,10 @@ def read_tables(file: Path) -> list[Variant]:
     """Return a variant for each table `[variants.NAME]` of a TOML file.
 
     A table holds `method`, its `options`, `model` (of the clients: one, or a list that they take in turn), and any
-    other settings in the place of the common ones, e.g. `recipe.local_epochs = 1` or `model.name = "none"`.
+    settings that replace the common ones, e.g. `recipe.local_epochs = 1` or `model.name = "none"`.
 
     Raises:
-        SettingsError: the file cannot be read, or is not of that form.
+        SettingsError: the file cannot be read, or holds something else.
     """
     try:
         tables = tomllib.loads(file.read_text())
@@ -67,7 +70,7 @@ def read_tables(file: Path) -> list[Variant]:
         raise SettingsError(f"{file}: {error}", expected="a TOML file that can be read") from error
     variants = tables.pop("variants", None)
     if tables or not isinstance(variants, dict) or not all(isinstance(each, dict) for each in variants.values()):
-        raise SettingsError(f"{file} holds no variants alone", expected="a table [variants.NAME] for each")
+        raise SettingsError(f"{file} must hold variants and nothing else", expected="a table [variants.NAME] for each")
     return [_read_table(file, name, table) for name, table in variants.items()]
 
 
@@ -75,7 +78,7 @@ def _read_table(file: Path, name: str, table: dict[str, Any]) -> Variant:
     where = f"{file}, [variants.{name}]"
     method, options, models = table.pop("method", None), table.pop("options", {}), table.get("model", [])
     if not isinstance(method, str) or not isinstance(options, dict):
-        raise SettingsError(f"{where}: no method", expected='method = "dsfl", and options = { KEY = VALUE }')
+        raise SettingsError(f"{where} names no method", expected='method = "dsfl", and options = { KEY = VALUE }')
     if isinstance(models, str):
         models = [models]
     if isinstance(models, list):
@@ -91,5 +94,5 @@ def _read_table(file: Path, name: str, table: dict[str, Any]) -> Variant:
 
 
 def safe(text: str) -> str:
-    """Return `text` as a folder may be named."""
+    """Return `text` with every character replaced that a folder's name should not have."""
     return re.sub(r"[^A-Za-z0-9._=+-]+", "-", text).strip(".-") or "variant"

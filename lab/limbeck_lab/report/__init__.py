@@ -1,1 +1,1 @@
-"""What runs and comparisons look like: pages, charts and tables."""
+"""What runs and comparisons look like: report pages, and tables on the terminal."""

@@ -1,4 +1,4 @@
-"""A run's page, report.html: one file that holds everything it shows and asks nobody for anything."""
+"""A report page: one HTML file that holds everything it shows and loads nothing."""
 
 import json
 from pathlib import Path
@@ -7,41 +7,43 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from limbeck_common.core.errors import DataError
-from limbeck_lab.report import table
+from limbeck_lab import format as formats
+from limbeck_lab.report.charts.colours import DARK, LIGHT
 
 
-def write_page(run: Path, template: str, **content: Any) -> Path:
-    """Write `report.html` into the run folder from a template beside this file, and return its path."""
+def write_page(folder: Path, template: str, **content: Any) -> Path:
+    """Write `report.html` into a run's or a comparison's folder from a template, and return its path."""
     environment = Environment(
-        loader=PackageLoader("limbeck_lab.report", "."),
+        loader=PackageLoader("limbeck_lab.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "percent": table.percent,
-        "points": table.points,
-        "bytes": table.human_bytes,
-        "duration": table.duration,
+        "percent": formats.percent,
+        "points": formats.points,
+        "bytes": formats.human_bytes,
+        "duration": formats.duration,
     }
-    path = run / "report.html"
-    path.write_text(environment.get_template(template).render(**content), encoding="utf-8")
+    path = folder / "report.html"
+    page = environment.get_template(template).render(light=LIGHT, dark=DARK, **content)
+    path.write_text(page, encoding="utf-8")
     return path
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """Return what settings.json holds.
+    """Return the content of a settings.json.
 
     Raises:
-        DataError: it is missing, or holds something else than a JSON object.
+        DataError: it is missing, or is not a JSON object.
     """
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{path} is missing", expected="a run folder with its settings") from None
     except ValueError as error:
-        raise DataError(f"{path} is no JSON: {error}") from None
+        raise DataError(f"{path} is not JSON: {error}") from None
     if not isinstance(settings, dict):
         raise DataError(f"{path} holds a {type(settings).__name__}", expected="a JSON object")
     return settings

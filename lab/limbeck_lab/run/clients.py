@@ -8,22 +8,8 @@ from limbeck_common.core.spec import Spec
 
 
 @dataclass(frozen=True)
-class Bytes:
-    """Bytes that a client, or all of them, sent and took."""
-
-    up: int = 0
-    down: int = 0
-
-    def __add__(self, other: "Bytes") -> "Bytes":
-        return Bytes(self.up + other.up, self.down + other.down)
-
-    def __sub__(self, other: "Bytes") -> "Bytes":
-        return Bytes(self.up - other.up, self.down - other.down)
-
-
-@dataclass(frozen=True)
 class Client:
-    """One client of a lab run: its private rows are part `part` of the data set."""
+    """One client of a lab run: its private rows are share `part` of the data set, counted from 0."""
 
     name: str
     model: str
@@ -43,6 +29,10 @@ class Client:
 
 
 def make_clients(models: tuple[str, ...], count: int) -> list[Client]:
-    """Return `count` clients that take the models in turn."""
+    """Return `count` clients that take the models in turn.
+
+    >>> [client.model for client in make_clients(("cnn", "mlp"), 3)]
+    ['cnn', 'mlp', 'cnn']
+    """
     width = len(str(count - 1))
     return [Client(f"client-{part:0{width}}", models[part % len(models)], part) for part in range(count)]

@@ -1,4 +1,4 @@
-"""A federation's events, whether they come over the network or from a coordinator in this process."""
+"""A federation's events, over the network or from a coordinator in this process."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -39,9 +39,8 @@ async def events_at(address: str, credentials: Credentials | None = None) -> Asy
     """
     with translating(address):
         async with open_channel(address, credentials) as channel:
-            # A server that has just started on a busy machine may not shake hands in time at once.
+            # A server that has just started on a busy machine may need a second handshake.
             async for event in OperatorStub(channel).Watch(pb.WatchRequest(), wait_for_ready=True):
-                state, _, reason = event.text.partition(": ")
                 yield FederationEvent(
                     kind=event.kind,
                     at=event.unix_seconds,
@@ -49,6 +48,6 @@ async def events_at(address: str, credentials: Credentials | None = None) -> Asy
                     client=event.client_name,
                     metrics=dict(event.metrics),
                     participants=tuple(event.participants),
-                    state=state if event.kind == "ended" else "",
-                    reason=reason if event.kind == "ended" else "",
+                    state=event.state,
+                    reason=event.reason,
                 )

@@ -1,48 +1,60 @@
-"""From events to `metrics.jsonl` and one line a round on the screen."""
+"""From events to `metrics.jsonl`, and to one line per round on the screen."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Literal
 
-from limbeck_lab.report.table import duration, human_bytes, percent
-from limbeck_lab.run.clients import Bytes, Client
+from limbeck_lab.format import duration, human_bytes, percent
+from limbeck_lab.results.byte_count import ByteCount
+from limbeck_lab.results.metrics_file import append
+from limbeck_lab.results.records import (
+    ClientSummary,
+    DisagreementRecord,
+    RoundRecord,
+    ServerRecord,
+    Summary,
+    mean,
+)
 from limbeck_lab.run.federation_events import FederationEvent
-from limbeck_lab.run.results import ClientSummary, DisagreementRecord, RoundRecord, ServerRecord, Summary, append, mean
+from limbeck_lab.run.lab_run import LabRun
 
 
 class Recorder:
-    """Follows one federation. `count` is asked for the bytes of each round that was taught; `show` prints a line."""
+    """Records one federation as it goes on.
 
-    def __init__(
-        self, run: Path, count: Callable[[int], Bytes], show: Callable[[str], None], *, has_model: bool
-    ) -> None:
+    `count` returns the bytes of a round that has been aggregated. `has_model` says whether the server has a model of
+    its own, whose accuracy completes each round's line on the screen.
+    """
+
+    def __init__(self, run: LabRun, count: Callable[[int], ByteCount], *, has_model: bool) -> None:
         self.final: dict[str, float] = {}  # each client's last accuracy
         self.server_accuracy: float | None = None
         self.end = FederationEvent("ended", 0.0, state="failed", reason="interrupted")
         self._run = run
         self._count = count
-        self._show = show
         self._has_model = has_model
         self._opened = FederationEvent("opened", 0.0)
         self._clients: dict[str, dict[str, float | None]] = {}
-        self._lines: dict[int, str] = {}  # of rounds whose server figure is still to come
+        self._lines: dict[int, str] = {}  # of rounds whose server accuracy is still to come
 
     async def follow(self, events: AsyncIterator[FederationEvent]) -> None:
         """Record every event until the federation has ended."""
         async for event in events:
             self._take(event)
         for line in self._lines.values():
-            self._show(line)
+            self._run.show(line)
 
     def summarise(
         self,
-        clients: Sequence[Client],
         alone_accuracy: Mapping[str, float | None],
-        carried: Mapping[str, Bytes],
+        carried: Mapping[str, ByteCount],
         seconds: float,
         counted: Literal["on the socket", "as encoded"],
     ) -> Summary:
-        """Record and return how the run went: `alone_accuracy` is without the federation, `carried` in bytes."""
+        """Record and return how the run went.
+
+        `alone_accuracy` is each client's without the federation, `carried` each client's bytes, both by name;
+        `counted` says where the bytes were counted.
+        """
         summary = Summary(
             state=self.end.state,
             reason=self.end.reason,
@@ -57,11 +69,11 @@ class Recorder:
                     bytes_up=carried[client.name].up,
                     bytes_down=carried[client.name].down,
                 )
-                for client in clients
+                for client in self._run.clients
             ),
             bytes_counted=counted,
         )
-        append(self._run, summary)
+        append(self._run.folder, summary)
         return summary
 
     def _take(self, event: FederationEvent) -> None:
@@ -78,7 +90,7 @@ class Recorder:
             case "evaluated":
                 self._evaluate(event)
             case "disagreement_measured":
-                append(self._run, DisagreementRecord(round=event.round, disagreement=dict(event.metrics)))
+                append(self._run.folder, DisagreementRecord(round=event.round, clients=dict(event.metrics)))
             case "ended":
                 self.end = event
 
@@ -93,7 +105,8 @@ class Recorder:
             bytes_down=carried.down,
             clients=self._clients,
         )
-        append(self._run, record)
+        append(self._run.folder, record)
+        self._run.closed(event.round)
         accuracy = mean([record.accuracy(client) for client in self._clients])
         line = (
             f"round {event.round:>3}  {record.uplinks}/{record.participants} uplinks  {duration(record.seconds):>6}  "
@@ -103,13 +116,13 @@ class Recorder:
         if self._has_model:
             self._lines[event.round] = line
         else:
-            self._show(line)
+            self._run.show(line)
 
     def _evaluate(self, event: FederationEvent) -> None:
         self.server_accuracy = event.metrics.get("accuracy")
         seconds = event.metrics.get("seconds", 0.0)
         loss = event.metrics.get("loss")
         record = ServerRecord(round=event.round, accuracy=self.server_accuracy, loss=loss, seconds=seconds)
-        append(self._run, record)
+        append(self._run.folder, record)
         line = self._lines.pop(event.round, f"round {event.round:>3}")
-        self._show(f"{line}  server {percent(self.server_accuracy):>7}")
+        self._run.show(f"{line}  server {percent(self.server_accuracy):>7}")

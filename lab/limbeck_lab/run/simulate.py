@@ -3,30 +3,25 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 from limbeck_client.runner import Runner
-from limbeck_common.core.errors import EndedError
+from limbeck_common.core.errors import EndedError, LimbeckError
+from limbeck_common.core.messages import Space
 from limbeck_common.runtime.worker_process import WorkerProcess
-from limbeck_lab.run.clients import Bytes, Client
+from limbeck_lab.results.byte_count import ByteCount
+from limbeck_lab.results.records import Summary
 from limbeck_lab.run.federation_events import events_of
-from limbeck_lab.run.folder import write_settings
-from limbeck_lab.run.memory_transport import MemoryTransport
+from limbeck_lab.run.lab_run import LabRun, write_settings
 from limbeck_lab.run.recorder import Recorder
-from limbeck_lab.run.results import Summary
-from limbeck_lab.run.together import together
-from limbeck_lab.run.worker_runtime import WorkerRuntime, share_out
+from limbeck_lab.run.simulated.memory_transport import MemoryTransport
+from limbeck_lab.run.simulated.placement import place_clients
+from limbeck_lab.run.simulated.worker_runtime import WorkerRuntime
+from limbeck_server.aggregation.aggregation import Aggregation
 from limbeck_server.federation import Federation
-from limbeck_server.settings import Settings
 
 
-async def simulate(  # noqa: PLR0913 - one run's choices
-    settings: Settings, clients: list[Client], run: Path, *, workers: int, alone: bool, show: Callable[[str], None]
-) -> Summary:
-    """Run a federation of `clients` to its end in `workers` processes, and return how it went.
-
-    `alone` also trains each client without the federation, to compare. Results go to the folder `run`.
+async def simulate(run: LabRun) -> Summary:
+    """Run a federation to its end in `run.workers` processes, and return how it went.
 
     A federation that failed has a summary too: its `state` and `reason` say so.
 
@@ -34,46 +29,57 @@ async def simulate(  # noqa: PLR0913 - one run's choices
         LimbeckError: it cannot start, or a client failed.
     """
     began = time.monotonic()
-    worker_processes = [WorkerProcess() for _ in range(workers)]
+    settings = run.settings
+    worker_processes = [WorkerProcess() for _ in range(run.workers)]
     try:
         async with Federation.open(settings, worker=worker_processes[-1], federation_id="simulation") as federation:
             spec = federation.spec
-            write_settings(run, settings, spec, {client.name: client.model for client in clients})
-            places = share_out(clients, spec, workers, settings.data_dir)
+            write_settings(run, spec)
+            distilled = open_rows(federation.coordinator.aggregation)
+            places = place_clients(run.clients, spec, run.workers, settings.data_dir, distilled)
             runtimes = {
                 client.name: WorkerRuntime(
                     client, worker_processes[places[client.name]], settings.model.device, settings.data_dir
                 )
-                for client in clients
+                for client in run.clients
             }
-            transports = {client.name: MemoryTransport(federation) for client in clients}
+            transports = {client.name: MemoryTransport(federation) for client in run.clients}
 
-            def count(number: int) -> Bytes:
-                return sum((transport.rounds[number] for transport in transports.values()), Bytes())
+            def count(number: int) -> ByteCount:
+                return sum((transport.rounds[number] for transport in transports.values()), ByteCount())
 
-            recorder = Recorder(run, count, show, has_model=federation.model is not None)
-            await together(
-                federation.coordinator.run(),
-                recorder.follow(events_of(federation.coordinator)),
-                *(_take_part(Runner(name, transports[name], runtime)) for name, runtime in runtimes.items()),
-            )
+            recorder = Recorder(run, count, has_model=federation.model is not None)
+            try:
+                async with asyncio.TaskGroup() as tasks:  # the first failure cancels the others
+                    tasks.create_task(federation.coordinator.run())
+                    tasks.create_task(recorder.follow(events_of(federation.coordinator)))
+                    for name, runtime in runtimes.items():
+                        tasks.create_task(_take_part(Runner(name, transports[name], runtime)))
+            except* LimbeckError as failures:
+                raise failures.exceptions[0] from None
             seconds = time.monotonic() - began
             if federation.model is not None:
-                await federation.model.save(str(run / "models" / "server.safetensors"))
+                await federation.model.save(str(run.folder / "models" / "server.safetensors"))
             for name, runtime in runtimes.items():
-                await runtime.save(run / "models" / f"{name}.safetensors")
+                await runtime.save(run.folder / "models" / f"{name}.safetensors")
             alone_accuracy: dict[str, float | None] = {}
-            if alone and recorder.end.state == "finished":
-                show("training each client alone, to compare")
+            if run.alone and recorder.end.state == "finished":
+                run.show("training each client alone, to compare")
                 metrics = await asyncio.gather(*(runtime.alone(spec) for runtime in runtimes.values()))
                 alone_accuracy = {name: each.get("accuracy") for name, each in zip(runtimes, metrics, strict=True)}
     finally:
         for worker_process in worker_processes:
             await worker_process.close()
     carried = {name: transport.carried for name, transport in transports.items()}
-    return recorder.summarise(clients, alone_accuracy, carried, seconds, "as encoded")
+    return recorder.summarise(alone_accuracy, carried, seconds, "as encoded")
+
+
+def open_rows(aggregation: Aggregation) -> int:
+    """Return how many open rows the first round asks for."""
+    ask = aggregation.method.server_plan(aggregation.context, 1)
+    return len(ask.wanted) if ask.space is Space.OPEN else 0
 
 
 async def _take_part(runner: Runner) -> None:
-    with contextlib.suppress(EndedError):  # the recorder hears of it too, and the summary tells
+    with contextlib.suppress(EndedError):  # the recorder sees the end too, and the summary reports it
         await runner.run()

@@ -1,0 +1,1 @@
+"""The console program `limbeck-lab`: one module per command."""

@@ -1,0 +1,96 @@
+"""The options that several commands share."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from limbeck_lab.run.lab_run import DEMO, BaseSettings
+from limbeck_server.settings import read_pairs
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_SETTINGS = {
+    "dataset": "data.dataset",
+    "partition": "data.partition",
+    "alpha": "data.alpha",
+    "rounds": "federation.rounds",
+    "seed": "federation.seed",
+    "data_dir": "data_dir",
+}
+"""The server's setting that each option of that name sets."""
+
+
+def learning_options(command: _Command) -> _Command:
+    """Add the options that say what is learned, on which data."""
+    return _add(
+        command,
+        click.option("--dataset", help="digits, mnist, fashion_mnist or cifar10.  [default: digits]"),
+        click.option("--partition", help="iid, dirichlet, dirichlet_equal or shards.  [default: dirichlet]"),
+        click.option("--alpha", type=float, help="Alpha of the Dirichlet distribution.  [default: 0.5]"),
+        click.option("--rounds", type=int, help="Number of rounds."),
+        click.option("--data-dir", help="Folder of the data sets.  [default: LIMBECK_DATA]"),
+        click.option(
+            "--config",
+            type=click.Path(path_type=Path),
+            help="TOML file with the server's settings, in place of the lab's defaults.",
+        ),
+        click.option(
+            "--set",
+            "pairs",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Any setting of the server, e.g. --set recipe.momentum=0.9.",
+        ),
+        click.option(
+            "--run-dir", type=click.Path(path_type=Path), help="Folder for the results.  [default: runs/COMMAND-TIME]"
+        ),
+    )
+
+
+def run_options(command: _Command) -> _Command:
+    """Add the options of a single run."""
+    return _add(
+        command,
+        click.option("--seed", type=int, help="Seed of every random choice.  [default: 0]"),
+        click.option(
+            "--alone/--no-alone", default=True, show_default=True, help="Also train each client alone, to compare."
+        ),
+        click.option(
+            "--workers", type=click.IntRange(1), default=2, show_default=True, help="Number of processes that train."
+        ),
+    )
+
+
+def client_options(command: _Command) -> _Command:
+    """Add the options that say who the clients are."""
+    return _add(
+        command,
+        click.option("--clients", type=click.IntRange(1), default=5, show_default=True, help="Number of clients."),
+        click.option(
+            "--model",
+            "models",
+            multiple=True,
+            default=("cnn",),
+            show_default=True,
+            help="Model of the clients; given several times, they take the models in turn.",
+        ),
+    )
+
+
+def base_settings(options: Mapping[str, Any], clients: int) -> BaseSettings:
+    """Return the settings that the options stand for.
+
+    Raises:
+        SettingsError: a `--set` is not of the form KEY=VALUE.
+    """
+    named = {_SETTINGS[name]: str(options[name]) for name in _SETTINGS if options.get(name) is not None}
+    defaults = DEMO if options["dataset"] in {None, "digits"} else {}
+    return BaseSettings(clients, options["config"], defaults, named | read_pairs(options["pairs"]))
+
+
+def _add(command: _Command, *options: Callable[[_Command], _Command]) -> _Command:
+    for option in reversed(options):
+        command = option(command)
+    return command

@@ -1,0 +1,1 @@
+"""Real processes, and the meters between them."""
