@@ -1,6 +1,6 @@
 """Many clients in one process, each with its own parts: `python -m support.crowd ADDRESS FIRST COUNT FOLDER`.
 
-Each has its own agent, connection, state folder and release_log. The process ends with 0 once all have seen the end.
+Each has its own agent, connection, state folder and release log. The process ends with 0 once all have seen the end.
 """
 
 import asyncio
