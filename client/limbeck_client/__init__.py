@@ -1,1 +1,1 @@
-"""The standalone client."""
+"""The client: joins a federation, works on its rounds, and lets nothing leave that its owner has not allowed."""

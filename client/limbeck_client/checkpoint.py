@@ -1,8 +1,8 @@
-"""What a client keeps on its disk: the participant as it was after its last round, and the uplink that it made there.
+"""A client's checkpoint: the participant as it was after its last finished round, and the uplink that it made there.
 
-Both are in one file, replaced whole before the uplink is pushed: a client that is killed anywhere goes on from
-it, and a finished training is never done again. The file is safetensors with a checksum; a torn one, or one of another
-federation, is set aside under another name, not loaded and not deleted.
+Both are in one file, which is replaced whole before the uplink is pushed: a client that is killed at any instant goes
+on from there, and no finished training is done again. The file is a SHA-256 digest, then safetensors. A damaged file,
+or one of another federation, is set aside under another name: neither loaded nor deleted.
 """
 
 import hashlib
@@ -37,40 +37,47 @@ class Checkpoint:
 
 
 class CheckpointFile:
-    """One client's folder."""
+    """The file `state` in one client's state folder."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "state"
-        self._folder = folder
 
-    def keep(self, kept: Checkpoint) -> None:
-        """Replace what was kept before; on the disk once this returns."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        message = write_message(*encode_uplink(kept.uplink))
-        tensors = {_PARTICIPANT + name: np.ascontiguousarray(value) for name, value in kept.participant.items()}
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Replace the checkpoint; the new one is on the disk once this returns.
+
+        Raises:
+            OSError: it cannot be written; the one before is still there.
+        """
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        message = write_message(*encode_uplink(checkpoint.uplink))
+        tensors = {_PARTICIPANT + name: np.ascontiguousarray(value) for name, value in checkpoint.participant.items()}
         tensors[_UPLINK] = np.frombuffer(message, np.uint8)
         content = save(tensors)
         put(self._file, hashlib.sha256(content).digest(), content)
 
     def load(self, federation_id: str, open_rows: int) -> Checkpoint | None:
-        """Return what was kept for this federation; None where there is nothing of use."""
+        """Return this federation's checkpoint, whose open set has `open_rows` rows; None where there is none.
+
+        Raises:
+            OSError: the file cannot be read, or not be set aside.
+        """
         try:
             data = self._file.read_bytes()
         except FileNotFoundError:
             return None
         digest, content = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
         if hashlib.sha256(content).digest() != digest:
-            self._set_aside("torn", "it is torn or damaged")
+            self._set_aside("damaged", "its content does not have the digest in front of it")
             return None
         try:
             tensors = load(content)
             message = tensors.pop(_UPLINK).tobytes()
             uplink = decode_uplink(*read_message(message, federation_pb2.Uplink()), open_rows)
         except (SafetensorError, KeyError, RefusalError) as error:
-            self._set_aside("foreign", f"it is no state of a client: {error}")
+            self._set_aside("foreign", f"it is not a client's checkpoint: {error}")
             return None
         if uplink.federation_id != federation_id:
-            self._set_aside(_plain(uplink.federation_id), f"it belongs to federation {uplink.federation_id}")
+            self._set_aside(_file_name(uplink.federation_id), f"it belongs to federation {uplink.federation_id}")
             return None
         return Checkpoint({name.removeprefix(_PARTICIPANT): value for name, value in tensors.items()}, uplink)
 
@@ -79,9 +86,9 @@ class CheckpointFile:
         while (aside := self._file.with_name(f"state.{label}.{number}")).exists():
             number += 1
         self._file.rename(aside)
-        _log.warning("the kept state is set aside", why=why, now=str(aside))
+        _log.warning("the checkpoint was set aside", why=why, now=str(aside))
 
 
-def _plain(federation_id: str) -> str:
-    """Return a server's word in a form that a file's name can hold."""
+def _file_name(federation_id: str) -> str:
+    """Return a name, which the server chose, with nothing in it that a file's name cannot hold."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", federation_id[:64])

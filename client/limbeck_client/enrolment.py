@@ -1,13 +1,11 @@
-"""Enrolment: a token becomes credentials. The key is made here, and stays here."""
+"""Enrolment: a token is exchanged for credentials. The private key is made here and stays here."""
 
-import time
 from pathlib import Path
 
 import grpc
 
-from limbeck_client.backoff import wait
-from limbeck_client.retry import NO_ATTEMPTS, is_transient
-from limbeck_common.core.errors import LimbeckError, SettingsError
+from limbeck_client.backoff import persist
+from limbeck_common.core.errors import SettingsError, TokenError
 from limbeck_common.security.certificates import new_key, signing_request
 from limbeck_common.security.tokens import Token
 from limbeck_common.support.disk import put
@@ -20,19 +18,23 @@ _PENDING = "pending-key.pem"
 
 
 async def enroll(token: Token, folder: Path) -> None:
-    """Trade a token for credentials in `folder`: key.pem, certificate.pem and ca.pem.
+    """Exchange a token for credentials in `folder`: key.pem, certificate.pem and ca.pem.
 
-    The secret goes only to a server whose certificate is of the token's own CA. The key is on disk before anything is
-    sent: if the answer is lost, the same token with the same key may ask again.
+    The secret goes only to a server whose certificate was issued by the token's own CA. The key is on the disk before
+    anything is sent: if the answer is lost, the same token with the same key may ask again.
 
     Raises:
-        RefusalError: the token was used before, has expired or is unknown.
-        UnreachableError: nobody answers at the token's address, or somebody of another CA.
+        TokenError: the token was used before, has expired or is unknown.
+        UnreachableError: nobody answers at the token's address, or a server of another CA.
         SettingsError: the folder cannot be written.
     """
     try:
         key = _pending_key(folder)
-        certificate = await _ask(token, signing_request(key, token.name))
+        try:
+            certificate = await _ask(token, signing_request(key, token.name))
+        except TokenError:  # no answer to this key will ever come
+            (folder / _PENDING).unlink()
+            raise
         _keep(folder, token.ca, certificate)
     except OSError as error:
         raise SettingsError(f"cannot keep credentials in {folder}: {error.strerror}") from error
@@ -40,16 +42,7 @@ async def enroll(token: Token, folder: Path) -> None:
 
 async def enroll_patiently(token: Token, folder: Path, patience: float) -> None:
     """Enrol as `enroll` does, and try again while nobody answers, for `patience` seconds."""
-    attempts = NO_ATTEMPTS
-    while True:
-        began = time.monotonic()
-        try:
-            await wait(attempts, token.name)
-            return await enroll(token, folder)
-        except LimbeckError as error:
-            attempts = attempts.after(error, time.monotonic() - began)
-            if not is_transient(error) or attempts.seconds >= patience:
-                raise
+    await persist(lambda: enroll(token, folder), token.name, patience)
 
 
 def _pending_key(folder: Path) -> bytes:

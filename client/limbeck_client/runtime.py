@@ -1,4 +1,4 @@
-"""Where a client's work is done: the seam, and the client's own process behind it."""
+"""Where a client's work is done: the protocol `ClientRuntime`, and the client's own process behind it."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
+from safetensors.numpy import save_file
 
+from limbeck_client.privacy.finite import finite_metrics
 from limbeck_client.privacy.release_guard import ReleaseGuard
 from limbeck_common.core.errors import DataError
 from limbeck_common.core.messages import Downlink, Uplink
@@ -23,34 +26,35 @@ from limbeck_common.runtime.local_round import local_round
 from limbeck_common.support.disk import writing
 
 _Result = TypeVar("_Result")
+_log = structlog.get_logger()
 
 
 class ClientRuntime(Protocol):
     """Holds a client's data and learner, and does its work."""
 
     async def open_digest(self, spec: Spec) -> bytes:
-        """Load the data and return its open set's digest; empty where it has none."""
+        """Load the data and return the digest of its open set; empty where it has none."""
 
     async def take_open_data(self, spec: Spec, content: bytes) -> bytes:
-        """Take the open set as the server sent it, and return its digest."""
+        """Take the open set that the server sent, and return its digest."""
 
     async def classes(self, spec: Spec) -> int:
-        """Return how many classes the learner predicts; 0 where it cannot tell before it has trained."""
+        """Return how many classes the learner predicts; 0 where it cannot predict before it has trained."""
 
     async def resume(self, spec: Spec, federation_id: str) -> Uplink | None:
-        """Go on from what was kept of this federation, and return the uplink of the last round worked on."""
+        """Go on from this federation's checkpoint, and return its uplink; None where there is no checkpoint."""
 
-    async def local_round(self, spec: Spec, downlink: Downlink) -> Uplink:
-        """Do one round's work. What comes of it is kept before this returns."""
+    async def local_round(self, spec: Spec, downlink: Downlink, epoch: int) -> Uplink:
+        """Do one round's work, and write the checkpoint before this returns. `epoch` is the uplink's."""
 
     async def release(self, uplink: Uplink) -> bool | None:
-        """Return whether an uplink may leave, which is entered first; None while its owner has not said."""
+        """Return whether an uplink may leave, having entered it in the release log; None: not decided yet."""
 
 
 class InProcessRuntime:
     """The client's own process: work runs on a thread, so that the network stays alive beside it.
 
-    The thread is not asyncio's, which waits for its own at the end: a client that ends does not wait for the training.
+    The thread is not one of asyncio's, whose end asyncio awaits: a client that stops does not wait for its training.
     """
 
     def __init__(
@@ -63,11 +67,13 @@ class InProcessRuntime:
         self._load_data = load_data
         self._data: ParticipantData | None = None
         self._participant: Participant | None = None
+        self._finished: Participant | None = None  # the participant, while it is as its last finished round left it
+        self._joined: tuple[Spec, str] | None = None  # the federation's id, and its specification
         self._thread = ThreadPoolExecutor(1)
 
     async def open_digest(self, spec: Spec) -> bytes:
         """See `ClientRuntime`."""
-        self._participant = None
+        self._participant = self._finished = None
         data = self._data = await self._offload(self._load_data, spec)
         return b"" if data.open is None else await self._offload(open_digest, data.open)
 
@@ -81,9 +87,14 @@ class InProcessRuntime:
         """See `ClientRuntime`."""
         return await self._offload(self._classes, spec)
 
-    async def local_round(self, spec: Spec, downlink: Downlink) -> Uplink:
-        """See `ClientRuntime`."""
-        return await self._offload(self._local_round, spec, downlink)
+    async def local_round(self, spec: Spec, downlink: Downlink, epoch: int) -> Uplink:
+        """See `ClientRuntime`.
+
+        Raises:
+            UserCodeError: the learner raised, or its output is not finite.
+            PolicyError: the work, or its result, is more than the owner allows.
+        """
+        return await self._offload(self._local_round, spec, downlink, epoch)
 
     async def release(self, uplink: Uplink) -> bool | None:
         """See `ClientRuntime`."""
@@ -94,14 +105,20 @@ class InProcessRuntime:
         return await self._offload(self._resume, spec, federation_id)
 
     def save(self, folder: Path) -> Path | None:
-        """Write the learner's state as it is now to `folder`; nothing where it never worked."""
-        from safetensors.numpy import save_file  # noqa: PLC0415 - at the end only
+        """Write the learner as its last finished round left it, and return the file; None where it finished none.
 
-        if self._participant is None:
+        Where a round was broken off, or still trains on its thread, this is the learner of the checkpoint.
+
+        Raises:
+            SettingsError: the folder cannot be written.
+        """
+        participant = self._finished or self._last_checkpoint()
+        if participant is None:
             return None
         path = folder / "model.safetensors"
         with writing(folder, "--out"):
-            save_file(self._participant.models(), path)
+            folder.mkdir(parents=True, exist_ok=True)
+            save_file(participant.models(), path)
         return path
 
     async def _offload(self, work: Callable[..., _Result], *arguments: Any) -> _Result:
@@ -111,33 +128,57 @@ class InProcessRuntime:
         participant = self._open_participant(spec)
         try:
             return int(participant.learner.predict(participant.open_rows[:2]).shape[1])
-        except Exception:  # noqa: BLE001 - some learners cannot predict before they have trained
+        except Exception as error:  # noqa: BLE001 - an untrained learner of any library may raise anything; a trained one must not
+            _log.debug("the learner cannot predict before it has trained", client=self.name, why=str(error))
             return 0
 
     def _resume(self, spec: Spec, federation_id: str) -> Uplink | None:
-        kept = self._guard.kept(federation_id, spec.open_rows)
+        self._joined = spec, federation_id
+        kept = self._guard.checkpoint(federation_id, spec.open_rows)
         if kept is None:
             return None
-        self._open_participant(spec).load_state(kept.participant)
+        participant = self._open_participant(spec)
+        participant.load_state(kept.participant)
+        self._finished = participant
         return kept.uplink
 
-    def _local_round(self, spec: Spec, downlink: Downlink) -> Uplink:
+    def _local_round(self, spec: Spec, downlink: Downlink, epoch: int) -> Uplink:
         participant = self._open_participant(spec)
-        self._guard.check_work(spec, downlink)
+        self._guard.check_work(spec, downlink, epoch)
+        self._finished = None
         uplink = local_round(make_method(spec.method), participant, downlink, self.name)
+        uplink = replace(uplink, epoch=epoch, metrics=finite_metrics(uplink))
         self._guard.keep(participant.state(), uplink)
+        if (
+            participant is self._participant
+        ):  # else the client has joined again meanwhile, and goes on from the checkpoint
+            self._finished = participant
         return uplink
+
+    def _last_checkpoint(self) -> Participant | None:
+        """Return a participant of its own, as the checkpoint has it: the other one may still be in training."""
+        if self._joined is None or self._data is None:
+            return None
+        spec, federation_id = self._joined
+        kept = self._guard.checkpoint(federation_id, spec.open_rows)
+        if kept is None:
+            return None
+        participant = self._make_participant(spec, self._data)
+        participant.load_state(kept.participant)
+        return participant
 
     def _open_participant(self, spec: Spec) -> Participant:
         if self._participant is None:
             if self._data is None:
                 raise DataError("no data was loaded", remedy="join first")
-
-            def build(model: str) -> Learner:
-                return make_learner(model or self._model, spec, learner_seed(spec, self.name), self._device)
-
-            self._participant = Participant(spec, build(""), self._data, build)
+            self._participant = self._make_participant(spec, self._data)
         return self._participant
+
+    def _make_participant(self, spec: Spec, data: ParticipantData) -> Participant:
+        def build(model: str) -> Learner:
+            return make_learner(model or self._model, spec, learner_seed(spec, self.name), self._device)
+
+        return Participant(spec, build(""), data, build)
 
 
 def data_loader(source: str | None, part: int | None, root: Path | None) -> Callable[[Spec], ParticipantData]:
@@ -166,7 +207,7 @@ def open_array(spec: Spec, content: bytes) -> NDArray[Any]:
     """Return the open set, shape [open_rows, *sample_shape], from the bytes that OpenData sends.
 
     Raises:
-        DataError: there are too few or too many.
+        DataError: there are too few bytes, or too many.
     """
     dtype, shape = np.dtype(spec.sample_dtype), (spec.open_rows, *spec.sample_shape)
     wanted = dtype.itemsize * int(np.prod(shape))

@@ -1,8 +1,9 @@
-"""How a client reaches its server: the seam, and gRPC behind it. The lab has another one, in memory."""
+"""How a client reaches its server: the protocol `Transport`, and gRPC behind it. The lab has one in memory."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Protocol
 
 import grpc
@@ -20,8 +21,9 @@ from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationStub
 
 _JOIN_SECONDS = 30.0
+_DECLINE_SECONDS = 30.0
 _TRANSFER_SECONDS = 900.0  # for one message, however large and slow
-_MOST_PARAMETERS = 1 << 28  # bytes of a model that a method of weights may send
+_MOST_PARAMETERS = 1 << 28  # bytes of a model, where the method exchanges weights
 _RECEIPTS = {
     pb.RECEIPT_ACCEPTED: Receipt.ACCEPTED,
     pb.RECEIPT_DUPLICATE: Receipt.DUPLICATE,
@@ -29,34 +31,46 @@ _RECEIPTS = {
 }
 
 
+@dataclass(frozen=True)
+class Member:
+    """Who calls, and under which federation and epoch, as Join returned them."""
+
+    federation_id: str
+    epoch: int
+    client: str
+
+
 class Transport(Protocol):
-    """The four calls of a client. Each raises RefusalError, or UnreachableError where trying again may help."""
+    """The five calls of a client. Each raises RefusalError, or UnreachableError where trying again may help."""
 
     async def join(self, client: str, digest: bytes, classes: int) -> Invitation:
-        """Ask for the specification; with the open set's digest, become a member."""
+        """Return the specification; with the open set's digest, also become a member."""
 
-    async def pull(self, federation_id: str, client: str, after: int, learned: int, open_rows: int) -> Answer:
-        """Wait for a round after `after`; `learned` is the last one taken up."""
+    async def pull(self, member: Member, after: int, learned: int, open_rows: int) -> Answer:
+        """Wait for a round after `after`; `learned` is the last one begun."""
 
     async def push(self, uplink: Uplink) -> Receipt:
-        """Send an uplink; its receipt says that it is durable."""
+        """Send an uplink; once this returns ACCEPTED or DUPLICATE, the uplink is durable."""
+
+    async def decline(self, member: Member, round_number: int) -> None:
+        """Say that the client will not answer a round, so that nobody waits for it."""
 
     def open_data(self, federation_id: str, offset: int) -> AsyncIterator[bytes]:
-        """Yield the open data's bytes from `offset` on."""
+        """Yield the open set's bytes from `offset` on."""
 
 
 class GrpcTransport:
-    """The network: mTLS, or plain text without credentials. `wait`: the longest that a pull stays open, in seconds."""
+    """gRPC over mTLS, or in plain text without credentials. `wait`: how long a Pull stays open at most, in seconds."""
 
     def __init__(self, address: str, credentials: Credentials | None = None, wait: float = 20.0) -> None:
         self.address = address
         self._wait = wait
-        self._most = 0  # bytes of an aggregate: a label for every open row, or a model
+        self._most = 0  # bytes of an aggregate that this client takes; the specification says how many
         self._channel = open_channel(address, credentials)
         self._stub = FederationStub(self._channel)
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         await self._channel.close()
 
     async def join(self, client: str, digest: bytes, classes: int) -> Invitation:
@@ -68,13 +82,16 @@ class GrpcTransport:
             answer = await self._stub.Join(request, timeout=_JOIN_SECONDS)
         self._most = _aggregate_bytes(answer.spec_json)
         size = answer.open_data_size if answer.open_data_served else 0
-        return Invitation(answer.federation_id, answer.spec_json, answer.open_digest, size, answer.unix_seconds)
+        return Invitation(
+            answer.federation_id, answer.spec_json, answer.open_digest, size, answer.unix_seconds, answer.epoch
+        )
 
-    async def pull(self, federation_id: str, client: str, after: int, learned: int, open_rows: int) -> Answer:
+    async def pull(self, member: Member, after: int, learned: int, open_rows: int) -> Answer:
         """See `Transport`."""
         request = pb.PullRequest(
-            federation_id=federation_id,
-            client_name=client,
+            federation_id=member.federation_id,
+            epoch=member.epoch,
+            client_name=member.client,
             after_round=after,
             learned_round=learned,
             wait_seconds=self._wait,
@@ -107,9 +124,9 @@ class GrpcTransport:
         return receipt
 
     async def _send(self, uplink: Uplink) -> pb.PushResponse:
-        """Send the head, and the rest once the server has taken the head.
+        """Send the head, and the rest of the payload once the server has taken the head.
 
-        A refusal that meets a message on its way is lost: gRPC reports the message's failure in its place.
+        If a refusal arrives while a message is being written, gRPC reports the failed write and drops the refusal.
         """
         head, tensors = encode_uplink(uplink)
         parts = chunks(tensors)
@@ -126,6 +143,14 @@ class GrpcTransport:
         finally:
             call.cancel()
         return answer
+
+    async def decline(self, member: Member, round_number: int) -> None:
+        """See `Transport`."""
+        request = pb.DeclineRequest(
+            federation_id=member.federation_id, epoch=member.epoch, client_name=member.client, round=round_number
+        )
+        with translating(self.address):
+            await self._stub.Decline(request, timeout=_DECLINE_SECONDS)
 
     async def open_data(self, federation_id: str, offset: int) -> AsyncIterator[bytes]:
         """See `Transport`."""

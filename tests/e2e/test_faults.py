@@ -69,7 +69,7 @@ def trained_again(farm: Farm) -> list[tuple[str, str]]:
     for name in CLIENTS:
         done: set[str] = set()
         for log in logs_of(farm, name):
-            done |= set(re.findall(r'"round": (\d+), "event": "going on from the kept state"', log))
+            done |= set(re.findall(r'"round": (\d+), "event": "going on from the checkpoint"', log))
             worked = re.findall(r'"round": (\d+), "closing": \w+, "event": "working"', log)
             again += [(name, number) for number in worked if number in done]
             done |= set(re.findall(r'"round": (\d+), "receipt": "\w+"', log))

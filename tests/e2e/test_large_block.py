@@ -9,7 +9,7 @@ import pytest
 from support import wide
 from support.processes import Farm
 
-from limbeck_client.transport import GrpcTransport
+from limbeck_client.transport import GrpcTransport, Member
 from limbeck_common.core.errors import SizeError
 from limbeck_common.core.messages import Downlink, Receipt, Uplink, nbytes, soft_labels
 from limbeck_common.datasets.registry import open_digest
@@ -38,7 +38,7 @@ async def work(transport: GrpcTransport) -> tuple[np.ndarray, Uplink]:
     """Join and return 64 MB of labels, and the uplink that holds them."""
     digest = open_digest(wide.data().open)
     federation_id = (await transport.join("a", digest, wide.CLASSES)).federation_id
-    downlink = await transport.pull(federation_id, "a", 0, 0, wide.ROWS)
+    downlink = await transport.pull(Member(federation_id, 1, "a"), 0, 0, wide.ROWS)
     assert isinstance(downlink, Downlink)
     assert downlink.wanted is not None
     values = np.random.default_rng(0).random((wide.ROWS, wide.CLASSES), np.float32)
@@ -54,11 +54,11 @@ async def exchange(address: str) -> tuple[np.ndarray, np.ndarray]:
     values, uplink = await work(transport)
     federation_id = uplink.federation_id
     assert await transport.push(uplink) is Receipt.ACCEPTED
-    closing = await transport.pull(federation_id, "a", 1, 1, wide.ROWS)
+    closing = await transport.pull(Member(federation_id, 1, "a"), 1, 1, wide.ROWS)
     assert isinstance(closing, Downlink)
     assert closing.aggregate is not None
     await transport.push(Uplink(federation_id, "a", 2, None, {}, block_digest(None)))
-    await transport.pull(federation_id, "a", 2, 2, wide.ROWS)
+    await transport.pull(Member(federation_id, 1, "a"), 2, 2, wide.ROWS)
     await transport.close()
     return values, np.asarray(closing.aggregate.predictions[:])
 

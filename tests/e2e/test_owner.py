@@ -38,7 +38,7 @@ def held(farm: Farm) -> list[str]:
     return re.findall(r'"round": (\d+), .*"held until its owner approves"', farm.logs())
 
 
-def test_nothing_leaves_without_its_owners_word_which_outlives_a_kill(farm: Farm) -> None:
+def test_nothing_leaves_before_its_owner_decides_and_a_decision_outlives_a_kill(farm: Farm) -> None:
     server, address = farm.server(settings=ALONE)
     client = farm.client("client-0", address, *OWN, "--review")
     until(lambda: held(farm) == ["1"])
@@ -57,7 +57,8 @@ def test_nothing_leaves_without_its_owners_word_which_outlives_a_kill(farm: Farm
     farm.wait(client, -9)
 
     client = farm.client("client-0", address, *OWN)  # a refusal holds without --review, too
-    until(lambda: farm.logs().count('"event": "going on from the kept state"') == 2)
+    until(lambda: farm.logs().count('"event": "going on from the checkpoint"') == 2)
+    until(lambda: "kept back: its owner refused it" in farm.logs())
     until(lambda: farm.status(address)["clients"][0]["present"])
     assert run("limbeck_server.cli.main", "stop", "--server", address).returncode == 0
     farm.wait(client, 1)
@@ -89,3 +90,31 @@ def test_an_interrupt_ends_a_client_in_training_at_once_and_saves_nothing(farm: 
     assert list((farm.folder / "out").iterdir()) == []
     assert (farm.folder / "mine" / "state").read_bytes() == kept
     assert farm.logs().rstrip().endswith("limbeck-client: interrupted")
+
+
+def test_a_client_whose_server_stays_away_keeps_its_model_and_what_it_holds(farm: Farm) -> None:
+    server, address = farm.server(settings=ALONE)
+    client = farm.client("client-0", address, *OWN, "--review", "--patience", "1")
+    until(lambda: held(farm) == ["1"])
+    server.kill()
+    farm.wait(client, 1)
+    assert client.stdout is not None
+    model = farm.folder / "models" / "client-0" / "model.safetensors"
+    assert client.stdout.read() == f"model of the last finished round: {model}\n"
+    assert model.stat().st_size > 0
+    assert "round   1  30 rows of probabilities" in tell(farm, "review")
+
+
+def test_nobody_waits_for_an_uplink_that_its_owner_refused(farm: Farm) -> None:
+    pair = TINY | {"lobby.count.min": "2", "lobby.count.max": "2", "round.count.min": "1", "federation.rounds": "2"}
+    server, address = farm.server(settings=pair)
+    held_back = farm.client("client-0", address, *OWN, "--review")
+    other = farm.client("client-1", address)
+    until(lambda: held(farm) == ["1"] and farm.delivered(address) == 1)
+    tell(farm, "refuse")
+    until(lambda: held(farm) == ["1", "2"])  # long before the round's deadline, an hour away
+    assert "declined: the round does not wait for this client" in farm.logs()
+    tell(farm, "approve", "--all")
+    for process in (held_back, other, server):
+        farm.wait(process)
+    assert [line.split()[3] for line in tell(farm, "ledger").splitlines()] == ["2", "3"]

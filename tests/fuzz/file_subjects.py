@@ -83,7 +83,7 @@ class ClientState(File):
     def __init__(self) -> None:
         super().__init__()
         learner = {"w": np.ones((2, 3), np.float32), "steps": np.array([5])}
-        CheckpointFile(self.folder).keep(Checkpoint(learner, UPLINK))
+        CheckpointFile(self.folder).save(Checkpoint(learner, UPLINK))
         self.seeds = [(self.folder / "state").read_bytes()]
         self._uplinks = UplinkHead()
 
@@ -126,14 +126,14 @@ class ReleaseLedger(File):
         return mutate_json(first, random) + b"\n" + second + random.choice([b"\n", b""])
 
     def judge(self, data: bytes) -> None:
-        path = self.write("release_log.jsonl", data)
+        path = self.write("release-log.jsonl", data)
         release_log = ReleaseLog(self.folder)
         for each in release_log.read():
             check_types(each)
         release_log.write(dataclasses.replace(describe(UPLINK), round=7))
         assert path.read_bytes().startswith(data)
         assert [each.round for each in release_log.read()][-1] == 7
-        assert release_log.answered("test", 7) <= 2
+        assert release_log.answered("test", (1, 7)) <= 2
 
 
 def check_types(record: Any) -> None:
@@ -261,5 +261,5 @@ def settings_file() -> Toml:
 
 
 def policy_file() -> Toml:
-    text = 'kinds = ["probabilities"]\nrows_a_round = 10\nconfidence = 0.9\nseconds = 5.0\n'
+    text = 'kinds = ["probabilities"]\nrows_per_round = 10\nconfidence = 0.9\nseconds = 5.0\n'
     return Toml("policy", text, read_policy)

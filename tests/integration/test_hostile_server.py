@@ -8,7 +8,7 @@ import grpc
 import pytest
 from support.live_server import OPEN, SPEC
 
-from limbeck_client.transport import GrpcTransport
+from limbeck_client.transport import GrpcTransport, Member
 from limbeck_common.core.errors import SizeError, StreamError, UnreachableError
 from limbeck_common.datasets.registry import open_digest
 from limbeck_common.wire.v1 import federation_pb2 as pb
@@ -38,7 +38,7 @@ async def meet(hostile: Hostile, compression: grpc.Compression = grpc.Compressio
     await server.start()
     try:
         await transport.join("a", open_digest(OPEN), 3)
-        await transport.pull("f", "a", 0, 0, SPEC.open_rows)
+        await transport.pull(Member("f", 1, "a"), 0, 0, SPEC.open_rows)
     finally:
         await transport.close()
         await server.stop(None)

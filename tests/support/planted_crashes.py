@@ -26,9 +26,9 @@ class Step(Enum):
     WRITING = ("server", "RootTransaction.commit", "before")  # the rows are there, the transaction is not
     COMMITTED = ("server", "SqliteStore.commit", "after")
     GATHERED = ("server", "SqliteStore.collect", "after")
-    TRAINED = ("client", "CheckpointFile.keep", "before")
+    TRAINED = ("client", "CheckpointFile.save", "before")
     WRITTEN = ("client", "Path.replace", "before")
-    KEPT = ("client", "CheckpointFile.keep", "after")
+    KEPT = ("client", "CheckpointFile.save", "after")
     RELEASED = ("client", "ReleaseLog.write", "after")
     PUSHED = ("client", "GrpcTransport.push", "after")
 

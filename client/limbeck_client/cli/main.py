@@ -63,12 +63,12 @@ def join(address: str, **options: Any) -> None:
 async def _join(  # noqa: PLR0913 - one client's choices
     address: str, *, name: str, out: Path | None, state: Path | None, patience: float, review: bool, **options: Any
 ) -> Any:
+    from limbeck_client.participation import take_part  # noqa: PLC0415
     from limbeck_client.privacy.policy import read_policy  # noqa: PLC0415
     from limbeck_client.privacy.release_guard import ReleaseGuard  # noqa: PLC0415
     from limbeck_client.runner import Runner  # noqa: PLC0415
     from limbeck_client.runtime import InProcessRuntime, data_loader  # noqa: PLC0415 - help answers at once
     from limbeck_client.transport import GrpcTransport  # noqa: PLC0415
-    from limbeck_common.core.errors import EndedError  # noqa: PLC0415
     from limbeck_common.support.disk import make_folder, take  # noqa: PLC0415
 
     folder = _folder(name, state)
@@ -82,22 +82,9 @@ async def _join(  # noqa: PLR0913 - one client's choices
         runtime = InProcessRuntime(name, options["model"], options["device"], loader, guard)
         transport = GrpcTransport(address, chosen)
         try:
-            ended = await Runner(name, transport, runtime, patience).run()
-        except EndedError:
-            _finish(guard, runtime, out)
-            raise
+            return await take_part(Runner(name, transport, runtime, patience), runtime, guard, out, click.echo)
         finally:
             await transport.close()
-        _finish(guard, runtime, out)
-        return ended
-
-
-def _finish(guard: Any, runtime: Any, out: Path | None) -> None:
-    """The federation is over: nothing is held any more, and the model is final."""
-    guard.review_queue.clear()
-    saved = runtime.save(out) if out is not None else None
-    if saved is not None:
-        click.echo(f"final model: {saved}")
 
 
 async def _credentials(address: str, name: str, folder: Path, patience: float, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The owner's word: what may leave this machine, and what work is accepted."""
+"""The owner's policy: what may leave this machine, and what work is accepted."""
 
 import math
 import tomllib
@@ -8,47 +8,65 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 
+from limbeck_client.privacy.finite import check_finite
 from limbeck_common.core.errors import PolicyError, SettingsError
 from limbeck_common.core.messages import Block, Downlink, Kind, Space, nbytes, slices
 from limbeck_common.core.spec import Section, Spec
 
 
 class Policy(Section):
-    """Limits; one that is not set does not hold. A TOML file, one line a limit."""
+    """Limits, from a TOML file with a line for each; None, or a line that is missing, sets no limit.
 
-    kinds: Annotated[tuple[Kind, ...], Field(description="kinds of values that may leave")] = (
+    >>> Policy(confidence=0.99, rounds=50).confidence
+    0.99
+    """
+
+    kinds: Annotated[tuple[Kind, ...], Field(description="Kinds of values that may leave.")] = (
         Kind.PROBABILITIES,
         Kind.CODES,
     )
-    rows_a_round: Annotated[PositiveInt | None, Field(description="open rows that one round may ask for")] = None
-    rounds: Annotated[NonNegativeInt | None, Field(description="rounds that may be answered, over all starts")] = None
-    confidence: Annotated[float | None, Field(gt=0, le=1, description="largest probability that may leave")] = None
-    entropy: Annotated[float | None, Field(ge=0, description="smallest entropy of a row that may leave, in nats")] = (
+    rows_per_round: Annotated[PositiveInt | None, Field(description="Most open rows that one round may ask for.")] = (
         None
     )
-    epochs: Annotated[NonNegativeInt | None, Field(description="epochs that one round may ask for, both kinds")] = None
-    seconds: Annotated[PositiveFloat | None, Field(description="time that one round's work may have taken")] = None
-
-    memory: Annotated[PositiveInt | None, Field(description="bytes that one round's rows and labels may take")] = None
+    rounds: Annotated[
+        NonNegativeInt | None, Field(description="Most rounds of one federation that may be answered, over all starts.")
+    ] = None
+    confidence: Annotated[float | None, Field(gt=0, le=1, description="Largest probability that may leave.")] = None
+    entropy: Annotated[float | None, Field(ge=0, description="Smallest entropy of a row that may leave, in nats.")] = (
+        None
+    )
+    epochs: Annotated[
+        NonNegativeInt | None,
+        Field(description="Most epochs that one round may ask for, of training and distillation together."),
+    ] = None
+    seconds: Annotated[
+        PositiveFloat | None, Field(description="Most seconds that a round's work may have taken if its result leaves.")
+    ] = None
+    memory: Annotated[
+        PositiveInt | None, Field(description="Most bytes that one round's open rows and labels may take.")
+    ] = None
 
     def check_work(self, spec: Spec, downlink: Downlink, answered: int) -> None:
-        """Check what a round asks for, before it is begun. `answered` rounds have been answered so far.
+        """Check what a round asks for, before its work begins; `answered` other rounds have been answered.
 
         Raises:
             PolicyError: it is more than the owner allows.
         """
         rows = 0 if downlink.wanted is None else len(downlink.wanted)
-        _hold("rows a round", rows, self.rows_a_round)
-        _hold("epochs a round", spec.recipe.local_epochs + spec.recipe.distill_epochs, self.epochs)
-        _hold("bytes a round", work_bytes(spec, downlink), self.memory)
+        _check_limit("rows per round", rows, self.rows_per_round)
+        _check_limit("epochs per round", spec.recipe.local_epochs + spec.recipe.distill_epochs, self.epochs)
+        _check_limit("bytes per round", work_bytes(spec, downlink), self.memory)
         if downlink.wanted is not None:
-            _hold("rounds answered", answered + 1, self.rounds)
+            _check_limit("rounds answered", answered + 1, self.rounds)
 
     def check_kind(self, kind: Kind) -> None:
-        """Check that this kind of values may leave. Codes are labels, too, but no limit to probabilities can see them.
+        """Check that values of this kind may leave.
+
+        Codes are quantised probabilities, to which `confidence` and `entropy` cannot be applied: with either limit set,
+        no codes leave.
 
         Raises:
-            PolicyError: it may not.
+            PolicyError: they may not.
         """
         if kind not in self.kinds:
             kinds = ", ".join(f'"{each}"' for each in (*self.kinds, kind))
@@ -59,51 +77,56 @@ class Policy(Section):
             )
         if kind is Kind.CODES and (self.confidence is not None or self.entropy is not None):
             raise PolicyError(
-                "codes would leave, which cannot be held to a confidence or an entropy", expected="probabilities"
+                "codes would leave, to which no limit on confidence or entropy can be applied", expected="probabilities"
             )
 
     def check_release(self, block: Block | None, seconds: float) -> None:
-        """Check what is about to leave, and the time that it took.
+        """Check what is about to leave, and the seconds that it took.
 
         Raises:
             PolicyError: it is more than the owner allows.
+            UserCodeError: a value is not finite: no limit could be applied to it.
         """
-        _hold("seconds of work", seconds, self.seconds)
+        _check_limit("seconds of work", seconds, self.seconds)
         if block is None:
             return
+        check_finite(block)
         self.check_kind(block.kind)
-        if block.kind is not Kind.PROBABILITIES:  # a limit to probabilities holds for nothing else
+        if block.kind is not Kind.PROBABILITIES:
             return
         confidence, entropy = extremes(block)
-        _hold("the largest probability", confidence, self.confidence)
+        _check_limit("the largest probability", confidence, self.confidence)
         if self.entropy is not None and entropy < self.entropy:
             raise PolicyError(
                 f"a row's entropy is {entropy:.4g} nats", expected=f"at least {self.entropy:g}, as the owner says"
             )
 
 
-def _hold(what: str, found: float, limit: float | None) -> None:
+def _check_limit(what: str, found: float, limit: float | None) -> None:
     if limit is not None and found > limit:
         raise PolicyError(f"{what}: {found:.4g}", expected=f"at most {limit:g}, as the owner says")
 
 
 def work_bytes(spec: Spec, downlink: Downlink) -> int:
-    """Return the bytes that a round's rows and labels take: the aggregate's open rows and labels, and the wanted ones.
+    """Return the bytes of a round's open rows and their labels, those of the aggregate and those wanted.
 
-    An aggregate of another kind, class averages or weights, counts with its own size. The memory of the model does not
-    count: the owner chose the model.
+    An aggregate on classes or of parameters counts with the size of its values. The model does not count: the owner
+    chose it.
     """
-    aggregate, rows, taken = downlink.aggregate, 0 if downlink.wanted is None else len(downlink.wanted), 0
+    aggregate, rows, size = downlink.aggregate, 0 if downlink.wanted is None else len(downlink.wanted), 0
     if aggregate is not None and aggregate.space is Space.OPEN:
         rows += len(aggregate.keys)
     elif aggregate is not None:
-        taken = sum(map(nbytes, aggregate.values))
+        size = sum(map(nbytes, aggregate.values))
     sample = math.prod(spec.sample_shape) * np.dtype(spec.sample_dtype).itemsize
-    return taken + rows * (sample + spec.classes * np.dtype(np.float32).itemsize)
+    return size + rows * (sample + spec.classes * np.dtype(np.float32).itemsize)
 
 
 def extremes(block: Block) -> tuple[float, float]:
-    """Return the largest probability and the smallest row entropy (nats) of a block of predictions."""
+    """Return the largest probability and the smallest entropy of a row, in nats, of a block of finite probabilities.
+
+    A block without rows has 0 and infinity.
+    """
     confidence, entropy = 0.0, float("inf")
     for _, part in slices(block.predictions):
         probabilities = part.astype(np.float64)
@@ -114,10 +137,10 @@ def extremes(block: Block) -> tuple[float, float]:
 
 
 def read_policy(file: Path | None) -> Policy:
-    """Return the policy of a TOML file; without one, nothing but the kind of values is limited.
+    """Return the policy of a TOML file; without a file, the default one, which limits the kinds of values alone.
 
     Raises:
-        SettingsError: it cannot be read, or has a key or a value that no policy has.
+        SettingsError: the file cannot be read, or has an unknown key or an impossible value.
     """
     if file is None:
         return Policy()

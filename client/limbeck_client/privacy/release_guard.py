@@ -1,4 +1,9 @@
-"""What stands between a finished round and the network: policy, checkpoint, review queue, release log."""
+"""What stands between a finished round and the network.
+
+check_work   policy                               before the training
+keep         policy, checkpoint                   after it
+release      review queue, policy, release log    before the push
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +21,7 @@ from limbeck_common.support.disk import writing
 
 @dataclass(frozen=True)
 class ReleaseGuard:
-    """One client's policy and files."""
+    """The owner's policy, and the checkpoint, review queue and release log in the client's state folder."""
 
     policy: Policy
     checkpoint_file: CheckpointFile
@@ -25,46 +30,53 @@ class ReleaseGuard:
 
     @classmethod
     def of(cls, folder: Path, policy: Policy, *, review: bool = False) -> "ReleaseGuard":
-        """Return the owner whose files lie in a client's state folder."""
+        """Return the guard of the client whose state folder is `folder`; `review` holds every uplink for approval."""
         return cls(policy, CheckpointFile(folder), ReleaseLog(folder), ReviewQueue(folder, asks=review))
 
-    def check_work(self, spec: Spec, downlink: Downlink) -> None:
-        """Refuse work that the policy does not allow, before it is begun.
+    def check_work(self, spec: Spec, downlink: Downlink, epoch: int) -> None:
+        """Check a round's work against the policy before it begins; an uplink of the round before is held no longer.
 
         Raises:
-            PolicyError: what is too much.
+            PolicyError: the work is more than the owner allows.
             SettingsError: the state folder cannot be used.
         """
         with writing(self.review_queue.folder, "--state"):
             self.review_queue.clear()
-            answered = self.release_log.answered(downlink.federation_id, besides=downlink.round)
+            answered = self.release_log.answered(downlink.federation_id, besides=(epoch, downlink.round))
         self.policy.check_work(spec, downlink, answered)
         sends = make_method(spec.method).sends
         if downlink.wanted is not None and sends is not None:
             self.policy.check_kind(sends)
 
-    def kept(self, federation_id: str, open_rows: int) -> Checkpoint | None:
-        """Return what was kept of a federation, or None. Raises SettingsError where the folder cannot be used."""
+    def checkpoint(self, federation_id: str, open_rows: int) -> Checkpoint | None:
+        """Return the checkpoint of a federation, or None.
+
+        Raises:
+            SettingsError: the state folder cannot be used.
+        """
         with writing(self.review_queue.folder, "--state"):
             return self.checkpoint_file.load(federation_id, open_rows)
 
     def keep(self, participant: LearnerState, uplink: Uplink) -> None:
-        """Keep what a round has made, the uplink checked.
+        """Write the checkpoint of a finished round, once its uplink has been checked against the policy.
+
+        An uplink that may not leave leaves the checkpoint of the round before in place.
 
         Raises:
-            PolicyError: it may not leave; nothing of it is kept.
-            SettingsError: the disk does not take it.
+            PolicyError: the uplink is more than the owner allows.
+            UserCodeError: a value in it is not finite.
+            SettingsError: the state folder cannot be written.
         """
         self._check(uplink)
         with writing(self.review_queue.folder, "--state"):
-            self.checkpoint_file.keep(Checkpoint(participant, uplink))
+            self.checkpoint_file.save(Checkpoint(participant, uplink))
 
     def release(self, uplink: Uplink) -> bool | None:
-        """Return whether an uplink may leave, which then stands in the release_log; None while its owner has not said.
+        """Return whether an uplink may leave, having entered it in the release log; None: not decided yet.
 
         Raises:
-            PolicyError: the policy is another than when the uplink was made, and does not allow it.
-            SettingsError: the disk does not take it.
+            PolicyError: the policy has changed since the uplink was made, and does not allow it.
+            SettingsError: the state folder cannot be written.
         """
         with writing(self.review_queue.folder, "--state"):
             leaves = self.review_queue.look(uplink)

@@ -1,11 +1,10 @@
-"""The release release_log: a line for everything that left this machine, written before it leaves."""
+"""The release log: a line for every uplink that left this machine, written before it leaves."""
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -17,7 +16,7 @@ from limbeck_common.support.disk import flush
 
 @dataclass(frozen=True)
 class ReleaseRecord:
-    """One uplink: how many rows (open rows, classes or parameters) of which kind, and the digest that names it."""
+    """One uplink. `rows` counts its keys: open rows, classes or arrays of parameters."""
 
     at: str  # ISO 8601, UTC
     federation_id: str
@@ -25,83 +24,109 @@ class ReleaseRecord:
     kind: str = "metrics only"
     rows: int = 0
     bytes: int = 0
-    confidence: float = 0.0  # largest probability; 0 where no probabilities leave
-    entropy: float = 0.0  # smallest of a row, in nats
-    digest: str = ""
-    metrics: tuple[str, ...] = ()
+    confidence: float = 0.0  # the largest probability; 0 where no probabilities leave
+    entropy: float = 0.0  # the smallest entropy of a row, in nats; 0 where no probabilities leave
+    digest: str = ""  # of the contribution, in hexadecimal; empty where metrics leave alone
+    metrics: tuple[str, ...] = ()  # their names, sorted
+    epoch: int = 1  # of the server's store: above 1, rounds were counted anew from a backup
+
+    @property
+    def key(self) -> tuple[str, int, int, str]:
+        """The uplink's `uplink_key`."""
+        return self.federation_id, self.epoch, self.round, self.digest
 
     def __str__(self) -> str:
         what = f"{self.rows} rows of {self.kind}, {self.bytes:,} bytes" if self.rows else self.kind
-        limits = f", at most {self.confidence:.3f} sure, entropy from {self.entropy:.3f} nats" if self.rows else ""
-        metrics = f", with {', '.join(self.metrics)}" if self.metrics else ""
-        return f"{self.at}  {self.federation_id}  round {self.round:>3}  {what}{limits}{metrics}  {self.digest[:12]}"
+        if self.rows and self.kind == Kind.PROBABILITIES:
+            what += f", at most {self.confidence:.3f} sure, entropy from {self.entropy:.3f} nats"
+        if self.metrics:
+            what += f", with {', '.join(self.metrics)}"
+        number = f"{self.round:>3}" + (f", epoch {self.epoch}" if self.epoch > 1 else "")
+        return f"{self.at}  {self.federation_id}  round {number}  {what}  {self.digest[:12]}"
 
 
-def name_of(uplink: Uplink) -> tuple[str, int, str]:
-    """Return what tells an uplink from every other: its federation, its round, its predictions' digest."""
+def uplink_key(uplink: Uplink) -> tuple[str, int, int, str]:
+    """Return what identifies an uplink: its federation, epoch and round, and its contribution's digest."""
     digest = "" if uplink.contribution is None else uplink.digest.hex()
-    return uplink.federation_id, uplink.round, digest
+    return uplink.federation_id, uplink.epoch, uplink.round, digest
 
 
-_RELEASE = TypeAdapter(ReleaseRecord)
+_RECORD = TypeAdapter(ReleaseRecord)
 
 
 def describe(uplink: Uplink) -> ReleaseRecord:
-    """Return the release_log's entry for an uplink."""
+    """Return the record of an uplink that leaves now."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    metrics = tuple(sorted(uplink.metrics))
-    federation_id, number, digest = name_of(uplink)
+    names = tuple(sorted(uplink.metrics))
+    record = ReleaseRecord(now, uplink.federation_id, uplink.round, metrics=names, epoch=uplink.epoch)
     block = uplink.contribution
     if block is None:
-        return ReleaseRecord(now, federation_id, number, metrics=metrics)
+        return record
     confidence, entropy = extremes(block) if block.kind is Kind.PROBABILITIES and len(block.keys) else (0.0, 0.0)
-    size = sum(map(nbytes, block.values))
-    return ReleaseRecord(
-        now, federation_id, number, block.kind, len(block.keys), size, confidence, entropy, digest, metrics
+    return replace(
+        record,
+        kind=block.kind,
+        rows=len(block.keys),
+        bytes=sum(map(nbytes, block.values)),
+        confidence=confidence,
+        entropy=entropy,
+        digest=uplink.digest.hex(),
     )
 
 
-def read_release(fields: dict[str, Any]) -> ReleaseRecord:
-    """Return the entry that was written as a JSON object."""
-    return ReleaseRecord(**(fields | {"metrics": tuple(fields["metrics"])}))
+def read_record(text: bytes) -> ReleaseRecord:
+    """Return the record that was written as a JSON object.
+
+    Raises:
+        ValidationError: it is something else; of type `json_invalid` where it is not even JSON.
+    """
+    return _RECORD.validate_json(text, strict=True)
 
 
 class ReleaseLog:
-    """One client's release_log, a file of JSON lines."""
+    """One client's release log, a file of JSON lines in its state folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.file = folder / "release_log.jsonl"
+        self.file = folder / "release-log.jsonl"
 
-    def write(self, release: ReleaseRecord) -> None:
-        """Add an entry, unless the same uplink is there already; on the disk once this returns."""
-        named = (release.federation_id, release.round, release.digest)
-        if any((each.federation_id, each.round, each.digest) == named for each in self.read()):
+    def write(self, record: ReleaseRecord) -> None:
+        """Add a record, unless one of the same uplink is there already; it is on the disk once this returns.
+
+        Raises:
+            OSError: it cannot be written.
+            DataError: the file has a line that is no record.
+        """
+        if any(each.key == record.key for each in self.read()):
             return
         self.file.parent.mkdir(parents=True, exist_ok=True)
         with self.file.open("a+b") as file:
             if file.tell() and not self.file.read_bytes().endswith(b"\n"):
-                file.write(b"\n")  # a line that a crash cut short ends here
-            file.write(json.dumps(asdict(release)).encode() + b"\n")
+                file.write(b"\n")  # end the line that a crash cut short
+            file.write(json.dumps(asdict(record)).encode() + b"\n")
         flush(self.file)
 
     def read(self) -> Iterator[ReleaseRecord]:
-        """Yield the entries; a line that a crash cut short is passed over: its uplink had not left.
+        """Yield the records. A line that a crash cut short is skipped: its uplink had not left.
 
         Raises:
-            DataError: a line says something else than a release.
+            DataError: a line is JSON, but no record.
         """
         if not self.file.exists():
             return
         for number, line in enumerate(self.file.read_bytes().split(b"\n"), 1):
             try:
-                yield _RELEASE.validate_json(line, strict=True)
+                yield read_record(line)
             except ValidationError as error:
                 if error.errors()[0]["type"] != "json_invalid":
                     raise DataError(
-                        f"{self.file}, line {number} is no release", remedy="mend or delete that line"
+                        f"{self.file}, line {number} is no record of a release", remedy="mend or delete that line"
                     ) from error
 
-    def answered(self, federation_id: str, besides: int) -> int:
-        """Return how many rounds of a federation, besides round `besides`, have been answered with predictions."""
-        mine = (each for each in self.read() if each.federation_id == federation_id and each.round != besides)
-        return sum(each.rows > 0 for each in mine)
+    def answered(self, federation_id: str, besides: tuple[int, int]) -> int:
+        """Return how many contributions to a federation have left, but for those to the epoch and round `besides`.
+
+        A round that is done again after a crash counts once. One that is done again because the server was restored
+        from a backup counts twice: what left before has left.
+        """
+        mine = (each for each in self.read() if each.federation_id == federation_id)
+        return sum(each.rows > 0 and (each.epoch, each.round) != besides for each in mine)

@@ -1,6 +1,7 @@
 """The client's agent, as transcripts: `EVENT -> effects`, nothing where nothing is to be done.
 
-`failed EFFECT ERROR [SECONDS]`: the last such effect failed, after so many seconds.
+`failed EFFECT ERROR [SECONDS]`: the last such effect failed, after so many seconds. Federations are in epoch 1 unless
+an `epoch` is named; `joined f keeping 3`: with round 3 in the checkpoint.
 """
 
 from limbeck_client import agent as machine
@@ -9,6 +10,8 @@ from limbeck_client.agent import (
     AwaitRelease,
     ClientPhase,
     Decided,
+    Decline,
+    DeclineTaken,
     Failed,
     Join,
     Joined,
@@ -16,6 +19,7 @@ from limbeck_client.agent import (
     Pulled,
     Push,
     Pushed,
+    ReportRestore,
     Started,
     Stop,
     Work,
@@ -33,8 +37,10 @@ class FullError(errors.SizeError):
 
 ERRORS = {
     "away": errors.UnreachableError("away"),
+    "behind": errors.BehindError("behind"),
     "conflict": errors.ConflictError("conflict"),
     "crash": errors.UserCodeError("crash"),
+    "epoch": errors.EpochError("epoch"),
     "full": FullError("full"),
     "federation": errors.FederationError("federation"),
     "membership": errors.MembershipError("membership"),
@@ -43,8 +49,17 @@ EFFECTS: dict[str, type[machine.Effect]] = {
     "join": Join,
     "pull": Pull,
     "push": Push,
+    "decline": Decline,
     "release": AwaitRelease,
     "work": Work,
+}
+DONE: dict[type, type] = {
+    Joined: Join,
+    Pulled: Pull,
+    Worked: Work,
+    Decided: AwaitRelease,
+    Pushed: Push,
+    DeclineTaken: Decline,
 }
 STARTED = """
     started            -> join
@@ -68,7 +83,7 @@ def shows(transcript: str, patience: float = 3600.0) -> Agent:
     for line in written:
         words = line.partition(" -> ")[0].split()
         event = _event(words, agent, last)
-        done = {Joined: Join, Pulled: Pull, Worked: Work, Decided: AwaitRelease, Pushed: Push}.get(type(event))
+        done = DONE.get(type(event))
         done = type(event.what) if isinstance(event, Failed) else done
         under_way = [effect for effect in under_way if type(effect) is not done]
         agent, effects = machine.step(agent, event)
@@ -90,10 +105,13 @@ def _event(  # noqa: C901, PLR0911 - one case an event
     match words:
         case ["started"]:
             return Started()
-        case ["joined", federation_id, "keeping", number]:
-            return Joined(Invitation(federation_id, "{}", b"", 0), Uplink(federation_id, "me", int(number)))
-        case ["joined", federation_id]:
-            return Joined(Invitation(federation_id, "{}", b"", 0))
+        case ["joined", federation_id, *more]:
+            said = dict(zip(more[::2], map(int, more[1::2]), strict=True))
+            epoch = said.get("epoch", 1)
+            kept = None
+            if "keeping" in said:
+                kept = Uplink(federation_id, "me", said["keeping"], epoch=said.get("of", epoch))
+            return Joined(Invitation(federation_id, "{}", b"", 0, epoch=epoch), kept)
         case ["pulled", "idle"]:
             return Pulled(Idle("lobby", 0))
         case ["pulled", "finished" | "failed" as state]:
@@ -101,11 +119,13 @@ def _event(  # noqa: C901, PLR0911 - one case an event
         case ["pulled", number]:
             return Pulled(Downlink(agent.federation_id, int(number)))
         case ["worked"] if isinstance(work, Work):
-            return Worked(Uplink(work.downlink.federation_id, "me", work.downlink.round))
+            return Worked(Uplink(work.downlink.federation_id, "me", work.downlink.round, epoch=work.epoch))
         case ["approved" | "refused" | "undecided" as word]:
             return Decided(_released(last), {"approved": True, "refused": False}.get(word))
         case ["pushed", receipt]:
             return Pushed(Receipt(receipt))
+        case ["declined"]:
+            return DeclineTaken()
         case ["failed", effect, error, *seconds]:
             return Failed(last[EFFECTS[effect]], ERRORS[error], float(seconds[0]) if seconds else 0.0)
     raise AssertionError(words)
@@ -119,6 +139,8 @@ def _released(last: dict[type, machine.Effect]) -> Uplink:
 
 def _tell(effect: machine.Effect) -> str:
     match effect:
+        case ReportRestore():
+            return f"report restore after {effect.round}, epoch {effect.epoch}"
         case Work():
             return f"work {effect.downlink.round}"
         case Stop():
@@ -128,6 +150,10 @@ def _tell(effect: machine.Effect) -> str:
         case Pull():
             told = f"pull {effect.federation_id} after {effect.after}"
             told += f" knowing {effect.learned}" if effect.learned != effect.after else ""
+            told += f" in epoch {effect.epoch}" if effect.epoch != 1 else ""
+        case Decline():
+            told = f"decline {effect.federation_id} {effect.round}"
+            told += f" in epoch {effect.epoch}" if effect.epoch != 1 else ""
         case AwaitRelease() | Push():
             told = f"{'push' if isinstance(effect, Push) else 'release'} {effect.uplink.round}"
     pause = effect.pause if isinstance(effect, AwaitRelease) else effect.attempts.pause
@@ -264,9 +290,60 @@ def test_an_uplink_is_held_until_its_owner_lets_it_go() -> None:
     )
 
 
-def test_what_its_owner_keeps_back_is_not_pushed_and_the_next_round_is_taken_up() -> None:
-    shows(WORKING + "worked -> release 1 \n refused \n pulled 2 -> work 2; pull f after 2")
+REFUSED = WORKING + "worked -> release 1 \n refused -> decline f 1 \n"
+
+
+def test_what_its_owner_keeps_back_is_declined_and_the_next_round_is_taken_up() -> None:
+    agent = shows(REFUSED + "declined \n pulled 2 -> work 2; pull f after 2")
+    assert agent.phase is ClientPhase.WORKING
+    assert shows(REFUSED).phase is ClientPhase.WAITING
+    shows(REFUSED + "pulled 2 -> work 2; pull f after 2 \n declined \n worked -> release 2")
+
+
+def test_a_round_that_is_over_is_not_declined() -> None:
     shows(WORKING + "worked -> release 1 \n pulled 2 -> pull f after 2 knowing 1 \n refused -> work 2")
+    shows(WORKING + "worked -> release 1 \n pulled finished \n refused -> stop: finished")
+
+
+def test_a_restarted_client_declines_again_what_was_refused() -> None:
+    shows("started -> join \n joined f keeping 3 -> pull f after 3; release 3 \n refused -> decline f 3")
+
+
+def test_a_decline_is_tried_again_while_its_round_is_open() -> None:
+    shows(
+        REFUSED
+        + """
+        failed decline away 1  -> decline f 1 in 0.2 s
+        failed decline full 1  -> decline f 1 in 0.4 s
+        pulled 2               -> work 2; pull f after 2
+        failed decline away 1
+    """
+    )
+    shows(REFUSED + "pulled finished -> stop: finished \n failed decline away 1")
+    shows(REFUSED + "failed pull federation -> join \n joined g -> pull g after 0 \n failed decline away 1")
+    shows(
+        REFUSED
+        + """
+        failed pull epoch      -> join
+        joined f epoch 2       -> report restore after 1, epoch 2; pull f after 0 in epoch 2
+        failed decline away 1
+    """
+    )
+
+
+def test_a_decline_that_fails_is_never_fatal() -> None:
+    for error in ("federation", "membership", "epoch", "conflict"):
+        agent = shows(REFUSED + f"failed decline {error} 1 \n pulled 2 -> work 2; pull f after 2")
+        assert agent.phase is ClientPhase.WORKING
+    shows(
+        REFUSED
+        + """
+        failed decline away 40  -> decline f 1 in 0.2 s
+        failed decline away 20
+        pulled 2                -> work 2; pull f after 2
+    """,
+        patience=60,
+    )
 
 
 def test_a_round_that_is_over_is_waited_for_no_more() -> None:
@@ -352,3 +429,65 @@ def test_an_evicted_client_stops() -> None:
 def test_what_trying_again_cannot_mend_stops_the_client() -> None:
     shows(WORKING + "failed work crash -> stop: crash")
     shows(PUSHING + "failed push conflict -> stop: conflict")
+
+
+LATER = "work 4; pull f after 4 in epoch 2"
+RESTORED = "-> report restore after 5, epoch 2; pull f after 0 in epoch 2"
+FIFTH = STARTED + "pulled 5 -> work 5; pull f after 5 \n"
+
+
+def test_after_the_server_was_restored_rounds_are_counted_anew() -> None:
+    shows(
+        FIFTH
+        + f"""
+        worked               -> release 5
+        approved             -> push 5
+        pushed accepted
+        failed pull away 1   -> pull f after 5 in 0.2 s
+        failed pull epoch    -> join
+        joined f epoch 2     {RESTORED}
+        pulled 4             -> work 4; pull f after 4 in epoch 2
+        worked               -> release 4
+        approved             -> push 4
+        pushed accepted
+        pulled 5             -> work 5; pull f after 5 in epoch 2
+        worked               -> release 5
+        refused              -> decline f 5 in epoch 2
+    """
+    )
+
+
+def test_an_uplink_of_an_earlier_epoch_is_dropped_wherever_it_is() -> None:
+    anew = f"failed pull epoch -> join \n joined f epoch 2 {RESTORED} \n"
+    later = "pulled 4 -> work 4; pull f after 4 in epoch 2"
+    shows(FIFTH + anew + "worked \n" + later)
+    shows(FIFTH + anew + "pulled 4 -> pull f after 4 knowing 0 in epoch 2 \n worked -> work 4")
+    shows(FIFTH + "worked -> release 5 \n" + anew + "approved \n" + later)
+    shows(FIFTH + "worked -> release 5 \n approved -> push 5 \n" + anew + "failed push epoch \n" + later)
+    shows(FIFTH + "worked -> release 5 \n approved -> push 5 \n failed push epoch \n" + anew + later)
+    shows(FIFTH + "pulled 6 -> pull f after 6 knowing 5 \n" + anew + "worked \n" + later)
+
+
+def test_a_client_that_was_restarted_meanwhile_keeps_its_checkpoint_but_not_the_uplink_in_it() -> None:
+    shows(f"started -> join \n joined f epoch 2 keeping 5 of 1 {RESTORED} \n pulled 4 -> {LATER}")
+    shows("started -> join \n joined f epoch 2 keeping 4 -> pull f after 4 in epoch 2; release 4")
+    shows("started -> join \n joined f epoch 2 -> pull f after 0 in epoch 2")
+
+
+def test_another_federation_is_no_restored_one() -> None:
+    shows(FIFTH + "failed pull federation -> join \n joined g epoch 2 -> pull g after 0 in epoch 2")
+
+
+def test_a_server_with_an_older_store_is_asked_until_patience_ends() -> None:
+    shows(
+        PUSHING
+        + """
+        failed pull behind 20  -> pull f after 1 in 0.2 s
+        failed push behind 20  -> push 1 in 0.2 s
+        failed pull behind 20  -> pull f after 1 in 0.4 s
+        failed pull behind 20  -> stop: behind
+    """,
+        patience=60,
+    )
+    shows("started -> join \n failed join behind 1 -> join in 0.2 s \n joined f -> pull f after 0")
+    shows(REFUSED + "failed decline behind 1 -> decline f 1 in 0.2 s")

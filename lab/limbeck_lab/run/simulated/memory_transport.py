@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator
 
+from limbeck_client.transport import Member
 from limbeck_common.core.messages import Answer, Downlink, Invitation, Receipt, Uplink
 from limbeck_common.core.spec import PROTOCOL_VERSION
 from limbeck_common.wire.codec import decode_downlink, decode_uplink, encode_downlink, encode_uplink
@@ -32,10 +33,10 @@ class MemoryTransport:
         """See `Transport`."""
         return await self._federation.membership.join(client, PROTOCOL_VERSION, digest, classes)
 
-    async def pull(self, federation_id: str, client: str, after: int, learned: int, open_rows: int) -> Answer:
+    async def pull(self, member: Member, after: int, learned: int, open_rows: int) -> Answer:
         """See `Transport`."""
-        self._federation.membership.check(federation_id)
-        answer = await self._federation.downlinks.pull(client, after, _WAIT_SECONDS, learned)
+        self._federation.membership.check(member.federation_id, member.epoch)
+        answer = await self._federation.downlinks.pull(member.client, after, _WAIT_SECONDS, learned)
         if not isinstance(answer, Downlink):
             return answer
         head, tensors = encode_downlink(answer)
@@ -45,11 +46,16 @@ class MemoryTransport:
 
     async def push(self, uplink: Uplink) -> Receipt:
         """See `Transport`."""
-        self._federation.membership.check(uplink.federation_id)
+        self._federation.membership.check(uplink.federation_id, uplink.epoch)
         head, tensors = encode_uplink(uplink)
         payload = Payload.of(b"".join(chunks(tensors)))
         self.rounds[uplink.round] += ByteCount(up=head.ByteSize() + payload.size)
         return await self._federation.admissions.push(decode_uplink(head, payload, self._federation.spec.open_rows))
+
+    async def decline(self, member: Member, round_number: int) -> None:
+        """See `Transport`."""
+        self._federation.membership.check(member.federation_id, member.epoch)
+        await self._federation.membership.decline(member.client, round_number)
 
     async def open_data(self, federation_id: str, offset: int) -> AsyncIterator[bytes]:
         """See `Transport`."""

@@ -1,5 +1,6 @@
 """A runtime for each of the lab's clients, in a worker process."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from limbeck_common.core.errors import DataError
@@ -39,11 +40,12 @@ class WorkerRuntime:
         """See `ClientRuntime`. A simulation starts anew."""
         return None
 
-    async def local_round(self, spec: Spec, downlink: Downlink) -> Uplink:
+    async def local_round(self, spec: Spec, downlink: Downlink, epoch: int) -> Uplink:
         """See `ClientRuntime`."""
         body = write_message(*encode_downlink(downlink))
         _, answer = await self._worker_process.order({"do": "local_round", "participant": self._client.name}, body)
-        return decode_uplink(*read_message(answer, federation_pb2.Uplink()), spec.open_rows)
+        uplink = decode_uplink(*read_message(answer, federation_pb2.Uplink()), spec.open_rows)
+        return replace(uplink, epoch=epoch)
 
     async def release(self, uplink: Uplink) -> bool | None:  # noqa: ARG002 - `ClientRuntime`'s signature
         """See `ClientRuntime`. A simulated client has no owner to ask."""
