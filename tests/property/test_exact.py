@@ -21,7 +21,8 @@ from limbeck_common.core.exact_sums import (
     check_values,
     to_fixed,
 )
-from limbeck_common.core.messages import SLICE_BYTES, Block, Kind, Rows, Space, parameters, soft_labels
+from limbeck_common.core.messages import Block, Kind, Rows, Space, parameters, soft_labels
+from limbeck_common.core.tensors import SLICE_BYTES
 
 CLASSES = 3
 seeds = st.integers(0, 2**32 - 1)

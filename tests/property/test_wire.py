@@ -24,8 +24,9 @@ from limbeck_common.core.errors import (
     StreamError,
     ValuesError,
 )
-from limbeck_common.core.messages import Block, Downlink, FileArray, Kind, Rows, Space, Uplink, soft_labels
+from limbeck_common.core.messages import Block, Downlink, Kind, Rows, Space, Uplink, soft_labels
 from limbeck_common.core.seeds import Sample
+from limbeck_common.core.tensors import FileArray
 from limbeck_common.wire.codec import (
     block_digest,
     decode_downlink,
@@ -239,10 +240,10 @@ def test_keys_and_values_must_be_as_many() -> None:
         (rows(1, 2), (values, values)),
         (rows(), ()),
     ):
-        with pytest.raises(ShapeError, match="one tensor, a row a key"):
+        with pytest.raises(ShapeError, match="one tensor with one row per key"):
             there_and_back(Block(Space.OPEN, keys, Kind.LOGITS, tensors))
     for names in ((), ("a",), ("a", "b", "c")):
-        with pytest.raises(ShapeError, match="one tensor a name"):
+        with pytest.raises(ShapeError, match="one tensor per name"):
             there_and_back(Block(Space.PARAMETERS, names, Kind.PARAMETERS, (values, values)))
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 
 from limbeck_common.core.errors import PolicyError, SettingsError
-from limbeck_common.core.messages import Block, Downlink, Kind, Space, nbytes, slices
+from limbeck_common.core.messages import Block, Downlink, Kind, Space
 from limbeck_common.core.spec import Section, Spec
+from limbeck_common.core.tensors import nbytes, slices
 
 
 class Policy(Section):

@@ -26,9 +26,7 @@ def choose_tls(settings: Settings) -> TlsFolder | None:
     folder = TlsFolder(settings.tls.folder)
     host = settings.listen.host
     if settings.tls.insecure:
-        _log.warning(
-            "insecure: plain text, callers are not authenticated, and anyone can read along", host=host
-        )
+        _log.warning("insecure: plain text, callers are not authenticated, and anyone can read along", host=host)
         return None
     if settings.tls.mode == "auto" and folder.initialised:
         warn_of_expiry(folder)

@@ -14,10 +14,12 @@ from hypothesis import given, settings
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
+import limbeck_common.datasets.open_digest as digesting
 from limbeck_common.core.errors import DataError
 from limbeck_common.core.spec import DataSpec
-from limbeck_common.datasets import registry as datasets
-from limbeck_common.datasets.registry import Examples, classes_of, load_participant, open_digest
+from limbeck_common.datasets.examples import Examples
+from limbeck_common.datasets.open_digest import open_digest
+from limbeck_common.datasets.registry import classes_of, load_participant
 
 DIGITS = DataSpec(dataset="digits", parts=4)
 
@@ -53,7 +55,7 @@ def test_strides_byte_order_and_slices_do_not_change_the_digest(rows: NDArray[An
     assert open_digest(np.repeat(rows, 2, axis=-1)[..., ::2]) == name
     assert open_digest(rows.astype(rows.dtype.newbyteorder(">"))) == name
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(datasets, "_SLICE", 3)
+        patch.setattr(digesting, "_SLICE_BYTES", 3)
         assert open_digest(rows) == name
 
 
@@ -166,7 +168,7 @@ def test_own_data_is_not_built_in() -> None:
 
 @pytest.mark.parametrize("labels", [np.zeros(2, np.int64), np.zeros((3, 1), np.int64)])
 def test_examples_have_one_label_a_row(labels: NDArray[np.int64]) -> None:
-    with pytest.raises(DataError, match="one label a row"):
+    with pytest.raises(DataError, match="one label per row"):
         Examples(np.zeros((3, 1, 2, 2), np.uint8), labels)
 
 

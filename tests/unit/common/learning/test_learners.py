@@ -14,15 +14,17 @@ from torch import nn
 from limbeck_common.core.errors import ClassesError, SettingsError, UserCodeError
 from limbeck_common.core.messages import Rows, soft_labels
 from limbeck_common.core.spec import Recipe, Spec
-from limbeck_common.datasets.registry import Examples, ParticipantData
-from limbeck_common.learning.learner import Learner, LearnerState, evaluate
+from limbeck_common.datasets.examples import Examples, ParticipantData
+from limbeck_common.learning.forest import forest
+from limbeck_common.learning.learner import Learner, LearnerState
+from limbeck_common.learning.metrics import evaluate
 from limbeck_common.learning.models import build_model
 from limbeck_common.learning.optimizers import Optimizer
 from limbeck_common.learning.participant import Participant
-from limbeck_common.learning.sklearn_learner import SklearnLearner, forest
+from limbeck_common.learning.sklearn_learner import SklearnLearner
 from limbeck_common.learning.torch_learner import TorchLearner
 from limbeck_common.methods.dsfl import DSFL
-from limbeck_common.runtime.assemble import make_learner
+from limbeck_common.runtime.make_learner import make_learner
 
 CLASSES = 3
 SHAPE = (1, 4, 4)

@@ -8,10 +8,10 @@ import pytest
 from limbeck_common.core.errors import UserCodeError
 from limbeck_common.core.messages import Rows
 from limbeck_common.core.spec import MethodSpec, Recipe, Spec
-from limbeck_common.datasets.registry import Examples, ParticipantData
+from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.learner import Learner, LearnerState
 from limbeck_common.learning.participant import Participant
-from limbeck_common.runtime.assemble import make_learner
+from limbeck_common.runtime.make_learner import make_learner
 
 SPEC = Spec(
     classes=3,
@@ -112,7 +112,7 @@ def test_a_learner_without_weights_gives_scores_but_no_parameters() -> None:
     probabilities = forest.predict(rows)
     assert np.exp(forest.scores(rows)) == pytest.approx(np.maximum(probabilities, 1e-7))
     for ask in (forest.parameters, lambda: forest.load_parameters({})):
-        with pytest.raises(UserCodeError, match="method feddf exchanges weights, and this learner has none to show"):
+        with pytest.raises(UserCodeError, match="method feddf exchanges weights, which this learner does not offer"):
             ask()
 
 

@@ -11,7 +11,7 @@ from support.aggregators import Past
 from limbeck_common.core.errors import ValuesError
 from limbeck_common.core.messages import SERVER, Aggregate, Block, Kind, Rows, Space, soft_labels
 from limbeck_common.core.spec import Spec
-from limbeck_common.datasets.registry import Examples, ParticipantData
+from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.cfd import CFD, applied, changes, code_bytes, decode, encode, quantised
 
@@ -108,7 +108,7 @@ def test_changes_are_whole_rows_and_zeros_stand_for_the_rest() -> None:
 def test_rows_that_are_no_codes_are_refused(bits: int) -> None:
     width = code_bytes(3, bits)
     for wrong in (np.zeros((1, width), np.uint8), np.full((1, width), 9, np.uint8)):
-        with pytest.raises(ValuesError, match="row 0 of the block is no code"):
+        with pytest.raises(ValuesError, match="row 0 of the block is not a code"):
             decode(wrong, bits, 3)
 
 

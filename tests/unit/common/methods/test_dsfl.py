@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from support.aggregators import aggregated, context
 
 from limbeck_common.core.errors import MethodError
-from limbeck_common.core.messages import SLICE_BYTES, Kind, Rows, Space, soft_labels
+from limbeck_common.core.messages import Kind, Rows, Space, soft_labels
 from limbeck_common.core.spec import MethodSpec, Spec
+from limbeck_common.core.tensors import SLICE_BYTES
 from limbeck_common.methods.dsfl import DSFL, eera, era
 from limbeck_common.methods.registry import make_method
 

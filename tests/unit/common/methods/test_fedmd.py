@@ -9,7 +9,7 @@ from support.recording_learner import recording
 
 from limbeck_common.core.messages import Kind, Rows, class_scores
 from limbeck_common.core.spec import Spec
-from limbeck_common.datasets.registry import Examples
+from limbeck_common.datasets.examples import Examples
 from limbeck_common.methods.fedmd import FedMD, digested
 
 SPEC = Spec(classes=3, sample_shape=(1,), sample_dtype="|u1", open_rows=2)

@@ -9,7 +9,7 @@ from support.aggregators import Past
 
 from limbeck_common.core.messages import Block, Rows, soft_labels
 from limbeck_common.core.spec import MethodSpec, Spec
-from limbeck_common.datasets.registry import Examples, ParticipantData
+from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.dsfl import open_rows
 from limbeck_common.methods.scarlet import Scarlet, lifetime, newest, replaced
