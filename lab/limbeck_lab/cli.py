@@ -29,7 +29,7 @@ def _common(function: Any) -> Any:
     """Add the options that say what is learned, on which data."""
     return _add(
         function,
-        click.option("--dataset", help="digits, mnist, fashion_mnist or cifar10.  [default: digits]"),
+        click.option("--dataset", help="Name of a built-in data set, such as mnist.  [default: digits]"),
         click.option("--partition", help="iid, dirichlet, dirichlet_equal or shards.  [default: dirichlet]"),
         click.option("--alpha", type=float, help="Of the Dirichlet distribution.  [default: 0.5]"),
         click.option("--rounds", type=int, help="Rounds of the federation."),

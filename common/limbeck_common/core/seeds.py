@@ -37,7 +37,7 @@ class Sample:
     """`count` of the rows 0 .. population-1, drawn from a seed: a few bytes on the wire, whatever the count.
 
     >>> Sample(seed=1, count=4, population=100).draw()
-    array([46, 67, 85, 91])
+    array([28, 66, 67, 98])
     """
 
     seed: int

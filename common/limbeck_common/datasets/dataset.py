@@ -58,7 +58,7 @@ def shuffled(rows: int, seed: int, use: str) -> NDArray[np.int64]:
     All participants must draw the same open and test rows.
 
     >>> shuffled(5, seed=0, use="test")
-    array([1, 0, 2, 4, 3])
+    array([3, 0, 1, 2, 4])
     """
     return np.argsort(splitmix64(derive(seed, "data", use), rows), kind="stable").astype(np.int64)
 

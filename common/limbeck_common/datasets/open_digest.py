@@ -19,7 +19,7 @@ def open_digest(open_rows: NDArray[Any]) -> bytes:
     copied a slice at a time, so a memory map may be larger than memory.
 
     >>> open_digest(np.array([[0, 1], [2, 3]], np.uint8)).hex()[:16]
-    'f09ba7bc1e5e6ae1'
+    '78cf1bceb128379a'
 
     Raises:
         DataError: `open_rows` is not an array of plain numbers.

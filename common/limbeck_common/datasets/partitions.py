@@ -31,7 +31,7 @@ def partition(labels: Indices, parts: int, seed: int, scheme: DataSpec) -> list[
     arguments give the same parts, and no other random generator is touched.
 
     >>> partition(np.array([0, 1, 0, 1, 0, 1]), parts=2, seed=0, scheme=DataSpec(partition="iid"))
-    [array([1, 2, 4]), array([0, 3, 5])]
+    [array([1, 3, 4]), array([0, 2, 5])]
 
     Raises:
         DataError: there are too few rows.

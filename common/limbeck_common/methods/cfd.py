@@ -108,7 +108,7 @@ def quantised(labels: NDArray[np.float32], bits: int) -> NDArray[np.int64]:
     They are the nearest such multiples: each label is rounded down, and what is missing goes to the largest remainders,
     of equal ones to the first class.
 
-    >>> quantised(np.array([[0.5, 0.3, 0.2]], np.float32), bits=2)
+    >>> quantised(np.array([[0.6, 0.3, 0.1]], np.float32), bits=2)
     array([[2, 1, 0]])
     """
     steps = 2**bits - 1

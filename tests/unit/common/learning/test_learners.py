@@ -19,7 +19,6 @@ from limbeck_common.learning.forest import forest
 from limbeck_common.learning.learner import Learner, LearnerState
 from limbeck_common.learning.metrics import evaluate
 from limbeck_common.learning.models import build_model
-from limbeck_common.learning.optimizers import Optimizer
 from limbeck_common.learning.participant import Participant
 from limbeck_common.learning.sklearn_learner import SklearnLearner
 from limbeck_common.learning.torch_learner import TorchLearner
@@ -139,24 +138,6 @@ def test_an_optimizer_keeps_its_state_from_call_to_call(recipe: Recipe) -> None:
     assert any(name.startswith("fit.") for name in train(1, forget=False))
     assert same(train(1, forget=True), train(1, forget=False))
     assert not np.array_equal(train(2, forget=True)["model.1.weight"], train(2, forget=False)["model.1.weight"])
-
-
-@pytest.mark.parametrize("name", RECIPES)
-def test_the_optimizers_take_the_steps_that_are_published(name: str) -> None:
-    recipe, rate = RECIPES[name], RECIPES[name].learning_rate
-    ours = nn.Parameter(torch.ones(4, dtype=torch.float64))
-    weights, velocity, first, second = np.ones(4), np.zeros(4), np.zeros(4), np.zeros(4)
-    slots: dict[str, torch.Tensor] = {}
-    for step, gradient in enumerate(np.random.default_rng(0).normal(size=(20, 4)), start=1):
-        ours.grad = torch.from_numpy(gradient)
-        Optimizer([ours], slots, recipe, rate).step()  # a new one, as for each call of `fit`
-        if name == "adam":
-            first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
-            weights -= rate * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
-        else:
-            velocity = recipe.momentum * velocity + gradient
-            weights -= rate * velocity
-    assert ours.detach().numpy() == pytest.approx(weights, rel=1e-12)
 
 
 def test_it_learns_and_learns_from_soft_labels_alone() -> None:

@@ -100,6 +100,8 @@ def test_changes_are_whole_rows_and_zeros_stand_for_the_rest() -> None:
     before, now = np.array([[1, 2], [3, 0]], np.uint8), np.array([[1, 2], [0, 3]], np.uint8)
     assert changes(now, before).tolist() == [[0, 0], [0, 3]]
     assert applied(changes(now, before), before).tolist() == now.tolist()
+    swapped = np.array([[2, 1], [3, 0]], np.uint8)
+    assert changes(swapped, np.array([[1, 1], [3, 0]], np.uint8)).tolist() == [[2, 1], [0, 0]]  # one byte is the same
     assert changes(now, None) is now
     assert applied(now, None) is now
 

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.aggregators import aggregated, context
+from support.recording_learner import recording
 
 from limbeck_common.core.errors import MethodError
 from limbeck_common.core.messages import Kind, Rows, Space, soft_labels
 from limbeck_common.core.spec import MethodSpec, Spec
 from limbeck_common.core.tensors import SLICE_BYTES
+from limbeck_common.datasets.examples import Examples
 from limbeck_common.methods.dsfl import DSFL, eera, era
 from limbeck_common.methods.registry import make_method
 
@@ -134,6 +136,33 @@ def test_enhanced_entropy_reduction_is_the_mean_to_the_power_of_beta() -> None:
     assert eera(means, 1.0) == pytest.approx(means)
     assert eera(np.array([[1e-300, 1 - 1e-300]]), 50.0).tolist() == [[0.0, 1.0]]
     assert eera(np.array([[1.0, -3e-7]]), 1.5).tolist() == [[1.0, 0.0]]  # as rounding leaves them
+
+
+def test_enhanced_entropy_reduction_of_many_equal_classes_stays_uniform_at_any_beta() -> None:
+    # Each mean is 1 / 1000: to the power of 120 it would be 0 were it not brought to 1 first.
+    assert eera(np.full((1, 1000), 1e-3), 120.0)[0].tolist() == pytest.approx([1e-3] * 1000)
+
+
+LABELS = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], np.float32)
+
+
+def test_a_client_trains_on_its_private_rows_then_predicts_what_is_wanted() -> None:
+    private = Examples(np.array([[1], [0]], np.uint8), np.array([2, 0]))
+    client, learner = recording(SPEC, LABELS, private=private, open=np.array([[0], [1], [1], [0]], np.uint8))
+    block = DSFL().client_update(client, Rows(np.array([0, 2])), 1)
+    ((call, x, y),) = learner.asked
+    assert (call, x.tolist(), y.tolist()) == ("fit", [[1], [0]], [2, 0])
+    assert block.rows.tolist() == [0, 2]
+    assert np.array_equal(block.predictions[:], LABELS)
+    assert (block.kind, block.predictions.dtype) == (Kind.PROBABILITIES, np.dtype("<f4"))
+
+
+def test_a_client_distils_the_aggregate_on_its_own_open_rows() -> None:
+    client, learner = recording(SPEC, LABELS, open=np.array([[0], [1], [1], [0]], np.uint8))
+    DSFL().client_receive(client, soft_labels(Rows(np.array([1, 3])), LABELS), 1)
+    ((call, x, labels),) = learner.asked
+    assert (call, x.tolist()) == ("distill", [[1], [0]])
+    assert np.array_equal(labels, LABELS)
 
 
 @pytest.mark.parametrize(

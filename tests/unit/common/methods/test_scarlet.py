@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.aggregators import Past
+from support.recording_learner import recording
 
 from limbeck_common.core.messages import Block, Rows, soft_labels
 from limbeck_common.core.spec import MethodSpec, Spec
@@ -145,6 +146,16 @@ def test_where_nothing_is_asked_for_a_client_trains_and_predicts_nothing() -> No
     server_model, learner = participant()
     block = METHOD.client_update(server_model, Rows(np.zeros(0, np.int64)), 3)
     assert (learner.fits, block.predictions.shape, block.predictions.dtype) == (1, (0, 2), np.dtype("<f4"))
+
+
+def test_where_rows_are_asked_for_a_client_trains_and_predicts_them() -> None:
+    labels = np.array([[0.75, 0.25], [0.5, 0.5]], np.float32)
+    private = Examples(np.zeros((1, 1), np.uint8), np.zeros(1, np.int64))
+    client, learner = recording(SPEC, labels, private=private, open=np.array([[0], [1], [0]], np.uint8))
+    block = METHOD.client_update(client, Rows(np.array([1, 2])), 3)
+    assert [call for call, _, _ in learner.asked] == ["fit"]
+    assert block.rows.tolist() == [1, 2]
+    assert np.array_equal(block.predictions[:], labels[::-1])
 
 
 def test_the_cache_survives_a_restart() -> None:
