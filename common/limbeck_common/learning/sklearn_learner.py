@@ -29,7 +29,7 @@ class SklearnLearner:
         self.estimator = estimator
         self.classes = classes
         self._examples: Examples | None = None
-        self._taught: tuple[NDArray[Any], NDArray[np.float32]] | None = None
+        self._aggregate: tuple[NDArray[Any], NDArray[np.float32]] | None = None
         self._fitted = False
 
     def fit(self, examples: Examples, recipe: Recipe) -> None:
@@ -39,7 +39,7 @@ class SklearnLearner:
 
     def distill(self, x: NDArray[Any], labels: NDArray[np.float32], recipe: Recipe) -> None:
         """Learn from an aggregate, which replaces the last one; see `Learner`."""
-        self._taught = (_flat(x), labels)
+        self._aggregate = (_flat(x), labels)
         self._refit()
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
@@ -56,14 +56,14 @@ class SklearnLearner:
 
     def state(self) -> LearnerState:
         """Return the last aggregate: together with the rows that `remember` takes, all that a refit needs."""
-        if self._taught is None:
+        if self._aggregate is None:
             return {}
-        return {"taught.x": self._taught[0], "taught.labels": self._taught[1]}
+        return {"taught.x": self._aggregate[0], "taught.labels": self._aggregate[1]}
 
     def load_state(self, state: LearnerState) -> None:
         """Continue from what `state` returned."""
         if state:
-            self._taught = (state["taught.x"], state["taught.labels"].astype(np.float32))
+            self._aggregate = (state["taught.x"], state["taught.labels"].astype(np.float32))
             self._refit()
 
     def _refit(self) -> None:
@@ -72,11 +72,11 @@ class SklearnLearner:
             x.append(_flat(self._examples.x))
             y.append(self._examples.y)
             weights.append(np.ones(len(self._examples.y)))
-        if self._taught is not None:
-            rows, labels = np.nonzero(self._taught[1] > 1 / (10 * self.classes))
-            x.append(self._taught[0][rows])
+        if self._aggregate is not None:
+            rows, labels = np.nonzero(self._aggregate[1] > 1 / (10 * self.classes))
+            x.append(self._aggregate[0][rows])
             y.append(labels)
-            weights.append(self._taught[1][rows, labels].astype(np.float64))
+            weights.append(self._aggregate[1][rows, labels].astype(np.float64))
         self.estimator.fit(np.concatenate(x), np.concatenate(y), sample_weight=np.concatenate(weights))
         self._fitted = True
 

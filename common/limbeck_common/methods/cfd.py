@@ -54,13 +54,13 @@ class CFD(Method):
         """Client: train, predict, and send Q_b of the labels where it differs from the last aggregate."""
         participant.fit()
         codes = encode(participant.predict(wanted), self.bits_up)
-        taught = self._reference(participant.memory.get("codes"), participant.spec.classes)
-        return Block(Space.OPEN, wanted, Kind.CODES, (changes(codes, taught),))
+        reference = self._reference(participant.memory.get("codes"), participant.spec.classes)
+        return Block(Space.OPEN, wanted, Kind.CODES, (changes(codes, reference),))
 
     def server_decode(self, context: ServerContext, number: int, block: Block) -> Block:
         """Server: return the labels that a client's codes stand for."""
-        classes, taught = context.spec.classes, context.aggregate(number - 1)
-        reference = self._reference(None if taught is None else np.asarray(taught.predictions[:]), classes)
+        classes, last = context.spec.classes, context.aggregate(number - 1)
+        reference = self._reference(None if last is None else np.asarray(last.predictions[:]), classes)
         codes = applied(np.asarray(block.predictions[:]), reference)
         return replace(block, kind=Kind.PROBABILITIES, values=(decode(codes, self.bits_up, classes),))
 
@@ -79,10 +79,10 @@ class CFD(Method):
 
     def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:
         """Server: return the last round's codes; only the changed rows to a client that knows the codes before."""
-        taught, before = context.aggregate(number - 1, group), context.aggregate(number - 2, group)
-        if taught is None or before is None or learned < number - 1:
-            return taught
-        return _coded(taught, changes(np.asarray(taught.predictions[:]), np.asarray(before.predictions[:])))
+        last, before = context.aggregate(number - 1, group), context.aggregate(number - 2, group)
+        if last is None or before is None or learned < number - 1:
+            return last
+        return _coded(last, changes(np.asarray(last.predictions[:]), np.asarray(before.predictions[:])))
 
     def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
         """Client: train towards the server model's labels. Server's model: towards the averages, unless it just did."""
@@ -95,11 +95,11 @@ class CFD(Method):
         participant.memory["codes"] = codes
         participant.distill_on(participant.open_rows[aggregate.rows], labels)
 
-    def _reference(self, taught: Codes | None, classes: int) -> Codes | None:
+    def _reference(self, codes: Codes | None, classes: int) -> Codes | None:
         """Return the codes of an aggregate in the form in which clients would have sent them."""
-        if taught is None or self.bits_up == self.bits_down:
-            return taught
-        return encode(decode(taught, self.bits_down, classes), self.bits_up)
+        if codes is None or self.bits_up == self.bits_down:
+            return codes
+        return encode(decode(codes, self.bits_down, classes), self.bits_up)
 
 
 def quantised(labels: NDArray[np.float32], bits: int) -> NDArray[np.int64]:

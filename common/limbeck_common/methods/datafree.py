@@ -83,11 +83,11 @@ def generator_loss(models: list[Model], student: Model, boundary: float) -> Call
     """Return L_CE + lambda * L_div, as a function of inputs and the classes that they should be of."""
 
     def loss(inputs: Any, classes: Any) -> Any:
-        taught = mean_logits(models, inputs).log_softmax(dim=1)
+        ensemble = mean_logits(models, inputs).log_softmax(dim=1)
         found = student(inputs).log_softmax(dim=1)
-        entropy = -taught.gather(1, classes[:, None]).mean()
-        differ = taught.argmax(dim=1) != found.argmax(dim=1)
-        divergence = (taught.exp() * (taught - found)).sum(dim=1)
+        entropy = -ensemble.gather(1, classes[:, None]).mean()
+        differ = ensemble.argmax(dim=1) != found.argmax(dim=1)
+        divergence = (ensemble.exp() * (ensemble - found)).sum(dim=1)
         return entropy - boundary * (differ * divergence).mean()
 
     return loss

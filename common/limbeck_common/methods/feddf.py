@@ -6,8 +6,8 @@ n_k, and from there distills each average, on unlabelled rows d, from all the mo
 x <- x - eta * d/dx KL(softmax(1/|S| * sum of f(x_k, d)), softmax(f(x, d))).
 
 Departures: distillation runs for the recipe's epochs over all open rows, with its optimizer; the paper's stops early on
-a validation set, under a cosine schedule. An architecture that nobody brought in a round is distilled on from what it
-was last taught. The first round sends nothing down, as in FedAvg; a newcomer of another architecture than the server's
+a validation set, under a cosine schedule. An architecture without an uplink in a round is distilled on from its last
+average. The first round sends nothing down, as in FedAvg; a newcomer of another architecture than the server's
 has no average of its own yet, and has the weight of one row in its first round.
 """
 

@@ -104,9 +104,9 @@ def distillation(teacher: Callable[[Any], Any], alpha: float, temperature: float
     """Return the term that turns a batch's cross-entropy into the student's loss: alpha * (T^2 * KL - CE)."""
 
     def penalty(module: Any, inputs: Any, labels: Any, logits: Any) -> Any:
-        taught = (teacher(inputs) / temperature).log_softmax(dim=1)
+        target = (teacher(inputs) / temperature).log_softmax(dim=1)
         found = (logits / temperature).log_softmax(dim=1)
-        divergence = (taught.exp() * (taught - found)).sum(dim=1).mean()
+        divergence = (target.exp() * (target - found)).sum(dim=1).mean()
         entropy = -logits.log_softmax(dim=1).gather(1, labels[:, None]).mean()
         return alpha * (temperature**2 * divergence - entropy)
 

@@ -77,17 +77,17 @@ class Scarlet(DSFL):
     def _living(self, context: ServerContext, number: int, first: int = 1) -> list[Block]:
         """Return the aggregates of rounds `first` to `number` - 1 whose labels round `number` still uses, in order."""
         rounds = range(max(first, number - self.duration), number)
-        blocks = [context.aggregate(taught) for taught in rounds if taught + lifetime(taught, self.duration) >= number]
+        blocks = [context.aggregate(made) for made in rounds if made + lifetime(made, self.duration) >= number]
         return [block for block in blocks if block is not None]
 
 
-def lifetime(taught: int, duration: int) -> int:
-    """Return how many rounds after its own round, `taught`, use a label again: D, and fewer in the first rounds.
+def lifetime(number: int, duration: int) -> int:
+    """Return how many rounds after round `number` use its labels again: D, and fewer in the first rounds.
 
-    >>> [lifetime(taught, duration=3) for taught in (1, 2, 3, 4, 5)]
+    >>> [lifetime(number, duration=3) for number in (1, 2, 3, 4, 5)]
     [0, 1, 2, 3, 3]
     """
-    return min(duration, taught - 1)
+    return min(duration, number - 1)
 
 
 def newest(blocks: list[Block]) -> Block | None:

@@ -82,9 +82,9 @@ def test_the_open_rows_of_a_seed_never_change_between_releases() -> None:
 
 def test_private_rows_can_be_fewer_than_are_left() -> None:
     spec = DataSpec(dataset="digits", parts=3, private=90, open=7, partition="iid")
-    parties = [load_participant(spec, 0, part) for part in range(3)]
-    assert [len(participant.private.y) for participant in parties if participant.private] == [30, 30, 30]
-    assert [len(participant.open) for participant in parties if participant.open is not None] == [7, 7, 7]
+    clients = [load_participant(spec, 0, part) for part in range(3)]
+    assert [len(participant.private.y) for participant in clients if participant.private] == [30, 30, 30]
+    assert [len(participant.open) for participant in clients if participant.open is not None] == [7, 7, 7]
 
 
 @pytest.mark.parametrize(
@@ -141,13 +141,13 @@ def test_the_module_needs_neither_torch_nor_scikit_learn() -> None:
 @pytest.mark.skipif("LIMBECK_DATA" not in os.environ, reason="LIMBECK_DATA names no folder that holds MNIST")
 def test_mnist_as_published() -> None:
     spec = DataSpec(dataset="mnist", parts=3, private=9000)
-    parties = [load_participant(spec, 0, part, download=False) for part in range(3)]
-    assert sum(len(participant.private.y) for participant in parties if participant.private) == 9000
-    assert parties[0].open is not None
-    assert parties[0].open.shape == (10_000, 1, 28, 28)
-    assert parties[0].test is not None
-    assert np.array_equal(parties[0].test.y[:5], [7, 2, 1, 0, 4])
-    assert len({open_digest(participant.open) for participant in parties if participant.open is not None}) == 1
+    clients = [load_participant(spec, 0, part, download=False) for part in range(3)]
+    assert sum(len(participant.private.y) for participant in clients if participant.private) == 9000
+    assert clients[0].open is not None
+    assert clients[0].open.shape == (10_000, 1, 28, 28)
+    assert clients[0].test is not None
+    assert np.array_equal(clients[0].test.y[:5], [7, 2, 1, 0, 4])
+    assert len({open_digest(participant.open) for participant in clients if participant.open is not None}) == 1
 
 
 def test_an_unknown_name_is_told_the_known_ones_and_the_closest() -> None:

@@ -36,17 +36,17 @@ FASHION = DataSpec(dataset="fashion_mnist", parts=2, open=20, partition="iid")
 def test_fashion_mnist_is_read_from_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_idx(tmp_path / "FashionMNIST" / "raw")
     monkeypatch.setenv("LIMBECK_DATA", str(tmp_path))
-    parties = [load_participant(FASHION, 1, part, download=False) for part in range(2)]
+    clients = [load_participant(FASHION, 1, part, download=False) for part in range(2)]
     ids = []
-    for participant in parties:
+    for participant in clients:
         assert participant.private is not None
         assert participant.private.x.shape == (20, 1, 28, 28)
         assert np.array_equal(participant.private.x[:, 0, 0, 0] % 10, participant.private.y)
         ids += list(participant.private.x[:, 0, 5, 5])
-    assert parties[0].open is not None
-    assert sorted([*ids, *parties[0].open[:, 0, 0, 0]]) == list(range(60))
-    assert parties[0].test is not None
-    assert np.array_equal(parties[0].test.y, np.arange(10))
+    assert clients[0].open is not None
+    assert sorted([*ids, *clients[0].open[:, 0, 0, 0]]) == list(range(60))
+    assert clients[0].test is not None
+    assert np.array_equal(clients[0].test.y, np.arange(10))
 
 
 def test_cifar_brings_its_open_rows_from_cifar_100(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

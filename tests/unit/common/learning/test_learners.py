@@ -45,8 +45,8 @@ def examples(rows: int = 33, seed: int = 0) -> Examples:
 
 
 def soft(rows: int = 20) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    taught = examples(rows, 1)
-    return taught.x, np.eye(CLASSES, dtype=np.float32)[taught.y] * 0.7 + np.float32(0.1)
+    shown = examples(rows, 1)
+    return shown.x, np.eye(CLASSES, dtype=np.float32)[shown.y] * 0.7 + np.float32(0.1)
 
 
 def with_dropout() -> nn.Module:
@@ -223,7 +223,7 @@ def test_a_classifier_of_scikit_learn_learns_and_distils() -> None:
     assert np.array_equal(restored.predict(soft()[0]), it.predict(soft()[0]))
 
 
-def test_classes_that_a_party_never_saw_get_no_probability_until_they_are_taught() -> None:
+def test_classes_that_a_client_never_saw_get_no_probability_until_it_distils_them() -> None:
     seen = examples(60)
     some = seen.y < CLASSES - 1
     it = SklearnLearner(GaussianNB(), CLASSES)

@@ -1,4 +1,4 @@
-"""A participant keeps its learners and its notes across a restart, whatever a method has made of them."""
+"""A participant keeps its learners and its memory across a restart, whatever a method has made of them."""
 
 from collections.abc import Callable
 
@@ -46,7 +46,7 @@ def same(one: LearnerState, other: LearnerState) -> bool:
 
 
 @pytest.mark.parametrize("look", [False, True], ids=["others unbuilt", "others built"])
-def test_a_restart_goes_on_with_the_same_bits_others_and_notes_too(*, look: bool) -> None:
+def test_a_restart_goes_on_with_the_same_bits_others_and_memory_too(*, look: bool) -> None:
     original, restored = participant(), participant(seed=7)
     work(original)
     restored.load_state({name: value.copy() for name, value in original.state().items()})
@@ -99,7 +99,7 @@ def test_a_learner_that_refits_has_its_private_rows_again_after_a_restart() -> N
     assert restored.measure() == original.measure()
 
 
-def test_a_party_that_cannot_build_says_so() -> None:
+def test_a_participant_that_cannot_build_says_so() -> None:
     alone = Participant(SPEC, make_learner("mlp", SPEC, 1, "cpu"), DATA)
     with pytest.raises(UserCodeError, match="this participant cannot build a cnn"):
         alone.other("student", "cnn")

@@ -22,8 +22,8 @@ SPEC = Spec(seed=5, classes=3, sample_shape=(1, 2, 2), sample_dtype="|u1", open_
 UPLINKS = [[[0.5, 0.25, 0.25], [1, 0, 0]], [[0, 0.75, 0.25], [0.5, 0.5, 0]]]
 
 
-def taught(method: DSFL, uplinks: list[list[list[float]]]) -> list[list[float]]:
-    """Teach from each client's soft labels for an open set of two rows."""
+def aggregate_of(method: DSFL, uplinks: list[list[list[float]]]) -> list[list[float]]:
+    """Aggregate each client's soft labels for an open set of two rows."""
     blocks = {f"c{n}": soft_labels(Rows(np.arange(2)), np.array(v, np.float32)) for n, v in enumerate(uplinks)}
     brought = aggregated(method, context(SPEC.model_copy(update={"open_rows": 2})), blocks)
     aggregate = method.server_aggregate(brought)
@@ -41,7 +41,7 @@ def entropy(rows: NDArray[Any]) -> NDArray[Any]:
 
 def test_simple_averaging_is_the_mean() -> None:
     # Row 0: (0.5 + 0) / 2, (0.25 + 0.75) / 2, (0.25 + 0.25) / 2. Row 1: (1 + 0.5) / 2, (0 + 0.5) / 2, 0.
-    assert taught(DSFL(aggregation="sa"), UPLINKS) == [[0.25, 0.5, 0.25], [0.75, 0.25, 0]]
+    assert aggregate_of(DSFL(aggregation="sa"), UPLINKS) == [[0.25, 0.5, 0.25], [0.75, 0.25, 0]]
 
 
 def test_entropy_reduction_is_the_softmax_of_the_mean_over_t() -> None:
@@ -52,7 +52,7 @@ def test_entropy_reduction_is_the_softmax_of_the_mean_over_t() -> None:
         [exp(0.5) / first, exp(1) / first, exp(0.5) / first],
         [exp(1.5) / second, exp(0.5) / second, 1 / second],
     ]
-    assert taught(DSFL(aggregation="era", temperature=0.5), UPLINKS) == [
+    assert aggregate_of(DSFL(aggregation="era", temperature=0.5), UPLINKS) == [
         pytest.approx(row, rel=1e-6) for row in expected
     ]
 
@@ -88,7 +88,7 @@ def test_a_tiny_temperature_does_not_overflow() -> None:
     assert era(np.array([[0.9, 0.1]]), 1e-6).tolist() == [[1.0, 0.0]]
 
 
-def test_a_large_teaching_comes_in_slices() -> None:
+def test_a_large_aggregate_comes_in_slices() -> None:
     rows = SLICE_BYTES // (8 * 10) + 1
     wide = SPEC.model_copy(update={"classes": 10, "open_rows": rows})
     labels = soft_labels(Rows(np.arange(rows)), np.full((rows, 10), 0.1, np.float32))
@@ -131,7 +131,7 @@ def test_enhanced_entropy_reduction_is_the_mean_to_the_power_of_beta() -> None:
     # The means are those of simple averaging; beta = 2 squares them, and each row is brought to a sum of 1.
     # Row 0: 0.0625, 0.25, 0.0625 over 0.375. Row 1: 0.5625, 0.0625, 0 over 0.625.
     squared = [[1 / 6, 2 / 3, 1 / 6], [0.9, 0.1, 0]]
-    assert taught(DSFL(aggregation="eera", beta=2), UPLINKS) == [pytest.approx(row, rel=1e-6) for row in squared]
+    assert aggregate_of(DSFL(aggregation="eera", beta=2), UPLINKS) == [pytest.approx(row, rel=1e-6) for row in squared]
     means = np.array([[0.25, 0.5, 0.25], [0.75, 0.25, 0]])
     assert eera(means, 1.0) == pytest.approx(means)
     assert eera(np.array([[1e-300, 1 - 1e-300]]), 50.0).tolist() == [[0.0, 1.0]]
