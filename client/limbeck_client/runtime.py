@@ -17,13 +17,16 @@ from limbeck_client.privacy.release_guard import ReleaseGuard
 from limbeck_common.core.errors import DataError
 from limbeck_common.core.messages import Downlink, Uplink
 from limbeck_common.core.spec import Spec
-from limbeck_common.datasets.registry import ParticipantData, open_digest
+from limbeck_common.datasets.examples import ParticipantData
+from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.learning.learner import Learner
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.registry import learner_seed, make_method
-from limbeck_common.runtime.assemble import make_data, make_learner
 from limbeck_common.runtime.local_round import local_round
+from limbeck_common.runtime.make_data import make_data
+from limbeck_common.runtime.make_learner import make_learner
 from limbeck_common.support.disk import writing
+from limbeck_common.wire.codec import block_digest
 
 _Result = TypeVar("_Result")
 _log = structlog.get_logger()
@@ -146,8 +149,13 @@ class InProcessRuntime:
         participant = self._open_participant(spec)
         self._guard.check_work(spec, downlink, epoch)
         self._finished = None
-        uplink = local_round(make_method(spec.method), participant, downlink, self.name)
-        uplink = replace(uplink, epoch=epoch, metrics=finite_metrics(uplink))
+        number = downlink.round
+        done = local_round(make_method(spec.method), participant, number, downlink.aggregate, downlink.wanted)
+        digest = block_digest(done.contribution)
+        uplink = Uplink(
+            downlink.federation_id, self.name, number, done.contribution, done.metrics, digest, epoch
+        )
+        uplink = replace(uplink, metrics=finite_metrics(uplink))
         self._guard.keep(participant.state(), uplink)
         if (
             participant is self._participant

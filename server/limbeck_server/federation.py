@@ -16,7 +16,8 @@ from limbeck_common.core.messages import SERVER, Shapes
 from limbeck_common.core.spec import Spec
 from limbeck_common.methods.method import Method
 from limbeck_common.methods.registry import make_method
-from limbeck_common.runtime.assemble import BUILT_IN
+from limbeck_common.runtime.make_learner import BUILT_IN
+from limbeck_common.runtime.requests import Setup
 from limbeck_common.runtime.worker_process import WorkerProcess
 from limbeck_common.support.plugins import is_plugin
 from limbeck_server.aggregation.aggregation import Aggregation
@@ -183,10 +184,7 @@ async def _make_models(settings: Settings, spec: Spec, method: Method, worker: W
         )
     models: dict[str, Shapes] = {}
     for group, model in wanted.items():
-        answer, _ = await worker.order(
-            {"do": "shapes", "participant": SERVER, "spec": spec.model_dump_json(), "model": model}
-        )
-        models[group] = {name: tuple(shape) for name, shape in answer["shapes"].items()}
+        models[group] = await worker.parameter_shapes(spec, model)
     return models
 
 
@@ -204,16 +202,14 @@ async def _make_server_model(settings: Settings, spec: Spec, worker: WorkerProce
         raise SettingsError(
             f"unknown model {name!r}", expected=f"one of {', '.join(BUILT_IN)}, package.module:callable, or none"
         )
-    await worker.order(
-        {
-            "do": "open",
-            "participant": SERVER,
-            "spec": spec.model_dump_json(),
-            "model": name,
-            "data": settings.open.source,
-            "data_dir": str(settings.data_dir) if settings.data_dir else None,
-            "part": None,
-            "device": settings.model.device,
-        }
+    await worker.open(
+        Setup(
+            participant=SERVER,
+            spec=spec,
+            model=name,
+            data=settings.open.source,
+            data_dir=settings.data_dir,
+            device=settings.model.device,
+        )
     )
     return WorkerServerModel(worker, spec, name)

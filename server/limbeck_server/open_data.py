@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck_common.core.errors import MethodError, SettingsError
-from limbeck_common.datasets.registry import ParticipantData, classes_of, load_participant, open_digest
+from limbeck_common.datasets.examples import ParticipantData
+from limbeck_common.datasets.open_digest import open_digest
+from limbeck_common.datasets.registry import classes_of, load_participant
 from limbeck_common.methods.registry import METHODS, make_method
 from limbeck_common.support.plugins import call_plugin
 from limbeck_server.settings import Settings

@@ -12,7 +12,7 @@ import yaml
 from jsonschema.validators import validator_for
 
 from limbeck_client.cli.main import cli as client_cli
-from limbeck_common.runtime.assemble import BUILT_IN
+from limbeck_common.runtime.make_learner import BUILT_IN
 from limbeck_server.cli.main import cli as server_cli
 from limbeck_server.settings import load
 

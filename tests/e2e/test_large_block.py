@@ -11,8 +11,9 @@ from support.processes import Farm
 
 from limbeck_client.transport import GrpcTransport, Member
 from limbeck_common.core.errors import SizeError
-from limbeck_common.core.messages import Downlink, Receipt, Uplink, nbytes, soft_labels
-from limbeck_common.datasets.registry import open_digest
+from limbeck_common.core.messages import Downlink, Receipt, Uplink, soft_labels
+from limbeck_common.core.tensors import nbytes
+from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.wire.codec import block_digest
 
 pytestmark = pytest.mark.e2e

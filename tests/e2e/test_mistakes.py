@@ -13,7 +13,9 @@ pytestmark = pytest.mark.e2e
 OWN = """
 import torch
 from torch import nn
-from limbeck_common.datasets.registry import DataSpec, ParticipantData, load_participant
+from limbeck_common.core.spec import DataSpec
+from limbeck_common.datasets.examples import ParticipantData
+from limbeck_common.datasets.registry import load_participant
 
 def narrow():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 7))

@@ -13,7 +13,7 @@ from fuzz.wire_subjects import check_plainly, plain_rows, seal
 from google.protobuf.message import DecodeError
 
 from limbeck_common.core.errors import StreamError
-from limbeck_common.datasets.registry import open_digest
+from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.security.certificates import new_key, read_identity, signing_request
 from limbeck_common.wire.v1 import enrolment_pb2, operator_pb2
 from limbeck_common.wire.v1 import federation_pb2 as pb

@@ -17,7 +17,7 @@ from google.rpc.status_pb2 import Status
 from limbeck_common.core.errors import RefusalError, StreamError, refusals
 from limbeck_common.core.messages import Uplink, soft_labels
 from limbeck_common.core.spec import MethodSpec, Spec
-from limbeck_common.datasets.registry import open_digest
+from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.methods.registry import make_method
 from limbeck_common.security.certificates import new_key, signing_request
 from limbeck_common.wire.codec import block_digest, encode_uplink

@@ -16,7 +16,7 @@ from google.rpc.status_pb2 import Status
 from support.live_server import Served, served
 
 from limbeck_common.core.errors import refusals
-from limbeck_common.datasets.registry import open_digest
+from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.wire.calls import OPTIONS
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_server.settings import LimitSettings

@@ -10,7 +10,7 @@ from support.live_server import OPEN, SPEC
 
 from limbeck_client.transport import GrpcTransport, Member
 from limbeck_common.core.errors import SizeError, StreamError, UnreachableError
-from limbeck_common.datasets.registry import open_digest
+from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationServicer, add_FederationServicer_to_server
 

@@ -12,7 +12,7 @@ import pytest
 from support.live_server import OPEN, Served, push_messages, reason, served
 
 from limbeck_common.core.messages import Kind, Uplink
-from limbeck_common.datasets.registry import open_digest
+from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.wire.codec import block_digest
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_server.settings import LimitSettings

@@ -94,10 +94,10 @@ def packed(content: bytes, rows: int, columns: int = COLUMNS) -> tuple[federatio
 def test_a_bomb_is_not_unpacked() -> None:
     bomb = zlib.compress(bytes(1 << 26), 9)
     refused(StreamError, lambda: received(*packed(bomb, ROWS)), "another size than its shape; expected 4000 bytes")
-    refused(ShapeError, lambda: received(*packed(bomb, 1 << 40)), "deflated bytes that are to hold")
-    refused(ShapeError, lambda: received(*packed(bomb, ROWS, 1 << 30)), "deflated bytes that are to hold")
+    refused(ShapeError, lambda: received(*packed(bomb, 1 << 40)), "deflated bytes that should hold")
+    refused(ShapeError, lambda: received(*packed(bomb, ROWS, 1 << 30)), "deflated bytes that should hold")
     small = zlib.compress(b"x")
-    refused(ShapeError, lambda: received(*packed(small, 1 << 20)), "9 deflated bytes that are to hold 10485760")
+    refused(ShapeError, lambda: received(*packed(small, 1 << 20)), "9 deflated bytes that should hold 10485760")
 
 
 GOOD = zlib.compress(ZEROS.tobytes(), 9)

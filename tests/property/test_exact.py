@@ -21,7 +21,8 @@ from limbeck_common.core.exact_sums import (
     check_values,
     to_fixed,
 )
-from limbeck_common.core.messages import SLICE_BYTES, Block, Kind, Rows, Space, parameters, soft_labels
+from limbeck_common.core.messages import Block, Kind, Rows, Space, parameters, soft_labels
+from limbeck_common.core.tensors import SLICE_BYTES
 
 CLASSES = 3
 seeds = st.integers(0, 2**32 - 1)
@@ -195,8 +196,21 @@ def test_large_blocks_are_taken_in_slices_without_a_difference(missing: int) -> 
     means = list(counted.means())
     assert len(means) == 4
     assert max(part.nbytes for part in means) <= SLICE_BYTES
-    fixed = to_fixed(values, Kind.PROBABILITIES) / 2**32
-    assert np.array_equal(np.concatenate(means), fixed)  # the mean of a value and itself, or of itself alone
+    fixed = to_fixed(values, Kind.PROBABILITIES)
+    assert np.array_equal(np.concatenate(means), fixed / 2**32)  # the mean of a value and itself, or of itself alone
+    assert counted.counts.tolist() == [2 - missing] * missing + [2] * (rows - missing)
+    assert np.array_equal(counted.sums, fixed * counted.counts[:, None])
+
+
+def test_a_large_block_of_all_keys_counts_once_beside_another_of_some() -> None:
+    classes = 1000
+    rows = SLICE_BYTES // (4 * classes) + 2
+    flat, sure = np.full((rows, classes), 1 / classes, np.float32), np.eye(1, classes, dtype=np.float32)
+    counted = tally([block(flat), block(sure, np.array([1]))], rows, classes)
+    assert counted.counts.tolist() == [1, 2, *[1] * (rows - 2)]
+    means = np.concatenate(list(counted.means()))
+    assert means[1, :2] == pytest.approx([(1 + 1 / classes) / 2, 1 / classes / 2], abs=1e-9)
+    assert means[[0, 2]] == pytest.approx(flat[:2], abs=1e-9)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -24,8 +24,9 @@ from limbeck_common.core.errors import (
     StreamError,
     ValuesError,
 )
-from limbeck_common.core.messages import Block, Downlink, FileArray, Kind, Rows, Space, Uplink, soft_labels
+from limbeck_common.core.messages import Block, Downlink, Kind, Rows, Space, Uplink, soft_labels
 from limbeck_common.core.seeds import Sample
+from limbeck_common.core.tensors import FileArray
 from limbeck_common.wire.codec import (
     block_digest,
     decode_downlink,
@@ -239,11 +240,46 @@ def test_keys_and_values_must_be_as_many() -> None:
         (rows(1, 2), (values, values)),
         (rows(), ()),
     ):
-        with pytest.raises(ShapeError, match="one tensor, a row a key"):
+        with pytest.raises(ShapeError, match="one tensor with one row per key"):
             there_and_back(Block(Space.OPEN, keys, Kind.LOGITS, tensors))
     for names in ((), ("a",), ("a", "b", "c")):
-        with pytest.raises(ShapeError, match="one tensor a name"):
+        with pytest.raises(ShapeError, match="one tensor per name"):
             there_and_back(Block(Space.PARAMETERS, names, Kind.PARAMETERS, (values, values)))
+
+
+def on_classes(count: int, columns: int) -> Block:
+    values = np.zeros((count, columns), np.float32)
+    return Block(Space.CLASSES, Rows(np.arange(count)), Kind.LOGITS, (values,))
+
+
+def test_a_block_may_have_more_classes_than_columns() -> None:
+    block = on_classes(100, 64)
+    head, payload = read_message(write_message(*encode_uplink(up(block))), federation_pb2.Uplink())
+    back = decode_uplink(head, payload, OPEN_ROWS, classes=100).contribution
+    assert back is not None
+    assert np.array_equal(back.rows, block.rows)
+    assert np.array_equal(back.predictions[:], block.predictions)
+
+
+@pytest.mark.parametrize("columns", [3, 64, 1000])
+def test_a_block_names_no_class_that_the_federation_does_not_have(columns: int) -> None:
+    head, payload = read_message(write_message(*encode_uplink(up(on_classes(100, columns)))), federation_pb2.Uplink())
+    with pytest.raises(KeysError, match="rows below 99"):
+        decode_uplink(head, payload, OPEN_ROWS, classes=99)
+    sent, tensors = encode_downlink(Downlink("f", 1, on_classes(100, columns)))
+    payload = Payload.of(b"".join(chunks(tensors)))
+    with pytest.raises(KeysError, match="rows below 99"):
+        decode_downlink(sent, payload, OPEN_ROWS, classes=99)
+
+
+@pytest.mark.parametrize("space", [Space.OPEN, Space.CLASSES])
+def test_a_block_of_rows_has_a_tensor_with_an_axis(space: Space) -> None:
+    head, _ = encode_uplink(up(Block(space, rows(0, 1), Kind.LOGITS, ())))
+    with pytest.raises(ShapeError, match=r"2 keys, and tensors of \[\] rows"):
+        decode_uplink(head, Payload(0, 0), OPEN_ROWS)
+    head.contribution.values.add(element_type=block_pb2.ELEMENT_TYPE_FLOAT32)
+    with pytest.raises(ShapeError, match="0 axes"):
+        decode_uplink(head, Payload(0, 0), OPEN_ROWS)
 
 
 def test_a_block_names_no_more_classes_than_there_can_be() -> None:

@@ -19,21 +19,21 @@ def together(parts: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
     return np.concatenate(list(parts))
 
 
-def context(spec: Spec, models: Mapping[str, Shapes] | None = None, **taught: Block) -> Context:
-    """Return a context whose earlier rounds aggregated these blocks for all clients: `round_1=block` and so on."""
-    return Context(spec, models or {}, lambda number, group: None if group else taught.get(f"round_{number}"))
+def context(spec: Spec, models: Mapping[str, Shapes] | None = None, **blocks: Block) -> Context:
+    """Stand on rounds with one block for all clients: `round_1=block` and so on."""
+    return Context(spec, models or {}, lambda number, group: None if group else blocks.get(f"round_{number}"))
 
 
 @dataclass
 class Past:
-    """Hold the aggregates of earlier rounds; more can be added."""
+    """Stand on the aggregates of the rounds so far, each one block for all; more may be added."""
 
     spec: Spec
-    taught: dict[int, Block] = field(default_factory=dict)
+    blocks: dict[int, Block] = field(default_factory=dict)
     models: dict[str, Shapes] = field(default_factory=dict)
 
     def aggregate(self, number: int, group: str = "") -> Block | None:  # noqa: ARG002 - one group
-        return self.taught.get(number)
+        return self.blocks.get(number)
 
 
 def aggregated(

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck_common.core.spec import Recipe, Spec
-from limbeck_common.datasets.registry import Examples
+from limbeck_common.datasets.examples import Examples
 from limbeck_common.learning.learner import Learner, LearnerState
-from limbeck_common.runtime.assemble import make_learner
+from limbeck_common.runtime.make_learner import make_learner
 
 
 class Honest:

@@ -9,7 +9,7 @@ import numpy as np
 
 from limbeck_common.core.messages import Downlink, Uplink, soft_labels
 from limbeck_common.core.spec import MethodSpec, Spec
-from limbeck_common.datasets.registry import open_digest
+from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.wire.codec import block_digest
 from limbeck_server.federation import Federation
 from limbeck_server.round.machine import Bounds, Machine

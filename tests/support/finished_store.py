@@ -7,18 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck_common.core.messages import (
-    Block,
-    Downlink,
-    Ended,
-    FileArray,
-    Shapes,
-    Tensor,
-    Uplink,
-    parameters,
-    soft_labels,
-)
+from limbeck_common.core.messages import Block, Downlink, Ended, Shapes, Uplink, parameters, soft_labels
 from limbeck_common.core.spec import MethodSpec, Spec
+from limbeck_common.core.tensors import FileArray, Tensor
 from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.codec import block_digest
 from limbeck_server.aggregation.server_model_trainer import ServerModel

@@ -13,9 +13,10 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status.rpc_status import from_call
 from numpy.typing import NDArray
 
-from limbeck_common.core.messages import Rows, Tensor, Uplink, soft_labels
+from limbeck_common.core.messages import Rows, Uplink, soft_labels
 from limbeck_common.core.spec import MethodSpec, Spec
-from limbeck_common.datasets.registry import open_digest
+from limbeck_common.core.tensors import Tensor
+from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.calls import OPTIONS
 from limbeck_common.wire.codec import block_digest, encode_uplink

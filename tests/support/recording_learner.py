@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck_common.core.spec import Recipe, Spec
-from limbeck_common.datasets.registry import Examples, ParticipantData
+from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.learner import LearnerState
 from limbeck_common.learning.participant import Participant
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from limbeck_common.core.messages import Block, Shapes, parameters
 from limbeck_common.core.spec import Recipe, Spec
-from limbeck_common.datasets.registry import Examples, ParticipantData
+from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.learner import Learner
 from limbeck_common.learning.participant import Participant
 from limbeck_common.learning.torch_learner import TorchLearner

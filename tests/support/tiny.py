@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck_common.core.spec import Recipe
-from limbeck_common.datasets.registry import Examples, ParticipantData
+from limbeck_common.datasets.examples import Examples, ParticipantData
 
 CLASSES, FEATURES = 3, 6
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from limbeck_common.datasets.registry import ParticipantData
+from limbeck_common.datasets.examples import ParticipantData
 
 ROWS, CLASSES = 16_000, 1_000
 

@@ -11,7 +11,8 @@ from limbeck_client.transport import Transport
 from limbeck_common.core.errors import LimbeckError
 from limbeck_common.core.messages import Invitation
 from limbeck_common.core.spec import PROTOCOL_VERSION, Spec
-from limbeck_common.datasets.registry import ParticipantData, open_digest
+from limbeck_common.datasets.examples import ParticipantData
+from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.runtime.model_check import check_device, check_model
 from limbeck_common.support.diagnostics import (
     Finding,

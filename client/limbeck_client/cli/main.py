@@ -158,7 +158,7 @@ def _token_in(file: Path) -> str:
 def digest(source: str) -> None:
     """Print the digest of the open set that MODULE:CALLABLE returns, for the server's `open.digest`."""
     from limbeck_common.core.errors import DataError  # noqa: PLC0415 - help answers at once
-    from limbeck_common.datasets.registry import open_digest  # noqa: PLC0415
+    from limbeck_common.datasets.open_digest import open_digest  # noqa: PLC0415
     from limbeck_common.support.plugins import call_plugin  # noqa: PLC0415
 
     rows = getattr(call_plugin(source, part=None, seed=0), "open", None)

@@ -10,8 +10,9 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, Validati
 
 from limbeck_client.privacy.finite import check_finite
 from limbeck_common.core.errors import PolicyError, SettingsError
-from limbeck_common.core.messages import Block, Downlink, Kind, Space, nbytes, slices
+from limbeck_common.core.messages import Block, Downlink, Kind, Space
 from limbeck_common.core.spec import Section, Spec
+from limbeck_common.core.tensors import nbytes, slices
 
 
 class Policy(Section):

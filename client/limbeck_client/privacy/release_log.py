@@ -10,7 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from limbeck_client.privacy.policy import extremes
 from limbeck_common.core.errors import DataError
-from limbeck_common.core.messages import Kind, Uplink, nbytes
+from limbeck_common.core.messages import Kind, Uplink
+from limbeck_common.core.tensors import nbytes
 from limbeck_common.support.disk import flush
 
 

@@ -230,7 +230,7 @@ class NotServedError(RefusalError):
 
 
 class SetupError(LimbeckError):
-    """A mistake on this machine, told to the person who can mend it."""
+    """A mistake on this machine, reported to the person who can correct it."""
 
 
 class SettingsError(SetupError):

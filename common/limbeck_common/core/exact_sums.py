@@ -1,8 +1,8 @@
 """Exact sums: fixed point in int64, where addition is associative.
 
-A value is brought to a multiple of 2^-32 (probabilities) or 2^-24 (logits and parameters, within +-32768) and added
-up in int64. So a sum never depends on the order of arrival, and can be streamed, checkpointed, split and masked. With
-these ranges 2^31 probabilities or 2^24 logits fit before an int64 could overflow. A block that weighs w counts as w.
+Each value is rounded to a multiple of 2^-32 (probabilities) or 2^-24 (logits and parameters, within +-32768) and added
+in int64. A sum therefore never depends on the order of arrival, and can be streamed, checkpointed, split and masked.
+With these ranges an int64 holds the sum of 2^31 probabilities or 2^24 logits. A block of weight w counts w times.
 """
 
 from collections.abc import Iterator
@@ -12,24 +12,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck_common.core.errors import ValuesError
-from limbeck_common.core.messages import SLICE_BYTES, Block, Kind, Rows, Shapes, Tensor, slices
+from limbeck_common.core.messages import Block, Kind, Rows, Shapes
+from limbeck_common.core.tensors import SLICE_BYTES, Tensor, slices
 
 FRACTION_BITS = {Kind.PROBABILITIES: 32, Kind.LOGITS: 24, Kind.PARAMETERS: 24}
 LIMIT = {Kind.PROBABILITIES: 1.0, Kind.LOGITS: 32768.0, Kind.PARAMETERS: 32768.0}
-MOST_WEIGHT = {kind: 2 ** (63 - bits) // int(LIMIT[kind]) - 1 for kind, bits in FRACTION_BITS.items()}  # of all blocks
-ROUNDING = 1e-6  # by which a softmax may miss 0 and 1
+MOST_WEIGHT = {kind: 2 ** (63 - bits) // int(LIMIT[kind]) - 1 for kind, bits in FRACTION_BITS.items()}
+"""The largest total weight of a sum's blocks, by kind: beyond it an int64 could overflow."""
+
+ROUNDING = 1e-6
+"""How far a softmax's values may lie outside 0 to 1."""
+
 _SHIFTS = {
     kind: (shift := np.float64(1.5 * 2.0 ** (52 - bits)), shift.view(np.int64)) for kind, bits in FRACTION_BITS.items()
 }
-# A float32 softmax over 1,000 classes misses 1 by less than 1e-5; float16 by less than 1e-2.
 ROW_SUM_TOLERANCE = 1e-2
+"""How far from 1 a row of probabilities may sum: a float16 softmax over 1,000 classes stays within it."""
 
 
 def check_values(values: Tensor, kind: Kind) -> None:
-    """Check what a sum relies on: finite, in range and, for probabilities, rows that sum to 1.
+    """Check what a sum relies on: values are finite and in range, and rows of probabilities sum to 1.
 
     Raises:
-        ValuesError: the first row that fails, by its position in the block.
+        ValuesError: names the first row that fails, by its position in the block.
     """
     low, high, slack = -LIMIT[kind], LIMIT[kind], 0.0
     if kind is Kind.PROBABILITIES:
@@ -41,7 +46,7 @@ def check_values(values: Tensor, kind: Kind) -> None:
         _require(np.all(within, axis=1), start, "is out of range", f"{low:g} to {high:g}")
         if kind is Kind.PROBABILITIES:
             off = np.abs(flat.sum(axis=1, dtype=np.float64) - 1.0)
-            _require(off <= ROW_SUM_TOLERANCE, start, "does not sum to 1", "a probability distribution a row")
+            _require(off <= ROW_SUM_TOLERANCE, start, "does not sum to 1", "rows that are probability distributions")
 
 
 def _require(good: NDArray[Any], start: int, wrong: str, expected: str) -> None:
@@ -51,10 +56,14 @@ def _require(good: NDArray[Any], start: int, wrong: str, expected: str) -> None:
 
 
 def to_fixed(values: NDArray[Any], kind: Kind) -> NDArray[np.int64]:
-    """Return the nearest multiples of the kind's unit (ties to even), counted in that unit; same shape.
+    """Return values as integer multiples of the kind's unit, rounded to the nearest (ties to even); same shape.
 
-    `check_values` must hold. Added to 1.5 x 2^(52 - bits), a float64 has the unit as its last place: the addition
-    rounds, and the bits below the exponent are the integer. One pass instead of scaling, rounding and converting.
+    The values must pass `check_values`. A float64 near 1.5 x 2^(52 - bits) has the unit as its last place, so adding
+    that number rounds, and the bits below the exponent are the integer: one pass, where scaling, rounding and
+    converting would take three.
+
+    >>> to_fixed(np.array([0.5, 1.0]), Kind.PROBABILITIES)
+    array([2147483648, 4294967296])
     """
     shift, bits = _SHIFTS[kind]
     shifted = values.astype(np.float64)
@@ -65,7 +74,16 @@ def to_fixed(values: NDArray[Any], kind: Kind) -> NDArray[np.int64]:
 
 
 class Tally:
-    """Running sums and counts by key, for predictions on `keys` (ascending, shape [keys]) over `classes`."""
+    """Running sums and counts of predictions, by key; `keys` are ascending, shape [keys].
+
+    >>> from limbeck_common.core.messages import soft_labels
+    >>> tally = Tally(np.array([3, 8]), classes=2, kind=Kind.PROBABILITIES)
+    >>> tally.add(soft_labels(Rows(np.array([3, 8])), np.array([[1.0, 0.0], [0.5, 0.5]])))
+    >>> tally.add(soft_labels(Rows(np.array([8])), np.array([[0.0, 1.0]])))
+    >>> np.concatenate(list(tally.means()))
+    array([[1.  , 0.  ],
+           [0.25, 0.75]])
+    """
 
     def __init__(self, keys: NDArray[np.int64], classes: int, kind: Kind) -> None:
         self.keys = keys
@@ -74,8 +92,8 @@ class Tally:
         self.counts = np.zeros(len(keys), np.int64)
 
     def add(self, block: Block) -> None:
-        """Add a checked block, whose keys are among the tally's."""
-        if len(block.rows) == len(self.keys):  # all keys in order: a plain slice is several times faster
+        """Add a checked block whose keys are among the tally's."""
+        if len(block.rows) == len(self.keys):  # all keys, in order: a plain slice is several times faster
             self.counts += block.weight
             values = block.predictions
             if isinstance(values, np.ndarray) and values.nbytes <= SLICE_BYTES:
@@ -91,11 +109,11 @@ class Tally:
 
     @property
     def answered(self) -> Rows:
-        """The keys that at least one block had."""
+        """The keys that at least one block has answered for."""
         return Rows(self.keys[self.counts > 0])
 
     def means(self) -> Iterator[NDArray[np.float64]]:
-        """Yield the means of the answered keys, rows in key order, in slices of about a megabyte."""
+        """Yield the means of the answered keys in key order, shape [keys, classes], in slices of about a megabyte."""
         unit = 2.0 ** -FRACTION_BITS[self.kind]
         step = max(1, SLICE_BYTES // (8 * self.sums.shape[1]))
         for start in range(0, len(self.keys), step):
@@ -107,20 +125,28 @@ class Tally:
 
 
 class ParameterTally:
-    """Running sums of models of one architecture: parameters of the given shapes, by name."""
+    """Running sums of the parameters of models of one architecture, by name.
+
+    >>> from limbeck_common.core.messages import parameters
+    >>> tally = ParameterTally({"bias": (2,)})
+    >>> tally.add(parameters({"bias": np.array([0.0, 3.0])}, weight=1))
+    >>> tally.add(parameters({"bias": np.array([3.0, 0.0])}, weight=2))
+    >>> tally.means()
+    {'bias': array([2., 1.], dtype=float32)}
+    """
 
     def __init__(self, shapes: Shapes) -> None:
         self.sums = {name: np.zeros(shape, np.int64) for name, shape in shapes.items()}
         self.count = 0
 
     def add(self, block: Block) -> None:
-        """Add a checked block of parameters, which have the tally's names and shapes."""
+        """Add a checked block of parameters with the tally's names and shapes."""
         for name, value in block.parameters.items():
             self.sums[name] += _weighed(value, Kind.PARAMETERS, block.weight)
         self.count += block.weight
 
     def means(self) -> dict[str, NDArray[np.float32]]:
-        """Return the weighted means by name; at least one block has been added."""
+        """Return the weighted means by name. At least one block must have been added."""
         unit = 2.0 ** -FRACTION_BITS[Kind.PARAMETERS]
         return {name: (total * unit / self.count).astype(np.float32) for name, total in self.sums.items()}
 

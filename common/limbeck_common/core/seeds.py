@@ -1,4 +1,4 @@
-"""Randomness that every participant can derive alone, and that never depends on a library's version.
+"""Randomness that every participant derives by itself, independent of any library's version.
 
 SplitMix64 is Steele, Lea and Flood's generator ("Fast splittable pseudorandom number generators", OOPSLA 2014).
 """
@@ -15,7 +15,11 @@ _MIX2 = np.uint64(0x94D049BB133111EB)
 
 
 def derive(seed: int, *labels: str | int) -> int:
-    """Return a 63-bit seed for one use, named by `labels`, of the federation's `seed`."""
+    """Return a 63-bit seed, derived from `seed` for the one use that `labels` name.
+
+    >>> derive(0, "partition", "iid") == derive(0, "partition", "iid") != derive(0, "partition", "shards")
+    True
+    """
     text = "/".join(str(part) for part in (seed, *labels))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
@@ -30,7 +34,11 @@ def splitmix64(seed: int, count: int) -> NDArray[np.uint64]:
 
 @dataclass(frozen=True)
 class Sample:
-    """`count` of the rows 0 .. population-1, named by a seed: a few bytes on the wire, whatever the count."""
+    """`count` of the rows 0 .. population-1, drawn from a seed: a few bytes on the wire, whatever the count.
+
+    >>> Sample(seed=1, count=4, population=100).draw()
+    array([28, 66, 67, 98])
+    """
 
     seed: int
     count: int
@@ -39,8 +47,8 @@ class Sample:
     def draw(self) -> NDArray[np.int64]:
         """Return the rows, ascending, shape [count].
 
-        Row i gets output i of SplitMix64 as its ticket; the `count` lowest (ticket, row) win. Uniform without
-        replacement, the same in any language.
+        Row i gets output i of SplitMix64 as its ticket, and the rows with the `count` lowest (ticket, row) are drawn:
+        uniformly, without replacement, and the same in any language.
         """
         tickets = splitmix64(self.seed, self.population)
         winners = np.argsort(tickets, kind="stable")[: self.count]
@@ -48,6 +56,10 @@ class Sample:
 
 
 def choose(seed: int, names: list[str], count: int) -> list[str]:
-    """Return `count` of `names`, sorted. Who is chosen depends on the set of names, never on its order."""
+    """Return `count` of `names`, sorted; the choice depends on the set of names, never on their order.
+
+    >>> choose(3, ["c", "a", "b"], 2) == choose(3, ["b", "c", "a"], 2)
+    True
+    """
     ranked = sorted(names, key=lambda name: (derive(seed, name), name))
     return sorted(ranked[:count])

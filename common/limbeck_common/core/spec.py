@@ -65,7 +65,7 @@ class DataSpec(Section):
     With `dataset = "own"` every participant brings its own data, and the open set is known by its digest alone.
     """
 
-    dataset: Literal["digits", "mnist", "fashion_mnist", "cifar10", "own"] = "digits"
+    dataset: Name = "digits"  # one of `limbeck_common.datasets.registry`, or "own"
     parts: Annotated[PositiveInt, Field(description="clients that the private rows are shared out to")] = 5
     private: Annotated[int, Field(ge=0, description="private rows in all; 0 for all that are left")] = 0
     open: Annotated[int, Field(ge=0, description="open rows; 0 for the data set's default")] = 0

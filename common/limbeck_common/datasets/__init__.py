@@ -1,1 +1,1 @@
-"""Data sets: what a participant holds, the built-in sets, and how their rows are shared out."""
+"""Data sets: what a participant holds, the built-in sets, and how their rows are shared out to clients."""

@@ -1,13 +1,13 @@
-"""How the private rows are shared out to the clients: pure functions of the labels and a seed.
+"""How private rows are shared out to clients: pure functions of the labels and a seed.
 
-iid        every part is a random sample of the rows; the sizes differ by one row at most
-dirichlet  for each class, the parts' shares are drawn from Dir(alpha): a small alpha gives a class to few parts.
-           Yurochkin et al. 2019 (arXiv 1905.12022). Drawn again until no part is too small, as NIID-ClientRuntime does
+iid        Every part is a random sample of the rows; sizes differ by one row at most.
+dirichlet  For each class, the parts' shares are drawn from Dir(alpha): a small alpha gives a class to few parts.
+           Yurochkin et al. 2019 (arXiv 1905.12022). Drawn again until no part is too small, as NIID-Bench does
            (Li et al. 2022, arXiv 2102.02079).
-dirichlet_equal  every part has as many rows as the others, its classes' shares drawn from Dir(alpha): Hsu et al. 2019
-           (arXiv 1909.06335). Where a class runs out, its share goes to those that are left.
-shards     every part holds few classes: the pathological split of McMahan et al. 2017 (arXiv 1602.05629), with
-           shards that never straddle two classes
+dirichlet_equal  Every part has the same number of rows, and its shares of the classes are drawn from Dir(alpha): Hsu et
+           al. 2019 (arXiv 1909.06335). Where a class runs out, its share goes to the classes that are left.
+shards     Every part holds few classes: the pathological split of McMahan et al. 2017 (arXiv 1602.05629), with shards
+           that never straddle two classes.
 """
 
 import numpy as np
@@ -17,23 +17,29 @@ from limbeck_common.core.errors import DataError
 from limbeck_common.core.seeds import derive
 from limbeck_common.core.spec import DataSpec
 
-Rows = NDArray[np.int64]
+Indices = NDArray[np.int64]
 
 TRIES = 1000
-"""Draws of a Dirichlet partition before it is given up: under a second for a hundred parts."""
+"""Draws of a Dirichlet partition before giving up: under a second for a hundred parts."""
 
 
-def partition(labels: Rows, parts: int, seed: int, scheme: DataSpec) -> list[Rows]:
+def partition(labels: Indices, parts: int, seed: int, scheme: DataSpec) -> list[Indices]:
     """Share the rows 0 .. len(labels)-1 out to `parts` parts, none of them empty.
 
     `labels` are the rows' classes, any integers, shape [rows]. Of `scheme`, the fields partition, alpha and
-    classes_per_part are read. Returns each part's rows, ascending: together every row, once. The same arguments
-    give the same parts, and no generator but its own is touched. Raises DataError where the rows do not suffice.
+    classes_per_part are read. Returns each part's rows, ascending; together they are every row, once. The same
+    arguments give the same parts, and no other random generator is touched.
+
+    >>> partition(np.array([0, 1, 0, 1, 0, 1]), parts=2, seed=0, scheme=DataSpec(partition="iid"))
+    [array([1, 3, 4]), array([0, 2, 5])]
+
+    Raises:
+        DataError: there are too few rows.
     """
     if not 1 <= parts <= len(labels):
         raise DataError(
             f"{len(labels)} private rows cannot be shared out to {parts} parts",
-            expected="at least one part, and a row for each",
+            expected="at least one part, and a row for each part",
             remedy="ask for fewer parts or more private rows",
         )
     rng = np.random.Generator(np.random.PCG64(derive(seed, "partition", scheme.partition)))
@@ -51,12 +57,12 @@ def partition(labels: Rows, parts: int, seed: int, scheme: DataSpec) -> list[Row
 
 
 def smallest(rows: int, parts: int) -> int:
-    """Return the fewest rows that a Dirichlet partition leaves to a part."""
+    """Return the fewest rows that a Dirichlet partition may leave to a part."""
     return max(1, min(10, rows // (2 * parts)))
 
 
-def _dirichlet(classes: list[Rows], parts: int, alpha: float, rng: np.random.Generator) -> list[Rows]:
-    """Return the parts' rows, unsorted, or raise DataError when no draw in TRIES gives each enough of them."""
+def _dirichlet(classes: list[Indices], parts: int, alpha: float, rng: np.random.Generator) -> list[Indices]:
+    """Return the parts' rows, unsorted. Raises DataError if none of TRIES draws gives every part enough rows."""
     sizes = np.array([len(rows) for rows in classes])
     least = smallest(int(sizes.sum()), parts)
     for _ in range(TRIES):
@@ -74,13 +80,13 @@ def _dirichlet(classes: list[Rows], parts: int, alpha: float, rng: np.random.Gen
     )
 
 
-def _dirichlet_equal(classes: list[Rows], parts: int, alpha: float, rng: np.random.Generator) -> list[Rows]:
-    """Return the parts' rows, unsorted; the sizes differ by one row at most."""
+def _dirichlet_equal(classes: list[Indices], parts: int, alpha: float, rng: np.random.Generator) -> list[Indices]:
+    """Return the parts' rows, unsorted; sizes differ by one row at most."""
     left = np.array([len(rows) for rows in classes])
     sizes = [len(chunk) for chunk in np.array_split(np.arange(left.sum()), parts)]
     shares = []
     for size in sizes:
-        mix = rng.dirichlet(np.full(len(classes), alpha)) + 1e-9  # so that classes that are left can be drawn at all
+        mix = rng.dirichlet(np.full(len(classes), alpha)) + 1e-9  # so that any class that is left can be drawn
         taken = np.zeros_like(left)
         while (lacking := size - taken.sum()) > 0:
             open_classes = np.where(left > taken, mix, 0.0)
@@ -91,20 +97,21 @@ def _dirichlet_equal(classes: list[Rows], parts: int, alpha: float, rng: np.rand
     return shares
 
 
-def _shards(classes: list[Rows], parts: int, per_part: int, rng: np.random.Generator) -> list[Rows]:
+def _shards(classes: list[Indices], parts: int, per_part: int, rng: np.random.Generator) -> list[Indices]:
     """Return the parts' rows, unsorted; every part holds `per_part` classes.
 
-    They are more where the classes would not all find a holder, fewer where a class has fewer rows than holders.
+    A part holds more classes where some would otherwise have no holder, and fewer where a class has fewer rows than
+    holders.
     """
     held = min(len(classes), max(per_part, -(-len(classes) // parts)))
     sizes = np.array([len(rows) for rows in classes])
     holders: list[list[int]] = [[] for _ in classes]
     for part in range(parts):
         taken = np.array([len(names) for names in holders])
-        # First the classes that still have a row for one more holder, of these the least held; chance decides ties.
+        # Classes that still have a row for another holder come first, the least held before others; chance breaks ties.
         for label in np.lexsort((rng.random(len(classes)), taken, taken >= sizes))[:held]:
             holders[label].append(part)
-    shares: list[list[Rows]] = [[] for _ in range(parts)]
+    shares: list[list[Indices]] = [[] for _ in range(parts)]
     for rows, names in zip(classes, holders, strict=True):
         for part, piece in zip(names, np.array_split(rows, len(names)), strict=True):
             shares[part].append(piece)

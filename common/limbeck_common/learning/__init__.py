@@ -1,1 +1,1 @@
-"""What happens on one participant's own machine: data, learners, training."""
+"""Learners, models and training on one participant's machine."""

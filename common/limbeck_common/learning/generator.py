@@ -1,4 +1,4 @@
-"""A network that makes inputs, for methods that have no data to distill on."""
+"""A network that generates inputs, for methods without data to distil on."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from math import ceil, prod
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - torch's own name for it
+from torch.nn import functional as F
 
 from limbeck_common.core.spec import Recipe, Spec
 from limbeck_common.learning.optimizers import Optimizer
@@ -16,21 +16,24 @@ _CHANNELS = 32
 _SLOPE = 0.2
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-"""Of inputs, [rows, *sample_shape], and the classes that they are to be of, [rows], to a scalar."""
+"""A function of inputs, [rows, *sample_shape], and the classes that they should be of, [rows], to a scalar."""
 
 
 class Generator(nn.Module):
-    """Noise and a class to an input, as the learners' modules take them: standardised, [rows, *sample_shape].
+    """From noise and a class to an input as the learners' modules take it: standardised, [rows, *sample_shape].
 
-    Samples that are no images are made as one line of pixels. It lives on the CPU, in the random state that is around
-    it: see `seeded`.
+    Samples that are not images are generated as one line of pixels. It lives on the CPU and draws from torch's current
+    random state: see `seeded`.
     """
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
-        shape = spec.sample_shape
-        channels, height, width = shape if len(shape) == 3 else (1, 1, prod(shape))  # noqa: PLR2004 - an image's axes
+        match spec.sample_shape:
+            case (channels, height, width):
+                pass
+            case shape:
+                channels, height, width = 1, 1, prod(shape)
         self._sizes = [(ceil(height / part), ceil(width / part)) for part in (4, 2, 1)]
         self.start = nn.Linear(_LATENT + spec.classes, _CHANNELS * prod(self._sizes[0]))
         self.norms = nn.ModuleList(nn.BatchNorm2d(_CHANNELS) for _ in self._sizes)
@@ -48,12 +51,12 @@ class Generator(nn.Module):
         return self._standardised(self.end(x)).reshape(len(x), *self.spec.sample_shape)
 
     def draw(self, rows: int) -> tuple[Tensor, Tensor]:
-        """Return inputs, [rows, *sample_shape], of classes drawn evenly, [rows]."""
+        """Return inputs, [rows, *sample_shape], and their classes, [rows], which are drawn uniformly."""
         classes = torch.randint(self.spec.classes, (rows,))
         return self(torch.randn(rows, _LATENT), classes), classes
 
     def improve(self, loss: Loss, steps: int, rows: int, rate: float) -> None:
-        """Take steps of Adam on the loss of fresh draws."""
+        """Take steps of Adam on the loss, each on `rows` fresh draws."""
         optimizer = Optimizer(self.parameters(), self._slots, Recipe(optimizer="adam"), rate)
         for _ in range(steps):
             optimizer.zero_grad()
@@ -61,7 +64,7 @@ class Generator(nn.Module):
             optimizer.step()
 
     def _standardised(self, x: Tensor) -> Tensor:
-        """Bring images of bytes to what bytes can be, and other inputs to mean 0 and variance 1."""
+        """Bring images of bytes into the range of bytes, and other inputs to mean 0 and variance 1."""
         if self.spec.sample_dtype != "|u1":
             return self.level(x)  # type: ignore[no-any-return]
         channel = (-1, 1, 1)
@@ -71,7 +74,7 @@ class Generator(nn.Module):
 
 @contextmanager
 def seeded(seed: int, threads: int) -> Iterator[None]:
-    """Draw from a random state of one's own inside; torch's is given back as it was."""
+    """Draw from a separate random state inside the block; torch's own is restored afterwards."""
     with torch.random.fork_rng([]):
         torch.set_num_threads(threads)
         torch.manual_seed(seed)

@@ -1,17 +1,17 @@
-"""2 x 2 max pooling, faster than torch's on a CPU: a tenth of a small network's training step."""
+"""2 x 2 max pooling that on a CPU is faster than torch's: it saves a tenth of a small network's training step."""
 
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 - torch's own name for it
+from torch.nn import functional as F
 
 
 def max_pool2(x: Tensor) -> Tensor:
     """Return the maxima of 2 x 2 windows, shape [rows, channels, height // 2, width // 2].
 
-    The values and gradients are those of `max_pool2d`, which on a CPU handles one element at a time. Of equal values in
-    a window one takes the gradient, as there, but not always the same one.
+    Values and gradients are those of `max_pool2d`, which on a CPU handles one element at a time. Of equal values in a
+    window one takes the gradient, as there, but not always the same one.
     """
     if x.device.type != "cpu" or x.shape[2] % 2 or x.shape[3] % 2:
         return F.max_pool2d(x, 2)
@@ -20,7 +20,7 @@ def max_pool2(x: Tensor) -> Tensor:
 
 
 class _Halve(torch.autograd.Function):
-    """The larger of each two rows, then of each two columns. Of equals the first."""
+    """The larger of each two rows, then of each two columns; of equal values the first."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -36,7 +36,7 @@ class _Halve(torch.autograd.Function):
         upper, lefter = ctx.saved_tensors
         gradient = gradient.reshape(-1)
         left = gradient * lefter
-        # Of all ways to lay two columns side by side, making one complex column of them is the fastest.
+        # The fastest way to interleave two columns is to make one complex column of them.
         rows = torch.view_as_real(torch.complex(left, gradient - left)).view_as(upper)
         x = gradient.new_empty(len(rows), 2, rows.shape[1])
         torch.mul(rows, upper, out=x[:, 0])

@@ -1,17 +1,23 @@
 """The built-in models, for images of shape [channels, height, width]."""
 
+from importlib import import_module
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - torch's own name for it
+from torch.nn import functional as F
 
 from limbeck_common.learning.max_pooling import max_pool2
 
 MODELS = ("cnn", "cnn-dsfl", "mlp", "resnet8", "resnet18")
-_SMALL_SIDE = 16  # pixels: below it two unpadded 5 x 5 convolutions leave nothing
+_SMALL_SIDE = 16  # pixels: on a shorter side, two unpadded 5 x 5 convolutions leave nothing
+_RGB = 3  # channels that torchvision's networks are built for
 
 
 def build_model(name: str, sample_shape: tuple[int, ...], classes: int) -> nn.Module:
-    """Return a freshly initialised model; initialisation draws from torch's current random state.
+    """Return a freshly initialised model. Initialisation draws from torch's current random state.
+
+    >>> build_model("mlp", (1, 8, 8), classes=10)(torch.zeros(2, 1, 8, 8)).shape
+    torch.Size([2, 10])
 
     Raises:
         KeyError: no built-in model has this name.
@@ -50,7 +56,7 @@ class CNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits, shape [rows, classes]."""
-        x = F.relu(max_pool2(self.conv1(x)))  # the same as pooling after it, on a quarter of the values
+        x = F.relu(max_pool2(self.conv1(x)))  # the same as pooling after ReLU, on a quarter of the values
         x = F.relu(max_pool2(self.conv2(x)))
         x = F.relu(self.fc1(x.flatten(1)))
         out: Tensor = self.fc3(F.relu(self.fc2(x)))
@@ -61,8 +67,9 @@ class DSFLCNN(nn.Module):
     """The network of DS-FL's paper (arXiv 2008.06180) for MNIST, where it has 583,242 parameters.
 
     Two 5 x 5 convolutions of 32 and 64 channels and a linear layer of 512, each with ReLU and batch normalisation, the
-    convolutions with 2 x 2 max pooling; then a linear layer. Small images as in `CNN`. The count asks for all three
-    normalisations; that they follow ReLU is how T. Nishio's FedCS (arXiv 1804.08333) words a like network.
+    convolutions with 2 x 2 max pooling; then a linear layer. Small images are treated as in `CNN`. Only all three
+    normalisations give that count; that they follow ReLU is how T. Nishio's FedCS (arXiv 1804.08333) describes a
+    similar network.
     """
 
     def __init__(self, channels: int, size: tuple[int, int], classes: int) -> None:
@@ -86,7 +93,7 @@ class DSFLCNN(nn.Module):
 
 
 def _convolutions(size: tuple[int, int]) -> tuple[int, int, int]:
-    """Return kernel and padding of two convolutions, each before a pooling, and the pixels that are left at the end."""
+    """Return kernel and padding of two convolutions, each followed by pooling, and how many pixels are left."""
     kernel, padding = (3, 1) if min(size) < _SMALL_SIDE else (5, 0)
     lost = kernel - 1 - 2 * padding
     height, width = (((side - lost) // 2 - lost) // 2 for side in size)
@@ -131,16 +138,15 @@ class ResNet8(nn.Module):
 
 
 def _resnet18(channels: int, classes: int) -> nn.Module:
-    from torchvision.models import resnet18  # noqa: PLC0415 - half a second that only this model pays
-
-    model: nn.Module = resnet18(num_classes=classes)
-    if channels != 3:  # noqa: PLR2004 - RGB, which torchvision builds for
+    # torchvision takes half a second to import, which only this model pays.
+    model: nn.Module = import_module("torchvision.models").resnet18(num_classes=classes)
+    if channels != _RGB:
         model.conv1 = nn.Conv2d(channels, 64, 7, 2, 3, bias=False)
     return model
 
 
 def pick_device(wanted: str) -> torch.device:
-    """Return the device called `wanted`; for "auto" the best that is there, of cuda, mps and cpu."""
+    """Return the device called `wanted`; for "auto", the first available of cuda, mps and cpu."""
     if wanted != "auto":
         return torch.device(wanted)
     if torch.cuda.is_available():

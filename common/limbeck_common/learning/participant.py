@@ -1,4 +1,4 @@
-"""One participant: a learner, the data it may see, and what a method may ask of the two."""
+"""One participant: a learner, the data that it may see, and what a method may ask of them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,26 +10,20 @@ from numpy.typing import NDArray
 from limbeck_common.core.errors import DataError, LimbeckError, UserCodeError
 from limbeck_common.core.messages import Block, Rows
 from limbeck_common.core.spec import Spec
-from limbeck_common.datasets.registry import Examples, ParticipantData
-from limbeck_common.learning.learner import (
-    Learner,
-    LearnerState,
-    Penalty,
-    Refitter,
-    WeightLearner,
-    check_shape,
-    evaluate,
-)
+from limbeck_common.datasets.examples import Examples, ParticipantData
+from limbeck_common.learning.learner import Learner, LearnerState, Penalty, Refitter, WeightLearner, check_shape
+from limbeck_common.learning.metrics import evaluate
 
 _SURE = 1e-7  # the smallest probability whose logarithm stands for a score
 
 
 @dataclass
 class Participant:
-    """A client, or the server's own model: a participant without private data, which only learns from others.
+    """A client, or the server's own model, which has no private rows and only learns from others.
 
-    `memory` holds what a method must remember between rounds, arrays by name; it is kept with the learner. `build`
-    makes another learner of the named model, or of the participant's own for "", for a method that needs more than one.
+    `memory` holds what a method must remember between rounds, as named arrays; it is kept with the learner. `build`
+    makes another learner of the named model, or of the participant's own model for "", for a method that needs more
+    than one.
     """
 
     spec: Spec
@@ -38,7 +32,7 @@ class Participant:
     build: Callable[[str], Learner] | None = None
     memory: LearnerState = field(default_factory=dict)
     _others: dict[str, "Participant"] = field(default_factory=dict)
-    _waiting: dict[str, LearnerState] = field(default_factory=dict)  # states of others that are not built yet
+    _waiting: dict[str, LearnerState] = field(default_factory=dict)  # states of other learners that are not built yet
 
     @property
     def open_rows(self) -> NDArray[np.generic]:
@@ -56,11 +50,11 @@ class Participant:
 
     @property
     def private_rows(self) -> int:
-        """How many private rows there are."""
+        """The number of private rows."""
         return len(self.private.y)
 
     def fit(self, penalty: Penalty | None = None) -> None:
-        """Train on the private rows; a penalty adds to each batch's loss, and needs a torch model."""
+        """Train on the private rows. A penalty is added to each batch's loss; it needs a torch model."""
         self.fit_on(self.private, penalty)
 
     def fit_on(self, examples: Examples, penalty: Penalty | None = None) -> None:
@@ -86,7 +80,7 @@ class Participant:
 
     def predict_on(self, x: NDArray[np.generic]) -> NDArray[np.float32]:
         """Return the class probabilities of rows of any origin, shape [rows, classes]."""
-        if not len(x):  # which some learners cannot take
+        if not len(x):  # some learners cannot predict no rows
             return np.zeros((0, self.spec.classes), np.float32)
         with _blame("prediction"):
             probabilities = np.asarray(self.learner.predict(x), np.float32)
@@ -94,7 +88,7 @@ class Participant:
         return probabilities
 
     def scores(self, wanted: Rows) -> NDArray[np.float32]:
-        """Return class scores of open rows, shape [rows, classes]: logits, or logarithms where a learner has none."""
+        """Return class scores of open rows, shape [rows, classes]: logits, or log probabilities without logits."""
         if not isinstance(self.learner, WeightLearner):
             return np.log(np.maximum(self.predict(wanted), np.float32(_SURE)))
         with _blame("prediction"):
@@ -104,14 +98,14 @@ class Participant:
 
     @property
     def weights(self) -> WeightLearner:
-        """The learner, if its weights can be had.
+        """The learner, if its weights can be read and set.
 
         Raises:
             UserCodeError: they cannot.
         """
         if not isinstance(self.learner, WeightLearner):
             raise UserCodeError(
-                f"method {self.spec.method.name} exchanges weights, and this learner has none to show",
+                f"method {self.spec.method.name} exchanges weights, which this learner does not offer",
                 expected="a torch model",
                 remedy="join with one, or take a method that exchanges predictions",
             )
@@ -125,21 +119,21 @@ class Participant:
         """Set the model's parameters.
 
         Raises:
-            UserCodeError: they are another model's.
+            UserCodeError: they belong to another model.
         """
         own = {name: value.size for name, value in self.parameters().items()}
         if own != {name: value.size for name, value in parameters.items()}:
             raise UserCodeError(
                 f"the federation's model has {len(parameters)} parameter arrays of "
                 f"{sum(value.size for value in parameters.values())} values, this one has {len(own)} of "
-                f"{sum(own.values())}, or calls them otherwise",
+                f"{sum(own.values())}, or names them differently",
                 expected=f"the model that method {self.spec.method.name} exchanges",
                 remedy="join with that model",
             )
         self.weights.load_parameters(parameters)
 
     def other(self, name: str, model: str) -> "Participant":
-        """Return this participant with another learner, of the given model; the same one at each call with the name."""
+        """Return this participant with another learner, of the given model; each name always gives the same learner."""
         if name not in self._others:
             other = self.fresh(model)
             if name in self._waiting:
@@ -148,13 +142,13 @@ class Participant:
         return self._others[name]
 
     def fresh(self, model: str = "") -> "Participant":
-        """Return this participant with a fresh learner of the given model, "" for its own: always the same bits."""
+        """Return this participant with a fresh learner of a model, "" for its own: the same bits every time."""
         if self.build is None:
             raise UserCodeError(f"this participant cannot build a {model or 'second learner'}")
         return Participant(self.spec, self.build(model), self.data)
 
     def measure(self, prefix: str = "") -> dict[str, float]:
-        """Return accuracy and loss of each learner on the participant's test rows; nothing where it has none."""
+        """Return accuracy and loss of each learner on the participant's test rows; empty if it has none."""
         if self.data.test is None:
             return {}
         with _blame("evaluation"):
@@ -165,7 +159,7 @@ class Participant:
         return metrics
 
     def models(self) -> LearnerState:
-        """Return what each learner's restart needs: the first one's under its own names, others under theirs."""
+        """Return each learner's state: the participant's own without a prefix, the others under their names."""
         state = dict(self.learner.state())
         for name, other in self._others.items():
             state |= _under(name, other.models())
@@ -176,7 +170,7 @@ class Participant:
         return state
 
     def state(self) -> LearnerState:
-        """Return all that a restart needs."""
+        """Return all that is needed to continue after a restart: see `load_state`."""
         state = _under("own", self.learner.state()) | _under("memory", self.memory)
         for name, other in self._others.items():
             state |= _under(f"other.{name}", other.state())
@@ -185,7 +179,7 @@ class Participant:
         return state
 
     def load_state(self, state: LearnerState) -> None:
-        """Go on from what `state` returned."""
+        """Continue from what `state` returned."""
         parts: dict[str, LearnerState] = {"own": {}, "memory": {}, "other": {}}
         for name, value in state.items():
             part, _, rest = name.partition(".")
@@ -205,7 +199,7 @@ def _under(prefix: str, state: LearnerState) -> LearnerState:
 
 @contextmanager
 def _blame(step: str) -> Iterator[None]:
-    """Turn what a learner raises into one line that names the step."""
+    """Turn whatever a learner raises into one line that names the step."""
     try:
         yield
     except LimbeckError:

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - torch's own name for it
+from torch.nn import functional as F
 
 from limbeck_common.core.spec import Recipe, Spec
-from limbeck_common.datasets.registry import Examples
+from limbeck_common.datasets.examples import Examples
 from limbeck_common.learning.learner import LearnerState, Penalty
-from limbeck_common.learning.optimizers import Optimizer
+from limbeck_common.learning.optimizers import Optimizer, placed
 
-_PREDICT_ROWS = {"cpu": 100}  # what a small network makes of them fits a core's cache: twice as fast as 1,000
+_PREDICT_ROWS = {"cpu": 100}  # a small network's activations for them fit a core's cache: twice as fast as 1,000
 _PREDICT_ROWS_ELSEWHERE = 1000
 _Use = Literal["fit", "distill"]
 
@@ -25,8 +25,8 @@ class TorchLearner:
     """Trains `module` on cross-entropy, with labels or with soft labels.
 
     Both optimizers and the random state live as long as the learner, across rounds. Randomness is the learner's own:
-    torch's global generator is borrowed for the length of a call and given back as it was, so that learners side by
-    side in one process never disturb each other, whatever layers they have.
+    each call borrows torch's global generator and restores it afterwards, so that learners in one process never disturb
+    each other, whatever layers they have.
     """
 
     def __init__(self, make_module: Callable[[], nn.Module], spec: Spec, seed: int, device: torch.device) -> None:
@@ -41,15 +41,15 @@ class TorchLearner:
         self._slots: dict[_Use, dict[str, Tensor]] = {"fit": {}, "distill": {}}
 
     def fit(self, examples: Examples, recipe: Recipe, penalty: Penalty | None = None) -> None:
-        """Train on labels; see `WeightLearner`."""
+        """Train on labels, in shuffled order; see `WeightLearner`."""
         targets = torch.from_numpy(np.array(examples.y, np.int64))
         self._train(examples.x, targets, "fit", recipe, penalty)
 
     def distill(self, x: NDArray[Any], labels: NDArray[np.float32], recipe: Recipe) -> None:
         """Train towards soft labels, rows in their order; see `Learner`.
 
-        The gradient is that of the KL divergence from the labels. As in BlazeFL's example of DS-FL the rows are not
-        shuffled: they come in the open set's order, which must be a random one.
+        The gradient is that of the KL divergence from the labels. As in BlazeFL's example of DS-FL, the rows are not
+        shuffled: they keep the open set's order, which must be random.
         """
         targets = torch.from_numpy(np.asarray(labels, np.float32)).clone()  # aligned, as the inputs are
         self._train(x, targets, "distill", recipe)
@@ -65,7 +65,7 @@ class TorchLearner:
         return scores
 
     def parameters(self) -> LearnerState:
-        """Return the module's parameters and buffers of real numbers; see `WeightLearner`."""
+        """Return the module's floating-point parameters and buffers; see `WeightLearner`."""
         state = self.module.state_dict()
         return {name: _copy(value.float()) for name, value in state.items() if value.is_floating_point()}
 
@@ -94,20 +94,20 @@ class TorchLearner:
         return state | {"random": self._random.numpy()}
 
     def load_state(self, state: LearnerState) -> None:
-        """Go on from what `state` returned."""
+        """Continue from what `state` returned."""
         tensors = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
         self.module.load_state_dict(_part(tensors, "model"))
         self._random = tensors["random"]
         for use, slots in self._slots.items():
             slots.clear()
-            slots |= {slot: value.clone().to(self.device) for slot, value in _part(tensors, use).items()}
+            slots.update(placed(_part(tensors, use), self.device))
 
     def _logits(self, x: NDArray[Any]) -> Tensor:
         """Return logits on the CPU, shape [rows, outputs]."""
         self.module.eval()
         step = _PREDICT_ROWS.get(self.device.type, _PREDICT_ROWS_ELSEWHERE)
         with self._own_randomness(advance=False), torch.inference_mode():
-            parts = range(0, max(1, len(x)), step)  # once for no rows, too: it gives the number of outputs
+            parts = range(0, max(1, len(x)), step)  # one pass even for no rows: it gives the number of outputs
             return torch.cat([self.module(self._inputs(x[start : start + step])).float().cpu() for start in parts])
 
     def _train(
@@ -133,23 +133,23 @@ class TorchLearner:
                     optimizer.step()
 
     def _inputs(self, x: NDArray[Any]) -> Tensor:
-        """Return rows on the device as float32. Images of bytes are standardised by the federation's mean and std."""
-        writable = np.require(x, requirements=["C", "W"])  # torch warns of others
+        """Return rows on the device as float32; bytes are standardised by the federation's mean and deviation."""
+        writable = np.require(x, requirements=["C", "W"])  # torch warns of any other array
         tensor = torch.from_numpy(writable).to(self.device)
         if tensor.dtype is torch.uint8:
             return (tensor.float() / 255 - self._mean) / self._std
-        # A copy even of float32: torch aligns it, and sums inside a kernel may depend on alignment.
+        # Copied even if it is float32: torch aligns the copy, and sums inside a kernel may depend on alignment.
         return tensor.to(torch.float32, copy=True)
 
     @contextmanager
     def _own_randomness(self, *, advance: bool = True) -> Iterator[None]:
-        """Draw from the learner's own random state inside; `advance` says whether what was drawn counts."""
+        """Draw from the learner's own random state inside the block; `advance` keeps the state that results."""
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices):
             torch.set_num_threads(self.threads)
-            torch.set_flush_denormal(True)  # a setting of the thread: tiny gradients would cost a fifth of the time
+            torch.set_flush_denormal(True)  # per thread; denormal gradients would cost a fifth of the time
             torch.set_rng_state(self._random)
-            if devices:  # dropout on the GPU draws there: start it from what the CPU's generator says
+            if devices:  # dropout on the GPU draws from the GPU's generator: seed it from the CPU's
                 torch.cuda.manual_seed(int(torch.randint(2**62, ())))
             try:
                 yield
@@ -160,19 +160,19 @@ class TorchLearner:
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Return the tensors under a prefix, by the rest of their names."""
+    """Return the tensors whose names start with a prefix, by the rest of their names."""
     found = {name.partition("."): value for name, value in tensors.items()}
     return {rest: value for (first, _, rest), value in found.items() if first == prefix}
 
 
 def _copy(value: Tensor) -> NDArray[Any]:
-    """Return a value that training on does not change."""
+    """Return a copy that further training does not change."""
     copied: NDArray[Any] = value.cpu().numpy().copy()
     return copied
 
 
 def _batches(rows: int, size: int) -> Iterator[slice]:
-    """Yield slices of `size` rows. A last batch of one row joins the one before: batch normalisation needs two."""
+    """Yield slices of `size` rows. A single last row joins the batch before it: batch normalisation needs two."""
     start = 0
     while start < rows:
         stop = start + size if rows - start - size > 1 else rows

@@ -3,12 +3,12 @@
 F. Sattler, A. Marban, R. Rischke, W. Samek, "CFD: Communication-Efficient Federated Distillation via Soft-Label
 Quantization and Delta Coding", IEEE Transactions on Network Science and Engineering, 2022 (arXiv 2012.00632). Clients
 send Q_b(Y_i), labels in steps of 1 / (2^b - 1) that still sum to 1; at b = 1 that is the likeliest class. The server
-distils their mean into its own model and teaches the quantised labels of that model. Both ways, on the same open rows
-in every round, only what has changed is sent.
+distils their mean into its own model and sends the quantised labels of that model. Both ways, on the same open rows in
+every round, only what has changed is sent.
 
-Departures: an uplink is coded against what was taught last, not against the client's own last uplink, so the
-server keeps no codes a client, and a restart or an absence breaks no chain. Changes are told by whole rows: a row of
-zeros, which is no code, stands for an unchanged one. Deflate packs the rest, in place of an arithmetic coder.
+Departures: an uplink is coded against the last aggregate, not against the client's own last uplink, so the server keeps
+no codes per client, and a restart or an absence breaks no chain. Changes are sent by whole rows: a row of zeros, which
+is not a code, stands for an unchanged one. Deflate packs the rest, in place of an arithmetic coder.
 """
 
 from dataclasses import replace
@@ -24,10 +24,10 @@ from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.dsfl import open_rows
 from limbeck_common.methods.method import Method, ServerContext, ServerRound, Uplinks
 
-Codes = NDArray[np.uint8]  # [rows, bytes a row]
+Codes = NDArray[np.uint8]  # [rows, bytes per row]
 Bits = Annotated[int, Field(ge=1, le=8)]
 
-_SAME_ROWS = 0  # the round whose sample serves for all
+_SAME_ROWS = 0  # the round whose sample all rounds use
 _BYTE = 256
 
 
@@ -36,27 +36,31 @@ class CFD(Method):
 
     refines: ClassVar[bool] = True
     sends: ClassVar[Kind | None] = Kind.CODES
-    bits_up: Annotated[Bits, Field(description="b of what clients send; 1: the class alone")] = 1
-    bits_down: Annotated[Bits, Field(description="b of what the server sends")] = 1
-    open_per_round: Annotated[PositiveInt, Field(description="open rows, the same each round")] = 1000
+    bits_up: Annotated[
+        Bits, Field(description="Bits per label that clients send; 1 sends only the likeliest class.")
+    ] = 1
+    bits_down: Annotated[
+        Bits, Field(description="Bits per label that the server sends; 1 sends only the likeliest class.")
+    ] = 1
+    open_per_round: Annotated[PositiveInt, Field(description="Open rows per round, the same in every round.")] = 1000
 
-    def server_plan(self, context: ServerContext, number: int) -> Ask:  # noqa: ARG002 - all rounds are alike
+    def server_plan(self, context: ServerContext, number: int) -> Ask:
         """Server: ask for codes of always the same open rows."""
         rows = open_rows(context, _SAME_ROWS, self.open_per_round)
         width = code_bytes(context.spec.classes, self.bits_up)
         return Ask(Space.OPEN, Kind.CODES, rows, dtype="|u1", columns=width)
 
-    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
-        """Client: train, predict, and send Q_b of the labels where it differs from what was taught."""
+    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
+        """Client: train, predict, and send Q_b of the labels where it differs from the last aggregate."""
         participant.fit()
         codes = encode(participant.predict(wanted), self.bits_up)
-        taught = self._reference(participant.memory.get("codes"), participant.spec.classes)
-        return Block(Space.OPEN, wanted, Kind.CODES, (changes(codes, taught),))
+        reference = self._reference(participant.memory.get("codes"), participant.spec.classes)
+        return Block(Space.OPEN, wanted, Kind.CODES, (changes(codes, reference),))
 
     def server_decode(self, context: ServerContext, number: int, block: Block) -> Block:
         """Server: return the labels that a client's codes stand for."""
-        classes, taught = context.spec.classes, context.aggregate(number - 1)
-        reference = self._reference(None if taught is None else np.asarray(taught.predictions[:]), classes)
+        classes, last = context.spec.classes, context.aggregate(number - 1)
+        reference = self._reference(None if last is None else np.asarray(last.predictions[:]), classes)
         codes = applied(np.asarray(block.predictions[:]), reference)
         return replace(block, kind=Kind.PROBABILITIES, values=(decode(codes, self.bits_up, classes),))
 
@@ -65,8 +69,8 @@ class CFD(Method):
         labels = (mean.astype(np.float32) for mean in server.tally.means())
         return Aggregate.to_all(soft_labels(server.ask.wanted, server.collect(labels)))
 
-    def server_refine(self, participant: Participant, uplinks: Uplinks, aggregate: Aggregate, number: int) -> Aggregate:  # noqa: ARG002
-        """Server's model: learn from the averages, and teach the clients its own quantised labels."""
+    def server_refine(self, participant: Participant, uplinks: Uplinks, aggregate: Aggregate, number: int) -> Aggregate:
+        """Server's model: learn from the averages, and send its own quantised labels to the clients."""
         means = aggregate.blocks[""]
         participant.distill(means)
         participant.memory["ahead"] = np.ones(1, np.bool_)
@@ -74,14 +78,14 @@ class CFD(Method):
         return Aggregate({"": _coded(means, encode(labels, self.bits_down)), SERVER: means})
 
     def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:
-        """Server: return the last round's codes; what has changed alone to a client that knows those before."""
-        taught, before = context.aggregate(number - 1, group), context.aggregate(number - 2, group)
-        if taught is None or before is None or learned < number - 1:
-            return taught
-        return _coded(taught, changes(np.asarray(taught.predictions[:]), np.asarray(before.predictions[:])))
+        """Server: return the last round's codes; only the changed rows to a client that knows the codes before."""
+        last, before = context.aggregate(number - 1, group), context.aggregate(number - 2, group)
+        if last is None or before is None or learned < number - 1:
+            return last
+        return _coded(last, changes(np.asarray(last.predictions[:]), np.asarray(before.predictions[:])))
 
-    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
-        """Client: train towards the server model's labels. The server's model: towards the averages, unless it has."""
+    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
+        """Client: train towards the server model's labels. Server's model: towards the averages, unless it just did."""
         if aggregate.kind is Kind.PROBABILITIES:
             if participant.memory.pop("ahead", None) is None:
                 participant.distill(aggregate)
@@ -91,18 +95,21 @@ class CFD(Method):
         participant.memory["codes"] = codes
         participant.distill_on(participant.open_rows[aggregate.rows], labels)
 
-    def _reference(self, taught: Codes | None, classes: int) -> Codes | None:
-        """Return what was taught as clients would have sent it."""
-        if taught is None or self.bits_up == self.bits_down:
-            return taught
-        return encode(decode(taught, self.bits_down, classes), self.bits_up)
+    def _reference(self, codes: Codes | None, classes: int) -> Codes | None:
+        """Return the codes of an aggregate in the form in which clients would have sent them."""
+        if codes is None or self.bits_up == self.bits_down:
+            return codes
+        return encode(decode(codes, self.bits_down, classes), self.bits_up)
 
 
 def quantised(labels: NDArray[np.float32], bits: int) -> NDArray[np.int64]:
     """Return Q_b(labels) as multiples of 1 / (2^b - 1) that sum to 2^b - 1 in each row, shape [rows, classes].
 
-    The nearest there are: each label is rounded down, and what lacks goes to the largest remainders, of equal ones to
-    the first class.
+    They are the nearest such multiples: each label is rounded down, and what is missing goes to the largest remainders,
+    of equal ones to the first class.
+
+    >>> quantised(np.array([[0.6, 0.3, 0.1]], np.float32), bits=2)
+    array([[2, 1, 0]])
     """
     steps = 2**bits - 1
     scaled = labels.astype(np.float64) * (steps / labels.sum(axis=1, keepdims=True, dtype=np.float64))
@@ -114,12 +121,20 @@ def quantised(labels: NDArray[np.float32], bits: int) -> NDArray[np.int64]:
 
 
 def code_bytes(classes: int, bits: int) -> int:
-    """Return the bytes of a row's code: one a class, or for b = 1 those of the class's number, counted from 1."""
+    """Return the bytes of a row's code: one per class, or for b = 1 those of the class's number, counted from 1.
+
+    >>> code_bytes(10, bits=4), code_bytes(10, bits=1), code_bytes(1000, bits=1)
+    (10, 1, 2)
+    """
     return classes if bits > 1 else (classes.bit_length() + 7) // 8
 
 
 def encode(labels: NDArray[np.float32], bits: int) -> Codes:
-    """Return labels [rows, classes] as codes, in which no row is all zeros."""
+    """Return labels, shape [rows, classes], as codes. No row of codes is all zeros.
+
+    >>> encode(np.array([[0.5, 0.3, 0.2]], np.float32), bits=1)
+    array([[1]], dtype=uint8)
+    """
     steps = quantised(labels, bits)
     if bits > 1:
         return steps.astype(np.uint8)
@@ -132,7 +147,7 @@ def decode(codes: Codes, bits: int, classes: int) -> NDArray[np.float32]:
     """Return the labels that codes stand for, shape [rows, classes].
 
     Raises:
-        ValuesError: a row is no code.
+        ValuesError: a row is not a code.
     """
     whole = codes.astype(np.int64)
     if bits == 1:
@@ -144,15 +159,20 @@ def decode(codes: Codes, bits: int, classes: int) -> NDArray[np.float32]:
         labels = whole / (2**bits - 1)
     if not good.all():
         raise ValuesError(
-            f"row {int(np.argmin(good))} of the block is no code of {bits} bits and {classes} classes",
-            expected="quantised labels, or zeros for a row that is as it was taught",
+            f"row {int(np.argmin(good))} of the block is not a code of {bits} bits and {classes} classes",
+            expected="quantised labels, or zeros for a row that is as in the last aggregate",
             remedy="check that both sides run the same version",
         )
     return np.asarray(labels, np.float32)
 
 
 def changes(codes: Codes, reference: Codes | None) -> Codes:
-    """Return the codes with zeros in the rows that are as in `reference`."""
+    """Return the codes with zeros in the rows that are the same in `reference`.
+
+    >>> changes(np.uint8([[1, 2], [3, 4]]), np.uint8([[1, 2], [4, 3]]))
+    array([[0, 0],
+           [3, 4]], dtype=uint8)
+    """
     if reference is None:
         return codes
     return np.where((codes != reference).any(axis=1, keepdims=True), codes, np.uint8(0))

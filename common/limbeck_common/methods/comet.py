@@ -7,10 +7,10 @@ x, with k-means. A client of cluster c minimises F_k(w) + lambda * mean over x o
 cluster's average.
 
 Departures: the two terms are minimised in turn, the second by the cross-entropy with s_c, so that learners of any
-framework can take part; lambda is in the recipe's epochs and rates for the aggregate. Clients are clustered by all the
-round's rows at once; SCARLET's code clusters by each row, and a client takes the nearest centre. k-means starts from
-the first client and those furthest from the starts so far, not from random ones. Who is new, or was in a cluster that
-is no more, and the server's own model learn from the average of all.
+framework can take part; the recipe's epochs and learning rate for distillation stand for lambda. Clients are clustered
+by all of the round's rows at once; SCARLET's code clusters by each row, and a client takes the nearest centre. k-means
+starts from the first client and those furthest from the starts so far, not from random ones. New clients, clients whose
+cluster no longer exists, and the server's model learn from the mean over all clients.
 """
 
 from typing import Annotated, ClassVar
@@ -23,31 +23,30 @@ from limbeck_common.core.exact_sums import Tally
 from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Rows, Space, soft_labels
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.dsfl import open_rows
+from limbeck_common.methods.math.kmeans import kmeans
 from limbeck_common.methods.method import Method, ServerContext, ServerRound
-
-_STEPS = 100  # of k-means, which settles long before on so few points
 
 
 class COMET(Method):
     """A mean of soft labels for each cluster of clients."""
 
     sends: ClassVar[Kind | None] = Kind.PROBABILITIES
-    clusters: Annotated[PositiveInt, Field(description="of clients, at most")] = 3
-    open_per_round: Annotated[PositiveInt, Field(description="open rows a round")] = 1000
+    clusters: Annotated[PositiveInt, Field(description="Largest number of clusters of clients.")] = 3
+    open_per_round: Annotated[PositiveInt, Field(description="Open rows per round.")] = 1000
 
     def server_plan(self, context: ServerContext, number: int) -> Ask:
         """Server: sample the round's open rows."""
         return Ask(Space.OPEN, Kind.PROBABILITIES, open_rows(context, number, self.open_per_round))
 
-    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
+    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
         """Client: train on the private data, and predict."""
         participant.fit()
         return soft_labels(wanted, participant.predict(wanted))
 
     def server_aggregate(self, server: ServerRound) -> Aggregate:
-        """Server: cluster the clients, and average in each; the group "" is all.
+        """Server: cluster the clients, and average in each cluster; the group "" is all clients.
 
-        A cluster is of its round alone: who was away in it would otherwise find itself in a later one of that name.
+        A cluster's name holds its round: a client that missed rounds is then never taken for one of a later cluster.
         """
         names = [name for name, _ in server.uplinks()]
         clusters = kmeans(squared_distances(server), self.clusters)
@@ -65,11 +64,11 @@ class COMET(Method):
 
         return Aggregate({group: averaged(tally) for group, tally in {"": server.tally, **tallies}.items()}, groups)
 
-    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:  # noqa: ARG002 - as `Method`
-        """Server: the cluster's average of the round before, or that of all."""
+    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:
+        """Server: return the last round's average of the client's cluster, or else that of all."""
         return context.aggregate(number - 1, group) or context.aggregate(number - 1)
 
-    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
+    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
         """Client: train towards the cluster's average."""
         participant.distill(aggregate)
 
@@ -81,24 +80,3 @@ def squared_distances(server: ServerRound) -> NDArray[np.float64]:
         wide = stack.astype(np.float64)
         total = total + np.stack([((wide - each) ** 2).sum(axis=(1, 2)) for each in wide])
     return total
-
-
-def kmeans(squares: NDArray[np.float64], clusters: int) -> list[int]:
-    """Return each point's cluster, from the points' squared distances, shape [points, points].
-
-    Clusters are numbered by their first point. The squared distance to a cluster's mean is the mean squared distance to
-    its points, less half of that among them.
-    """
-    starts = [0]
-    while len(starts) < min(clusters, len(squares)):
-        starts.append(int(squares[:, starts].min(axis=1).argmax()))
-    labels = squares[:, starts].argmin(axis=1)
-    for _ in range(_STEPS):
-        members = [np.flatnonzero(labels == cluster) for cluster in np.unique(labels)]
-        means = [squares[:, each].mean(axis=1) - squares[np.ix_(each, each)].mean() / 2 for each in members]
-        found = np.argmin(means, axis=0)
-        if np.array_equal(found, labels):
-            break
-        labels = found
-    order = list(dict.fromkeys(labels.tolist()))
-    return [order.index(label) for label in labels.tolist()]

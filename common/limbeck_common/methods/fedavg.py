@@ -5,8 +5,8 @@ Decentralized Data", AISTATS 2017 (arXiv 1602.05629), Algorithm 1: w <- sum of n
 T. Li et al., "Federated Optimization in Heterogeneous Networks", MLSys 2020 (arXiv 1812.06127), equation 2: each client
 minimises F_k(w) + mu / 2 * |w - w^t|^2.
 
-Departures: the first round sends nothing down, as all parties draw the same first weights from the federation's seed.
-Momentum of the local optimizer lives on across rounds where the recipe asks for any.
+Departures: the first round sends nothing down, as all participants draw the same first weights from the federation's
+seed. Momentum of the local optimizer, if the recipe has any, lives on across rounds.
 """
 
 from typing import Annotated, Any, ClassVar
@@ -26,17 +26,20 @@ class FedAvg(Method):
     one_start: ClassVar[bool] = True
     needs_open: ClassVar[bool] = False
     sends: ClassVar[Kind | None] = Kind.PARAMETERS
-    mu: Annotated[NonNegativeFloat, Field(description="FedProx's pull towards the round's start; 0: FedAvg")] = 0.0
+    mu: Annotated[
+        NonNegativeFloat,
+        Field(description="FedProx's pull towards the weights at the start of the round; 0 is FedAvg."),
+    ] = 0.0
 
     def architectures(self, server_model: str) -> dict[str, str]:
-        """Server: one architecture for all."""
+        """Server: name one architecture for all."""
         return {"": server_model}
 
-    def server_plan(self, context: ServerContext, number: int) -> Ask:  # noqa: ARG002 - all rounds are alike
-        """Server: ask for weights, each as heavy as the rows that it was trained on."""
+    def server_plan(self, context: ServerContext, number: int) -> Ask:
+        """Server: ask for weights, weighted by the number of rows that they were trained on."""
         return Ask(Space.PARAMETERS, Kind.PARAMETERS, weighted=True, models=context.models)
 
-    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
+    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
         """Client: train, and send the weights w_k with n_k."""
         participant.fit(proximal(self.mu) if self.mu else None)
         return parameters(participant.parameters(), weight=participant.private_rows)
@@ -45,16 +48,16 @@ class FedAvg(Method):
         """Server: average the weights by n_k."""
         return Aggregate.to_all(parameters(server.models[""].means()))
 
-    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
+    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
         """Client and server: take the average."""
         participant.load_parameters(aggregate.parameters)
 
 
 def proximal(mu: float) -> Penalty:
-    """Return FedProx's term. The weights that it pulls to are those at its first call, before any step."""
+    """Return FedProx's term. It pulls towards the weights at its first call, before any step."""
     start: dict[str, Any] = {}
 
-    def penalty(module: Any, inputs: Any, labels: Any, logits: Any) -> Any:  # noqa: ARG001 - `Penalty`'s signature
+    def penalty(module: Any, inputs: Any, labels: Any, logits: Any) -> Any:
         named = dict(module.named_parameters())
         if not start:
             start.update({name: value.detach().clone() for name, value in named.items()})

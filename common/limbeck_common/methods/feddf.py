@@ -6,9 +6,9 @@ n_k, and from there distills each average, on unlabelled rows d, from all the mo
 x <- x - eta * d/dx KL(softmax(1/|S| * sum of f(x_k, d)), softmax(f(x, d))).
 
 Departures: distillation runs for the recipe's epochs over all open rows, with its optimizer; the paper's stops early on
-a validation set, under a cosine schedule. An architecture that nobody brought in a round is distilled on from what it
-was last taught. The first round sends nothing down, as in FedAvg; a newcomer of another architecture than the server's
-has none of its averages yet, and weighs one row in its first round.
+a validation set, under a cosine schedule. An architecture without an uplink in a round is distilled on from its last
+average. The first round sends nothing down, as in FedAvg; a newcomer of another architecture than the server's
+has no average of its own yet, and has the weight of one row in its first round.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,14 +30,14 @@ _IN_STEP = "in step"
 
 
 class FedDF(FedAvg):
-    """FedAvg's averages, one an architecture, distilled on the server from the clients' models."""
+    """FedAvg's averages, one per architecture, distilled on the server from the clients' models."""
 
     refines: ClassVar[bool] = True
     needs_open: ClassVar[bool] = True
-    models: Annotated[tuple[str, ...], Field(description="clients' models beside the server's own")] = ()
+    models: Annotated[tuple[str, ...], Field(description="Models of clients, besides the server's own.")] = ()
 
     def architectures(self, server_model: str) -> dict[str, str]:
-        """Server: its own model, and those named."""
+        """Server: name its own model, and those of the options."""
         return {"": server_model} | {model: model for model in self.models if model != server_model}
 
     def server_aggregate(self, server: ServerRound) -> Aggregate:
@@ -50,7 +50,7 @@ class FedDF(FedAvg):
                 blocks[group] = known
         return Aggregate(blocks)
 
-    def server_refine(self, participant: Participant, uplinks: Uplinks, aggregate: Aggregate, number: int) -> Aggregate:  # noqa: ARG002
+    def server_refine(self, participant: Participant, uplinks: Uplinks, aggregate: Aggregate, number: int) -> Aggregate:
         """Server: distill each average from the ensemble, on the open rows. One client's model in memory at a time."""
         students = {group: participant.fresh(group) for group in aggregate.blocks}
         rows = Rows(np.arange(len(participant.open_rows)))
@@ -60,17 +60,18 @@ class FedDF(FedAvg):
             students[group].distill_on(participant.open_rows, labels)
         return Aggregate({group: parameters(student.parameters()) for group, student in students.items()})
 
-    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
+    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
         """Client and server: take the weights.
 
-        A newcomer, whose model the server has not seen yet, gets those of the server's: it may have no use for them.
+        A newcomer, whose architecture the server does not know yet, gets those of the server's model, and
+        ignores them if its own architecture differs.
         """
         if form(parameters(participant.parameters())) == form(aggregate):
             participant.load_parameters(aggregate.parameters)
             participant.memory[_IN_STEP] = np.ones(1, np.uint8)
 
     def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
-        """Client: as in FedAvg, but with the least weight where it starts from first weights that others have left."""
+        """Client: as in FedAvg, but with the least weight if it starts from first weights that others have left."""
         block = super().client_update(participant, wanted, number)
         return block if number == 1 or _IN_STEP in participant.memory else replace(block, weight=1)
 
@@ -81,7 +82,7 @@ def form(block: Block) -> dict[str, tuple[int, ...]]:
 
 
 def model_scores(models: dict[str, Participant], uplinks: Iterable[Block], rows: Rows) -> Iterator[NDArray[np.float32]]:
-    """Yield the logits of each uplink's model on open rows, shape [rows, classes]. It is run in that of its form."""
+    """Yield the logits of each uplink's model on open rows, shape [rows, classes], run in the model of that form."""
     forms = {group: form(parameters(model.parameters())) for group, model in models.items()}
     for block in uplinks:
         found = form(block)
@@ -93,8 +94,8 @@ def model_scores(models: dict[str, Participant], uplinks: Iterable[Block], rows:
 def ensemble(scores: Iterable[NDArray[np.float32]], classes: int) -> NDArray[np.float32]:
     """Return the ensemble's labels, the softmax of the models' mean logits, each of shape [rows, classes].
 
-    Logits beyond what an exact sum takes are brought to its limits, and what is no number to 0: a hostile client's
-    weights must not stop the federation.
+    Logits beyond the range of an exact sum are clipped to it, and NaN becomes 0: a hostile client's weights must not
+    stop the federation.
     """
     tally: Tally | None = None
     most = LIMIT[Kind.LOGITS]
@@ -104,5 +105,5 @@ def ensemble(scores: Iterable[NDArray[np.float32]], classes: int) -> NDArray[np.
         within = np.clip(np.nan_to_num(each, posinf=most, neginf=-most), -most, most)
         tally.add(Block(Space.OPEN, rows, Kind.LOGITS, (within,)))
     if tally is None:
-        raise ValueError("an ensemble of no models")
+        raise ValueError("an ensemble needs at least one model")
     return softmax(np.concatenate(list(tally.means()))).astype(np.float32)

@@ -6,7 +6,7 @@ train teachers, which are averaged. In the second each trains a student on its p
 beside it, towards alpha * T^2 * KL(softmax(z_t / T), softmax(z_s / T)) + (1 - alpha) * CE(z_s, y); the students are
 averaged. At the end every participant has both. The teacher is the server's model, which all clients have.
 
-Choices where tutorials differ: the teacher does not change in the second phase; a client that comes only then gets it
+Choices where tutorials differ: the teacher does not change in the second phase; a client that joins only then gets it
 with the student.
 """
 
@@ -32,22 +32,24 @@ class FedKDTS(Method):
     one_start: ClassVar[bool] = True
     needs_open: ClassVar[bool] = False
     sends: ClassVar[Kind | None] = Kind.PARAMETERS
-    student: Annotated[str, Field(description="the small model's name")] = "mlp"
-    teacher_rounds: Annotated[NonNegativeInt, Field(description="of the first phase; 0: half of all")] = 0
-    alpha: Annotated[float, Field(ge=0, le=1, description="share of the teacher in the student's loss")] = 0.5
-    temperature: Annotated[PositiveFloat, Field(description="T of both softmaxes")] = 2.0
+    student: Annotated[str, Field(description="Name of the small model.")] = "mlp"
+    teacher_rounds: Annotated[
+        NonNegativeInt, Field(description="Rounds of the first phase; 0 for half of all rounds.")
+    ] = 0
+    alpha: Annotated[float, Field(ge=0, le=1, description="Share of the teacher in the student's loss.")] = 0.5
+    temperature: Annotated[PositiveFloat, Field(description="T of the teacher's and the student's softmax.")] = 2.0
 
     def architectures(self, server_model: str) -> dict[str, str]:
-        """Server: the teacher's and the student's."""
+        """Server: name the teacher's model and the student's."""
         return {TEACHER: server_model, STUDENT: self.student}
 
     def server_plan(self, context: ServerContext, number: int) -> Ask:
-        """Server: ask for the weights of the phase's model, each as heavy as the rows that it was trained on."""
+        """Server: ask for weights of the phase's model, weighted by the number of rows that they were trained on."""
         models = {"": context.models[self.phase(context.spec, number)]}
         return Ask(Space.PARAMETERS, Kind.PARAMETERS, weighted=True, models=models)
 
-    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - the same at each round
-        """Client: train the teacher, or the student beside it, and send its weights with n_k."""
+    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
+        """Client: train the teacher, or the student with the teacher beside it, and send its weights with n_k."""
         trained = participant
         if self.phase(participant.spec, number) == TEACHER:
             participant.fit()
@@ -61,14 +63,14 @@ class FedKDTS(Method):
         phase = self.phase(server.context.spec, server.number)
         return Aggregate.to_all(parameters(named(phase, server.models[""].means())))
 
-    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:  # noqa: ARG002 - one group
-        """Server: the last average; before the student's, the teacher, for who has not taken up the second phase."""
+    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:
+        """Server: return the last average, with the final teacher for a client that has not begun the second phase."""
         last, final = context.aggregate(number - 1), context.aggregate(self.last_of_teacher(context.spec))
         if last is None or final is None or learned > self.last_of_teacher(context.spec):
             return last
         return parameters(final.parameters | last.parameters)
 
-    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:  # noqa: ARG002 - the names say what it is
+    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
         """Client and server: take the averages."""
         if teacher := unnamed(TEACHER, aggregate.parameters):
             participant.load_parameters(teacher)
@@ -76,7 +78,7 @@ class FedKDTS(Method):
             participant.other(STUDENT, self.student).load_parameters(student)
 
     def client_metrics(self, participant: Participant) -> dict[str, float]:
-        """Client and server: of teacher and student; the student's own as `accuracy` and `loss`, once there is one."""
+        """Client and server: measure both models. Once there is a student, `accuracy` and `loss` are the student's."""
         found = participant.measure()
         if "student_accuracy" not in found:
             return found
@@ -90,21 +92,21 @@ class FedKDTS(Method):
         }
 
     def last_of_teacher(self, spec: Spec) -> int:
-        """Return the last round of the first phase; the federation's last one is the student's, whatever was asked."""
+        """Return the last round of the first phase. The federation's last round is always the student's."""
         return min(self.teacher_rounds or max(1, spec.rounds // 2), spec.rounds - 1)
 
     def phase(self, spec: Spec, number: int) -> str:
-        """Return whose round it is."""
+        """Return which model round `number` trains."""
         return TEACHER if number <= self.last_of_teacher(spec) else STUDENT
 
 
 def distillation(teacher: Callable[[Any], Any], alpha: float, temperature: float) -> Penalty:
-    """Return what makes of a batch's cross-entropy the student's loss: alpha * (T^2 * KL - CE)."""
+    """Return the term that turns a batch's cross-entropy into the student's loss: alpha * (T^2 * KL - CE)."""
 
-    def penalty(module: Any, inputs: Any, labels: Any, logits: Any) -> Any:  # noqa: ARG001 - `Penalty`'s signature
-        taught = (teacher(inputs) / temperature).log_softmax(dim=1)
+    def penalty(module: Any, inputs: Any, labels: Any, logits: Any) -> Any:
+        target = (teacher(inputs) / temperature).log_softmax(dim=1)
         found = (logits / temperature).log_softmax(dim=1)
-        divergence = (taught.exp() * (taught - found)).sum(dim=1).mean()
+        divergence = (target.exp() * (target - found)).sum(dim=1).mean()
         entropy = -logits.log_softmax(dim=1).gather(1, labels[:, None]).mean()
         return alpha * (temperature**2 * divergence - entropy)
 
@@ -112,12 +114,12 @@ def distillation(teacher: Callable[[Any], Any], alpha: float, temperature: float
 
 
 def named(who: str, values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Return parameters under the names that they travel by."""
+    """Return parameters under the names by which they travel."""
     return {f"{who}.{name}": value for name, value in values.items()}
 
 
 def unnamed(who: str, values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Return one model's parameters under its own names; nothing where they did not travel."""
+    """Return one model's parameters under its own names; empty if they did not travel."""
     return {name.removeprefix(f"{who}."): value for name, value in values.items() if name.startswith(f"{who}.")}
 
 

@@ -2,15 +2,15 @@
 
 D. Li, J. Wang, "FedMD: Heterogenous Federated Learning via Model Distillation", NeurIPS workshop on federated learning
 for data privacy and confidentiality, 2019 (arXiv 1910.03581), Algorithm 1. Transfer learning: each party trains on the
-labelled open set, then on its private one. Then, a round: communicate the class scores f_k(x) of a subset of the open
-set; aggregate f~(x) = 1/m sum of f_k(x); digest, which is to train towards f~; revisit, which is to train on the
-private set again.
+labelled open set, then on its private one. Then, in each round: communicate the class scores f_k(x) of a subset of the
+open set; aggregate f~(x) = 1/m sum of f_k(x); digest, that is, train towards f~; revisit, that is, train on the private
+set again.
 
 Departures: the authors' code digests with the mean absolute error between scores; here it is the cross-entropy with
 softmax(f~ / T), which learners without scores can minimise too. Such a learner sends logarithms of probabilities. A
-client whose open rows have no labels skips the first half of the transfer learning, and a learner that starts anew at
-each fit, as a forest does, forgets it. The order of steps is the paper's, with a round's digest and revisit at the
-start of the next one, so that a client connects once a round.
+client whose open rows have no labels skips the first half of the transfer learning, and a learner that starts from
+scratch at each fit, such as a forest, forgets it. The order of steps is the paper's, with a round's digest and revisit
+at the start of the next round, so that a client connects once per round.
 """
 
 from typing import Annotated, ClassVar
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Rows, Space, class_scores
-from limbeck_common.datasets.registry import Examples
+from limbeck_common.datasets.examples import Examples
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.dsfl import open_rows
 from limbeck_common.methods.math.softmax import softmax
@@ -34,27 +34,29 @@ class FedMD(RobustMethod):
     """Averaged class scores of open rows."""
 
     sends: ClassVar[Kind | None] = Kind.LOGITS
-    temperature: Annotated[PositiveFloat, Field(description="T of the digest's softmax")] = 1.0
-    open_per_round: Annotated[PositiveInt, Field(description="open rows a round")] = 1000
-    transfer: Annotated[bool, Field(description="first train on the open rows, where their labels are known")] = True
+    temperature: Annotated[
+        PositiveFloat, Field(description="T of the softmax of averaged scores; higher is smoother.")
+    ] = 1.0
+    open_per_round: Annotated[PositiveInt, Field(description="Open rows per round.")] = 1000
+    transfer: Annotated[bool, Field(description="Train on the open rows first, where their labels are known.")] = True
 
     def server_plan(self, context: ServerContext, number: int) -> Ask:
         """Server: sample the round's subset of the open set."""
         return Ask(Space.OPEN, Kind.LOGITS, open_rows(context, number, self.open_per_round))
 
-    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
-        """Client: the first time, transfer; then revisit, and send the scores f_k."""
+    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
+        """Client: transfer, the first time; then revisit, and send the scores f_k."""
         self._start(participant)
         participant.fit()
         return class_scores(wanted, participant.scores(wanted))
 
     def server_aggregate(self, server: ServerRound) -> Aggregate:
-        """Server: the consensus f~, shape [open_per_round, classes]."""
+        """Server: return the consensus f~, shape [open_per_round, classes]."""
         means = (mean.astype(np.float32) for mean in self.means(server))
         return Aggregate.to_all(class_scores(server.ask.wanted, server.collect(means)))
 
-    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
-        """Client and server: digest. Who comes late transfers first: what labels taught must not undo the digest."""
+    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
+        """Client and server: digest. A latecomer transfers first, as training on labels would undo the digest."""
         self._start(participant)
         participant.distill_on(participant.open_rows[aggregate.rows], digested(aggregate, self.temperature))
 

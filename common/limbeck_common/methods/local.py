@@ -1,7 +1,7 @@
-"""No federation: the floor that a method has to rise above.
+"""No federation: the baseline that a method has to beat.
 
-Each client trains on its private rows alone, for as many rounds as the others. The rounds are real ones, in which
-nothing is said: an empty block goes up, an empty one comes down.
+Each client trains on its private rows alone, for as many rounds as with another method. The rounds are real, but an
+empty block goes up and an empty block comes down.
 """
 
 from typing import ClassVar
@@ -19,17 +19,17 @@ class Local(Method):
     needs_open: ClassVar[bool] = False
     sends: ClassVar[Kind | None] = Kind.PROBABILITIES
 
-    def server_plan(self, context: ServerContext, number: int) -> Ask:  # noqa: ARG002 - all rounds are alike
+    def server_plan(self, context: ServerContext, number: int) -> Ask:
         """Server: ask for labels of no rows."""
         return Ask(Space.OPEN, Kind.PROBABILITIES)
 
-    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
+    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
         """Client: train."""
         participant.fit()
         return nothing(participant.spec.classes)
 
     def server_aggregate(self, server: ServerRound) -> Aggregate:
-        """Server: say nothing."""
+        """Server: return an empty aggregate."""
         return Aggregate.to_all(nothing(server.context.spec.classes))
 
     def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:

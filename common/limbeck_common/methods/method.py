@@ -1,7 +1,7 @@
 """What a method is: both halves of a paper, the server's and the client's.
 
-A method holds no state. What changes lies where a restart finds it: in what the server has taught, which the journal
-keeps, and in a client's learners and notes, which its state file keeps.
+A method holds no state. What changes lies where a restart finds it: in the aggregates, which the server's journal
+keeps, and in a participant's learners and memory, which its state file keeps.
 """
 
 from abc import ABC, abstractmethod
@@ -11,15 +11,17 @@ from typing import Any, ClassVar, Protocol
 from numpy.typing import NDArray
 
 from limbeck_common.core.exact_sums import ParameterTally, Tally
-from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Rows, Shapes, Tensor
+from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Rows, Shapes
 from limbeck_common.core.spec import Section, Spec
+from limbeck_common.core.tensors import Tensor
 from limbeck_common.learning.participant import Participant
 
 Uplinks = Callable[[], Iterator[Block]]
+"""A round's blocks by client name, one in memory at a time; each call starts again."""
 
 
 class ServerContext(Protocol):
-    """What the server's half stands on."""
+    """What the server's half knows of the federation."""
 
     @property
     def spec(self) -> Spec:
@@ -27,14 +29,14 @@ class ServerContext(Protocol):
 
     @property
     def models(self) -> Mapping[str, Shapes]:
-        """The architectures that the method named, by group: shapes by parameter name."""
+        """The architectures that the method named: their parameters' shapes, by group."""
 
     def aggregate(self, number: int, group: str = "") -> Block | None:
-        """Return what round `number` taught a group; None where it taught nothing."""
+        """Return the block of round `number`'s aggregate for a group; None if it has none."""
 
 
 class ServerRound(Protocol):
-    """What a round's participants brought."""
+    """The uplinks of one round."""
 
     @property
     def context(self) -> ServerContext:
@@ -42,11 +44,11 @@ class ServerRound(Protocol):
 
     @property
     def number(self) -> int:
-        """The round."""
+        """The round's number, from 1."""
 
     @property
     def ask(self) -> Ask:
-        """What was asked."""
+        """What the round asked of each participant."""
 
     @property
     def tally(self) -> Tally:
@@ -54,36 +56,41 @@ class ServerRound(Protocol):
 
     @property
     def models(self) -> Mapping[str, ParameterTally]:
-        """The exact sums of parameters, by group; a group that brought nothing is not there."""
+        """The exact sums of parameters, by group; a group without an uplink is absent."""
 
     def uplinks(self) -> Iterator[tuple[str, Block]]:
         """Yield each client's name and block, by name, one in memory at a time."""
 
     def stacks(self) -> Iterator[NDArray[Any]]:
-        """Yield slices of all the predictions, shape [clients, rows, classes], clients by name. None may be partial."""
+        """Yield slices of all predictions, shape [clients, rows, classes], clients by name. None may be partial."""
 
     def collect(self, parts: Iterable[NDArray[Any]]) -> Tensor:
-        """Return slices of rows as one array: in memory, or in a file where it is large."""
+        """Return slices of rows as one array: in memory, or in a file if it is large."""
 
 
 class Method(Section, ABC):
-    """One method with its options."""
+    """A method and its options.
 
-    one_start: ClassVar[bool] = False  # all parties' learners start from the same weights
-    refines: ClassVar[bool] = False  # `refine` is called before a round's aggregate goes out
-    needs_open: ClassVar[bool] = True  # there is nothing to do without open rows
-    sends: ClassVar[Kind | None] = None  # what leaves a client, so that its owner can refuse before the work is done
+    `one_start`: all participants' learners start from the same weights. `refines`: `server_refine` is called before a
+    round's aggregate goes out. `needs_open`: the method can do nothing without open rows. `sends`: what leaves a
+    client, so that its owner can refuse before any work is done.
+    """
 
-    def architectures(self, server_model: str) -> dict[str, str]:  # noqa: ARG002 - for those that override it
-        """Server: return the models whose parameters it takes, by group. `server_model` is the server's own."""
+    one_start: ClassVar[bool] = False
+    refines: ClassVar[bool] = False
+    needs_open: ClassVar[bool] = True
+    sends: ClassVar[Kind | None] = None
+
+    def architectures(self, server_model: str) -> dict[str, str]:
+        """Server: name the models whose parameters the method takes, by group. `server_model` is the server's own."""
         return {}
 
     @abstractmethod
     def server_plan(self, context: ServerContext, number: int) -> Ask:
         """Server: say what round `number` asks of each participant."""
 
-    def server_decode(self, context: ServerContext, number: int, block: Block) -> Block:  # noqa: ARG002 - for those that override it
-        """Server: return a block, of the ask's form, as it is to be checked and added up.
+    def server_decode(self, context: ServerContext, number: int, block: Block) -> Block:
+        """Server: return a block, which has the form that was asked for, as it is to be checked and added.
 
         Raises:
             RefusalError: it cannot be decoded.
@@ -92,32 +99,32 @@ class Method(Section, ABC):
 
     @abstractmethod
     def server_aggregate(self, server: ServerRound) -> Aggregate:
-        """Server: turn what a round brought into its aggregate."""
+        """Server: turn a round's uplinks into its aggregate."""
 
-    def server_refine(self, participant: Participant, uplinks: Uplinks, aggregate: Aggregate, number: int) -> Aggregate:  # noqa: ARG002
-        """Server, in the process of its own model: better round `number`'s aggregate with what only a model can do.
+    def server_refine(self, participant: Participant, uplinks: Uplinks, aggregate: Aggregate, number: int) -> Aggregate:
+        """Server, in the process of its own model: refine round `number`'s aggregate where that takes a model.
 
-        `uplinks` yields the round's blocks by client name, one in memory at a time; it may be called again. The
-        server's participant has learned what the rounds before taught. A block for the group SERVER is what it will
-        learn from this one; after a restart that is all that is left of the call.
+        The server's participant has learned from the aggregates of all earlier rounds. It will learn from the block for
+        the group SERVER, if there is one; after a restart, that block is all that is left of this call.
         """
         return aggregate
 
-    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:  # noqa: ARG002
-        """Server: return what a client of `group` is taught at the start of round `number`.
+    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:
+        """Server: return the block that a client of `group` learns from at the start of round `number`.
 
-        `learned` is the last round that it has begun, 0 for none: it has learned what the rounds before that taught.
+        That is the last aggregate's block for its group, or else the one for all. `learned` is the last round that the
+        client has begun, 0 for none: it has learned from the aggregates of the rounds before that one.
         """
-        return context.aggregate(number - 1, group)
+        return context.aggregate(number - 1, group) or context.aggregate(number - 1)
 
     @abstractmethod
     def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
-        """Client: train on the private data, and return the block that round `number` asks for."""
+        """Client: train on the private rows, and return the block that round `number` asks for."""
 
     def client_metrics(self, participant: Participant) -> dict[str, float]:
-        """Client, and the server's own model: return what a visit reports of the participant's learners."""
+        """Client and server's model: return the metrics of the participant's learners."""
         return participant.measure()
 
     @abstractmethod
     def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
-        """Client, and the server's own model: learn from what round `number` taught."""
+        """Client and server's model: learn from round `number`'s aggregate."""

@@ -1,4 +1,4 @@
-"""The methods by name."""
+"""The built-in methods by name."""
 
 from typing import Any
 
@@ -41,6 +41,9 @@ METHODS: dict[str, type[Method]] = {
 def make_method(spec: MethodSpec) -> Method:
     """Return the method that `spec` names, with its options.
 
+    >>> make_method(MethodSpec(name="dsfl", options={"temperature": 0.5})).temperature
+    0.5
+
     Raises:
         MethodError: there is no such method, or it does not take these options.
     """
@@ -51,7 +54,7 @@ def make_method(spec: MethodSpec) -> Method:
         )
     kind: Any = METHODS[spec.name] if spec.name in METHODS else load_plugin(spec.name)
     if not (isinstance(kind, type) and issubclass(kind, Method)):
-        raise MethodError(f"{spec.name} is no method", expected="a class that extends limbeck_common's Method")
+        raise MethodError(f"{spec.name} is not a method", expected="a class that extends limbeck_common's Method")
     try:
         return kind(**spec.options)
     except ValidationError as error:
@@ -64,5 +67,5 @@ def make_method(spec: MethodSpec) -> Method:
 
 
 def learner_seed(spec: Spec, name: str) -> int:
-    """Return the seed of a participant's learner: its own, or the same for all where the method wants one start."""
+    """Return the seed of a participant's learner: the same for all where the method wants one start, else its own."""
     return derive(spec.seed, "learner", "" if make_method(spec.method).one_start else name)

@@ -5,10 +5,10 @@ Federated Distillation", IEEE Transactions on Mobile Computing, 2026 (arXiv 2504
 round's sampled rows only those without a living label are asked for, and all are distilled on. Labels are sharpened
 by enhanced ERA, mean^beta / sum of mean^beta.
 
-Departures: the server's cache is what the last D rounds taught, so there is nothing else to keep. The client draws the
-round's sample itself and knows its own labels, so no cache signals travel. A label that takes an expired one's place
-is cached at once; in the authors' code only the next one is. Labels of the first rounds live shorter, for they are the
-worst: those of round t at most t - 1 rounds. A client that missed rounds gets their living labels.
+Departures: the server's cache is the last D aggregates, so there is nothing else to keep. The client draws the round's
+sample itself and knows its own labels, so no cache signals travel. A label that replaces an expired one is cached at
+once; in the authors' code only the next one is. Labels of the first rounds are the worst and live shorter: those of
+round t at most t - 1 rounds. A client that missed rounds gets their living labels.
 """
 
 from typing import Annotated, Any, Literal
@@ -30,17 +30,19 @@ class Scarlet(DSFL):
     """DS-FL that asks for a row's label once in `duration` rounds."""
 
     aggregation: Literal["era", "sa", "eera"] = "eera"
-    duration: Annotated[PositiveInt, Field(description="D: rounds after its own that use a label, at most")] = 25
+    duration: Annotated[
+        PositiveInt, Field(description="Largest number of rounds that use a label after its own (D).")
+    ] = 25
 
     def server_plan(self, context: ServerContext, number: int) -> Ask:
-        """Server: ask for the labels of those of the round's rows that no living label is known of."""
+        """Server: ask for labels of the round's rows that have no living label."""
         drawn = open_rows(context, number, self.open_per_round)
         known = [block.rows for block in self._living(context, number)]
         wanted = drawn.indices[~np.isin(drawn.indices, np.concatenate([drawn.indices[:0], *known]))]
         return self.asking(drawn if len(wanted) == len(drawn) else Rows(wanted))
 
     def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
-        """Client: train, and predict the rows that are asked for; there may be none."""
+        """Client: train, and predict the wanted rows; there may be none."""
         if len(wanted):
             return super().client_update(participant, wanted, number)
         participant.fit()
@@ -55,8 +57,8 @@ class Scarlet(DSFL):
     def _no_labels(self, spec: Spec) -> Block:
         return soft_labels(NO_ROWS, np.zeros((0, spec.classes), self.element))
 
-    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:  # noqa: ARG002
-        """Server: return the last round's labels, and living ones of the rounds that the client missed."""
+    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:
+        """Server: return the last round's labels, with the living labels of rounds that the client missed."""
         last = context.aggregate(number - 1)
         missed = self._living(context, number - 1, max(1, learned))
         return newest([*missed, last]) if last is not None and missed else last
@@ -73,15 +75,19 @@ class Scarlet(DSFL):
         participant.distill(soft_labels(Rows(rows[places]), labels[places]))
 
     def _living(self, context: ServerContext, number: int, first: int = 1) -> list[Block]:
-        """Return what the rounds from `first` to `number` - 1 taught and round `number` still uses, oldest first."""
+        """Return the aggregates of rounds `first` to `number` - 1 whose labels round `number` still uses, in order."""
         rounds = range(max(first, number - self.duration), number)
-        blocks = [context.aggregate(taught) for taught in rounds if taught + lifetime(taught, self.duration) >= number]
+        blocks = [context.aggregate(made) for made in rounds if made + lifetime(made, self.duration) >= number]
         return [block for block in blocks if block is not None]
 
 
-def lifetime(taught: int, duration: int) -> int:
-    """Return in how many rounds after its own, `taught`, a label is used again: D, and fewer in the first rounds."""
-    return min(duration, taught - 1)
+def lifetime(number: int, duration: int) -> int:
+    """Return how many rounds after round `number` use its labels again: D, and fewer in the first rounds.
+
+    >>> [lifetime(number, duration=3) for number in (1, 2, 3, 4, 5)]
+    [0, 1, 2, 3, 3]
+    """
+    return min(duration, number - 1)
 
 
 def newest(blocks: list[Block]) -> Block | None:
@@ -93,7 +99,7 @@ def newest(blocks: list[Block]) -> Block | None:
 
 
 def replaced(old: Labels | None, fresh: Labels) -> Labels:
-    """Return the labels of `old` and `fresh`, of `fresh` where both have a row."""
+    """Return the labels of `old` and `fresh`; where both have a row, that of `fresh`."""
     if old is None:
         return fresh
     stays = ~np.isin(old[0], fresh[0], assume_unique=True)

@@ -8,10 +8,10 @@ prediction p is further than tau_server from its one-hot label, |p - onehot(argm
 their rows, then distil on the ensemble's.
 
 Departures: the auxiliary rows are open ones, in place of uniform noise, and lambda is smaller, so that the estimate
-tells a client's rows from others' and not only images from noise: between digits and uniform noise the kernel is all
-but zero, and what is left is a kernel density. One estimate a client, where the authors' code has one a class. Widths
-are a pixel, in standard deviations: the code's 5 is 5 / sqrt(784) = 0.18 here. Its quantile is 0.25. The selection is
-made once and kept.
+tells a client's rows from others' and not only images from noise: between digits and uniform noise the kernel is almost
+zero, and what remains is a kernel density. There is one estimate per client, where the authors' code has one per class.
+Widths are per pixel, in standard deviations: the code's 5 is 5 / sqrt(784) = 0.18 here. Its quantile is 0.25. The
+selection is made once and kept.
 """
 
 import math
@@ -37,21 +37,29 @@ class SelectiveFD(Method):
     """Averaged soft labels, each from the clients that know rows like it."""
 
     sends: ClassVar[Kind | None] = Kind.PROBABILITIES
-    open_per_round: Annotated[PositiveInt, Field(description="open rows a round")] = 1000
-    quantile: Annotated[float, Field(ge=0, lt=1, description="part of its own rows that a client would not know")] = 0.1
-    ambiguity: Annotated[PositiveFloat, Field(le=2, description="tau_server: largest distance from a one-hot")] = 0.5
-    width: Annotated[PositiveFloat, Field(description="of the kernel, in standard deviations a pixel")] = 0.4
-    strength: Annotated[PositiveFloat, Field(description="lambda, the estimate's regularisation")] = 1e-4
-    known_rows: Annotated[PositiveInt, Field(description="private rows for the estimate, half of them at most")] = 2000
-    auxiliary_rows: Annotated[PositiveInt, Field(description="open rows for the estimate")] = 2000
+    open_per_round: Annotated[PositiveInt, Field(description="Open rows per round.")] = 1000
+    quantile: Annotated[
+        float, Field(ge=0, lt=1, description="Share of its own rows that a client would abstain on.")
+    ] = 0.1
+    ambiguity: Annotated[
+        PositiveFloat, Field(le=2, description="Largest distance of an average from its one-hot label (tau_server).")
+    ] = 0.5
+    width: Annotated[PositiveFloat, Field(description="Width of the kernel per pixel, in standard deviations.")] = 0.4
+    strength: Annotated[PositiveFloat, Field(description="Regularisation of the density-ratio estimate (lambda).")] = (
+        1e-4
+    )
+    known_rows: Annotated[
+        PositiveInt, Field(description="Private rows for the estimate; at most half of them are used.")
+    ] = 2000
+    auxiliary_rows: Annotated[PositiveInt, Field(description="Open rows for the estimate.")] = 2000
 
     def server_plan(self, context: ServerContext, number: int) -> Ask:
         """Server: sample the round's open rows. A client may leave out any of them."""
         wanted = open_rows(context, number, self.open_per_round)
         return Ask(Space.OPEN, Kind.PROBABILITIES, wanted, partial=True)
 
-    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:  # noqa: ARG002 - all rounds are alike
-        """Client: train, and predict the wanted rows that are like its own."""
+    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
+        """Client: train, and predict those wanted rows that are like its own."""
         if _ALIKE not in participant.memory:
             participant.memory[_ALIKE] = self.alike(participant)
         participant.fit()
@@ -75,26 +83,26 @@ class SelectiveFD(Method):
 
         first, second = drawn[::2], drawn[1::2]
         chosen = judged(first, features)
-        if len(second):  # an estimate is too low at its own auxiliary rows: others judge those
+        if len(second):  # an estimate is too low at its own auxiliary rows: the second estimate judges those
             chosen[first] = judged(second, features[first])
         return chosen
 
     def server_aggregate(self, server: ServerRound) -> Aggregate:
-        """Server: the average over those that answered, without the rows on which they are ambiguous."""
+        """Server: average over the clients that answered, and drop the rows on which the average is ambiguous."""
         clear = clear_rows(server.tally, self.ambiguity)
         keys = server.tally.answered.indices[clear]
         return Aggregate.to_all(soft_labels(Rows(keys), server.collect(_kept(server.tally, clear))))
 
-    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:  # noqa: ARG002 - all rounds are alike
-        """Client and server: distil, where anything was clear."""
+    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
+        """Client and server: distil, unless every row was ambiguous."""
         if len(aggregate.rows):
             participant.distill(aggregate)
 
 
 def standardised(x: NDArray[np.generic], open_set: NDArray[np.generic]) -> Floats:
-    """Return rows as features, in the open set's standard deviations, over the root of their number: [rows, features].
+    """Return rows as features, shape [rows, features], in the open set's standard deviations over sqrt(features).
 
-    A distance between two is then the root mean square difference a pixel.
+    The distance between two rows is then their root mean square difference per pixel.
     """
     flat = x.reshape(len(x), -1).astype(np.float64)
     every = open_set.astype(np.float64)
@@ -110,12 +118,12 @@ def apart(means: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def clear_rows(tally: Tally, ambiguity: float) -> NDArray[np.bool_]:
-    """Return which of the answered rows are no further than `ambiguity` from their one-hot label, shape [answered]."""
+    """Return which of the answered rows are within `ambiguity` of their one-hot label, shape [answered]."""
     return np.concatenate([np.zeros(0, np.bool_), *(apart(mean) <= ambiguity for mean in tally.means())])
 
 
 def _kept(tally: Tally, kept: NDArray[np.bool_]) -> Iterator[NDArray[np.float32]]:
-    """Yield the means of the kept rows in slices, an empty one first: it gives the number of classes."""
+    """Yield the means of the kept rows in slices; an empty slice comes first and gives the number of classes."""
     yield np.zeros((0, tally.sums.shape[1]), np.float32)
     start = 0
     for mean in tally.means():

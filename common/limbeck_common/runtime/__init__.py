@@ -1,1 +1,1 @@
-"""A participant's part of a round, and the worker process that may do it."""
+"""Running methods: learners and data made from their names, a participant's part of a round, worker processes."""

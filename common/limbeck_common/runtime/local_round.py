@@ -1,22 +1,32 @@
-"""One client's part of one round: downlink in, uplink out.
+"""One participant's part of one round: aggregate in, contribution out.
 
 The network client, the simulation and the server's own model all do it here.
 """
 
 import time
+from dataclasses import dataclass
 
-from limbeck_common.core.messages import Downlink, Uplink
+from limbeck_common.core.messages import Block, Rows
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.method import Method
-from limbeck_common.wire.codec import block_digest
 
 
-def local_round(method: Method, participant: Participant, downlink: Downlink, client: str) -> Uplink:
-    """Learn from the aggregate, then train and predict what is wanted.
+@dataclass(frozen=True, eq=False)
+class LocalResult:
+    """What a local round leaves: a contribution, if one was wanted, and metrics for people to read."""
 
-    Metrics: `Method.client_metrics`, `accuracy` and `loss` on the participant's test rows among them, at the end,
-    `distilled_accuracy` and `distilled_loss` between the two steps, `seconds` for all. Clients are evaluated every
-    `evaluate_every` rounds and at the end, the server's own model always.
+    contribution: Block | None
+    metrics: dict[str, float]
+
+
+def local_round(
+    method: Method, participant: Participant, number: int, aggregate: Block | None, wanted: Rows | None
+) -> LocalResult:
+    """Learn from the last round's aggregate, if there is one; then, unless `wanted` is None, train and contribute.
+
+    `wanted` is None in the closing round and for the server's own model. The metrics are `Method.client_metrics` at the
+    end, `distilled_accuracy` and `distilled_loss` between the two steps, and `seconds` for all of it. A client is
+    evaluated every `evaluate_every` rounds and in the closing round, the server's own model always.
 
     Raises:
         UserCodeError: the learner raised.
@@ -24,16 +34,16 @@ def local_round(method: Method, participant: Participant, downlink: Downlink, cl
     """
     began = time.monotonic()
     every = participant.spec.recipe.evaluate_every
-    due = downlink.wanted is None or (every > 0 and downlink.round % every == 0)
+    due = wanted is None or (every > 0 and number % every == 0)
     metrics: dict[str, float] = {}
-    block = None
-    if downlink.aggregate is not None:
-        method.client_receive(participant, downlink.aggregate, downlink.round - 1)
-        if due and downlink.wanted is not None:
+    contribution = None
+    if aggregate is not None:
+        method.client_receive(participant, aggregate, number - 1)
+        if due and wanted is not None:
             metrics |= participant.measure("distilled_")
-    if downlink.wanted is not None:
-        block = method.client_update(participant, downlink.wanted, downlink.round)
+    if wanted is not None:
+        contribution = method.client_update(participant, wanted, number)
     if due:
         metrics |= method.client_metrics(participant)
     metrics["seconds"] = time.monotonic() - began
-    return Uplink(downlink.federation_id, client, downlink.round, block, metrics, block_digest(block))
+    return LocalResult(contribution, metrics)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from limbeck_common.core.errors import LimbeckError
 from limbeck_common.core.spec import Spec
-from limbeck_common.runtime.assemble import make_learner
+from limbeck_common.runtime.make_learner import make_learner
 from limbeck_common.support.diagnostics import Finding, Level, failure
 from limbeck_common.support.plugins import is_plugin
 

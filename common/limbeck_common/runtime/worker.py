@@ -1,116 +1,136 @@
-"""A process that holds learners and does their work, one piece at a time: `python -m limbeck_common.runtime.worker`.
+"""A process that holds learners and works for another: `python -m limbeck_common.runtime.worker`.
 
 The simulation keeps its clients in several of these, and the daemon keeps its own model in one: training then never
-shares an interpreter with an event loop, and a model that crashes takes no daemon with it. Frames on standard input
-and output: a line of JSON, which gives the size of the body, then the body, a wire message or nothing.
+shares an interpreter with an event loop, and a model that crashes does not take the daemon with it. Requests arrive on
+standard input and are answered, one at a time, on standard output.
 """
 
-import json
 import os
 import sys
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from safetensors.numpy import save_file
 
 from limbeck_common.core.errors import LimbeckError
 from limbeck_common.core.messages import Aggregate, Block, parameters
-from limbeck_common.core.spec import Spec
-from limbeck_common.datasets.registry import ParticipantData, open_digest
+from limbeck_common.datasets.examples import ParticipantData
+from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.learning.learner import Learner
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.registry import learner_seed, make_method
-from limbeck_common.runtime.assemble import make_data, make_learner
+from limbeck_common.runtime import requests
 from limbeck_common.runtime.local_round import local_round
-from limbeck_common.wire.codec import (
-    decode_downlink,
-    encode_uplink,
-    read_blocks,
-    read_message,
-    write_blocks,
-    write_message,
-)
-from limbeck_common.wire.v1 import federation_pb2
+from limbeck_common.runtime.make_data import make_data
+from limbeck_common.runtime.make_learner import make_learner
+from limbeck_common.runtime.requests import Answer, Request
+from limbeck_common.wire.named_blocks import read_blocks, read_rows, write_blocks
 
 
 class Worker:
-    """Parties by name, and what may be asked of them."""
+    """Participants by name, and the requests that they serve. Each method returns the answer and its body."""
 
     def __init__(self) -> None:
         self._participants: dict[str, Participant] = {}
 
-    def do(self, order: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
-        """Carry out one order and return the answer's fields and body."""
-        name = order["participant"]
-        match order["do"]:
-            case "open":
-                participant = self._participants[name] = _open(order)
-                return {"open_digest": open_digest(participant.open_rows).hex()}, b""
-            case "local_round":
-                participant = self._participants[name]
-                downlink = decode_downlink(*read_message(body, federation_pb2.Downlink()), participant.spec.open_rows)
-                uplink = local_round(make_method(participant.spec.method), participant, downlink, name)
-                return {"metrics": dict(uplink.metrics)}, write_message(*encode_uplink(uplink))
-            case "refine":  # the server's own participant: see `Method.server_refine`
-                participant = self._participants[name]
-                method, rows = make_method(participant.spec.method), participant.spec.open_rows
-                files = sorted(Path(order["uplinks"]).iterdir())
-                aggregate = Aggregate(read_blocks(body, rows), order["groups"])
-                refined = method.server_refine(
-                    participant, lambda: (_read_block(file, rows) for file in files), aggregate, order["round"]
-                )
-                return {"groups": dict(refined.groups)}, write_blocks(refined.blocks)
-            case "shapes":
-                return {"shapes": _shapes(Spec.model_validate_json(order["spec"]), order["model"])}, b""
-            case "alone":  # the same participant without a federation: as many local epochs, no aggregate
-                participant = _open(order)
-                for _ in range(participant.spec.rounds):
-                    participant.fit()
-                return {"metrics": participant.measure()}, b""
-            case "save":
-                save_file(self._participants[name].models(), Path(order["path"]))
-                return {}, b""
-            case unknown:
-                raise ValueError(f"no such order: {unknown}")
+    def serve(self, request: Request, body: bytes) -> tuple[Answer, bytes]:
+        """Carry out a request.
+
+        Raises:
+            LimbeckError: it failed, for a reason that a person can act on.
+        """
+        match request:
+            case requests.Open():
+                return self._open(request), b""
+            case requests.LocalRound():
+                return self._local_round(request, body)
+            case requests.Refine():
+                return self._refine(request, body)
+            case requests.Shapes():
+                return _shapes(request), b""
+            case requests.TrainAlone():
+                return _train_alone(request), b""
+            case requests.Save():
+                save_file(self._participants[request.participant].models(), request.path)
+                return requests.Saved(), b""
+
+    def _open(self, request: requests.Open) -> requests.Opened:
+        participant = self._participants[request.setup.participant] = _make(request.setup)
+        return requests.Opened(open_digest=open_digest(participant.open_rows))
+
+    def _local_round(self, request: requests.LocalRound, body: bytes) -> tuple[requests.Contributed, bytes]:
+        participant = self._participants[request.participant]
+        spec = participant.spec
+        done = local_round(
+            make_method(spec.method),
+            participant,
+            request.round,
+            read_blocks(body, spec.open_rows, spec.classes).get(""),
+            None if request.wanted is None else read_rows(request.wanted, spec.open_rows),
+        )
+        blocks = {} if done.contribution is None else {"": done.contribution}
+        return requests.Contributed(metrics=done.metrics), write_blocks(blocks)
+
+    def _refine(self, request: requests.Refine, body: bytes) -> tuple[requests.Refined, bytes]:
+        participant = self._participants[request.participant]
+        spec, files = participant.spec, sorted(request.uplinks.iterdir())
+
+        def read(file: Path) -> Block:
+            return read_blocks(file.read_bytes(), spec.open_rows, spec.classes)[""]
+
+        refined = make_method(spec.method).server_refine(
+            participant,
+            lambda: (read(file) for file in files),
+            Aggregate(read_blocks(body, spec.open_rows, spec.classes), request.groups),
+            request.round,
+        )
+        return requests.Refined(groups=dict(refined.groups)), write_blocks(refined.blocks)
 
 
-def _open(order: dict[str, Any]) -> Participant:
-    spec = Spec.model_validate_json(order["spec"])
-    root = Path(order["data_dir"]) if order["data_dir"] else None
-    data = make_data(order["data"], spec, order["part"], root)
+def _make(setup: requests.Setup) -> Participant:
+    spec = setup.spec
+    data = make_data(setup.data, spec, setup.part, setup.data_dir)
 
     def build(model: str) -> Learner:
-        return make_learner(model or order["model"], spec, learner_seed(spec, order["participant"]), order["device"])
+        return make_learner(model or setup.model, spec, learner_seed(spec, setup.participant), setup.device)
 
     return Participant(spec, build(""), data, build)
 
 
-def _read_block(file: Path, open_rows: int) -> Block:
-    return read_blocks(file.read_bytes(), open_rows)[""]
-
-
-def _shapes(spec: Spec, model: str) -> dict[str, list[int]]:
-    """Return the shape of each parameter of a model, as a block of parameters has it."""
-    participant = Participant(spec, make_learner(model, spec, 0, "cpu"), ParticipantData())
+def _shapes(request: requests.Shapes) -> requests.Shaped:
+    """Return the shape that each parameter has in a block of parameters."""
+    spec = request.spec
+    participant = Participant(spec, make_learner(request.model, spec, 0, "cpu"), ParticipantData())
     block = parameters(participant.parameters())
-    return {name: list(value.shape) for name, value in zip(block.parameters, block.values, strict=True)}
+    return requests.Shaped(shapes={name: value.shape for name, value in block.parameters.items()})
 
 
-def serve(orders: BinaryIO, answers: BinaryIO) -> None:
-    """Carry out orders until their stream ends. An order that fails is answered with its error's line."""
+def _train_alone(request: requests.TrainAlone) -> requests.Measured:
+    """Train as many local epochs as the federation has, with no aggregate."""
+    participant = _make(request.setup)
+    for _ in range(participant.spec.rounds):
+        participant.fit()
+    return requests.Measured(metrics=participant.measure())
+
+
+def serve(incoming: BinaryIO, answers: BinaryIO) -> None:
+    """Answer requests until their stream ends. A request that fails is answered with its error's line."""
     worker = Worker()
-    while line := orders.readline():
-        order = json.loads(line)
+    while lengths := incoming.read(requests.LENGTHS.size):
+        packed, size = requests.LENGTHS.unpack(lengths)
+        request = requests.REQUESTS.validate_json(incoming.read(packed))
+        body = incoming.read(size)
+        answer: Answer
         try:
-            answer, body = worker.do(order, orders.read(order["size"]))
+            answer, body = worker.serve(request, body)
         except LimbeckError as error:
-            answer, body = {"error": str(error)}, b""
-        answers.write(json.dumps(answer | {"size": len(body)}).encode() + b"\n" + body)
+            answer, body = requests.Failed(error=str(error)), b""
+        answers.write(requests.pack(answer, body))
         answers.flush()
 
 
 def main() -> None:
-    """Keep the frames' descriptor to ourselves: whatever a user's model prints goes to standard error."""
+    """Serve. The frames' descriptor stays private: whatever a user's model prints goes to standard error."""
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)
         serve(sys.stdin.buffer, answers)

@@ -1,46 +1,69 @@
-"""The other end of a worker: start one, send orders, wait for answers."""
+"""The other end of a worker: starts the process, sends requests and waits for the answers."""
 
 import asyncio
-import json
 import sys
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
 
 from limbeck_common.core.errors import UserCodeError
+from limbeck_common.core.messages import Aggregate, Block, Rows, Shapes
+from limbeck_common.core.spec import Spec
+from limbeck_common.runtime import requests
+from limbeck_common.runtime.local_round import LocalResult
+from limbeck_common.runtime.requests import Answer, Request, Setup
+from limbeck_common.wire.named_blocks import read_blocks, write_blocks, write_rows
 
-_LINE_LIMIT = 1 << 24
+_Answer = TypeVar("_Answer", bound=Answer)
 
 
 class WorkerProcess:
-    """One worker process. Orders are carried out one at a time, in the order in which they were given."""
+    """One worker process. It starts with the first request, and serves them one at a time, in the order of the calls.
+
+    Every method raises UserCodeError if the request fails or the worker dies.
+    """
 
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
 
-    async def order(self, fields: dict[str, Any], body: bytes = b"") -> tuple[dict[str, Any], bytes]:
-        """Have the worker carry out an order, and return its answer; the worker starts with the first one.
+    async def open(self, setup: Setup) -> bytes:
+        """Make a participant, and return its open set's digest."""
+        answer, _ = await self._ask(setup.participant, requests.Open(setup=setup), requests.Opened)
+        return answer.open_digest
 
-        Raises:
-            UserCodeError: the order failed, or the worker died.
+    async def local_round(
+        self, spec: Spec, participant: str, number: int, aggregate: Block | None, wanted: Rows | None
+    ) -> LocalResult:
+        """Do an open participant's part of round `number`; see `limbeck_common.runtime.local_round`."""
+        rows = None if wanted is None else write_rows(wanted)
+        request = requests.LocalRound(participant=participant, round=number, wanted=rows)
+        body = write_blocks({} if aggregate is None else {"": aggregate})
+        answer, content = await self._ask(participant, request, requests.Contributed, body)
+        return LocalResult(read_blocks(content, spec.open_rows, spec.classes).get(""), answer.metrics)
+
+    async def refine(self, spec: Spec, participant: str, number: int, aggregate: Aggregate, uplinks: Path) -> Aggregate:
+        """Return round `number`'s aggregate, refined by an open participant's model; see `Method.server_refine`.
+
+        `uplinks` is a folder of files that `write_blocks` wrote, one per client, each with a block named "".
         """
-        async with self._turn:
-            process = self._process = self._process or await _start()
-            try:
-                if process.stdin is None or process.stdout is None:
-                    raise RuntimeError("a worker always has pipes")
-                process.stdin.write(json.dumps(fields | {"size": len(body)}).encode() + b"\n" + body)
-                await process.stdin.drain()
-                answer = json.loads(await process.stdout.readuntil(b"\n"))
-                result = await process.stdout.readexactly(answer["size"])
-            except (asyncio.IncompleteReadError, ConnectionError, RuntimeError) as error:  # uvloop: a closed handler
-                code = await process.wait()
-                raise UserCodeError(
-                    f"the worker that trains {fields['participant']} died with exit status {code}",
-                    remedy="its last words stand above; out of memory is the usual cause",
-                ) from error
-        if "error" in answer:
-            raise UserCodeError(answer["error"])
-        return answer, result
+        request = requests.Refine(participant=participant, round=number, uplinks=uplinks, groups=dict(aggregate.groups))
+        answer, content = await self._ask(participant, request, requests.Refined, write_blocks(aggregate.blocks))
+        return Aggregate(read_blocks(content, spec.open_rows, spec.classes), answer.groups)
+
+    async def parameter_shapes(self, spec: Spec, model: str) -> Shapes:
+        """Return the shape that each of a model's parameters has in a block."""
+        answer, _ = await self._ask(f"model {model}", requests.Shapes(spec=spec, model=model), requests.Shaped)
+        return answer.shapes
+
+    async def train_alone(self, setup: Setup) -> Mapping[str, float]:
+        """Return the metrics of a participant that trains on its private rows alone for as many rounds."""
+        answer, _ = await self._ask(setup.participant, requests.TrainAlone(setup=setup), requests.Measured)
+        return answer.metrics
+
+    async def save(self, participant: str, path: Path) -> None:
+        """Write an open participant's models to a safetensors file."""
+        await self._ask(participant, requests.Save(participant=participant, path=path), requests.Saved)
 
     async def close(self) -> None:
         """End the worker, whatever it is doing."""
@@ -48,6 +71,30 @@ class WorkerProcess:
             return
         self._process.kill()
         await self._process.wait()
+
+    async def _ask(self, whom: str, request: Request, kind: type[_Answer], body: bytes = b"") -> tuple[_Answer, bytes]:
+        async with self._turn:
+            process = self._process = self._process or await _start()
+            try:
+                if process.stdin is None or process.stdout is None:
+                    raise RuntimeError("a worker always has pipes")
+                process.stdin.write(requests.pack(request, body))
+                await process.stdin.drain()
+                length, size = requests.LENGTHS.unpack(await process.stdout.readexactly(requests.LENGTHS.size))
+                packed = await process.stdout.readexactly(length)
+                content = await process.stdout.readexactly(size)
+            except (asyncio.IncompleteReadError, ConnectionError, RuntimeError) as error:  # uvloop: a closed handler
+                code = await process.wait()
+                raise UserCodeError(
+                    f"the worker that trains {whom} died with exit status {code}",
+                    remedy="its last words stand above; running out of memory is the usual cause",
+                ) from error
+        answer = requests.ANSWERS.validate_json(packed)
+        if isinstance(answer, requests.Failed):
+            raise UserCodeError(answer.error)
+        if not isinstance(answer, kind):
+            raise TypeError(f"a worker answered {request.do} with {answer.did}")
+        return answer, content
 
 
 async def _start() -> asyncio.subprocess.Process:
@@ -57,6 +104,5 @@ async def _start() -> asyncio.subprocess.Process:
         "limbeck_common.runtime.worker",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        limit=_LINE_LIMIT,
-        start_new_session=True,  # Ctrl-C is for its owner, which ends it in its own time
+        start_new_session=True,  # Ctrl-C is for the owner, which ends the worker in its own time
     )

@@ -1,4 +1,4 @@
-"""The dialling side of gRPC: channel options, and statuses back into our errors."""
+"""The dialling side of gRPC: channel options, and statuses turned back into our errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,12 +10,12 @@ from grpc_status.rpc_status import from_call
 from limbeck_common.core.errors import RefusalError, UnreachableError, refusals
 
 OPTIONS = [
-    ("grpc.compression_enabled_algorithms_bitset", 1),  # none: a small compressed message can be a huge one
+    ("grpc.compression_enabled_algorithms_bitset", 1),  # none: a small compressed message can expand to a huge one
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.min_reconnect_backoff_ms", 5_000),  # what one attempt may take, whatever its name says: links can be slow
+    ("grpc.min_reconnect_backoff_ms", 5_000),  # despite its name, the time that one attempt may take: links can be slow
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 5_000),
 ]
@@ -30,11 +30,11 @@ _AWAY = {
 
 @contextmanager
 def translating(address: str) -> Iterator[None]:
-    """Turn a call's failure into ours: the server's refusal, or a server that is away and may come back.
+    """Turn a call's failure into one of our errors: the server refused, or it is away and may come back.
 
     Raises:
-        RefusalError: the server refused, for the reason that it gave.
-        UnreachableError: it did not answer; trying again may help.
+        RefusalError: the server refused, with the reason that it gave.
+        UnreachableError: the server did not answer; trying again may help.
     """
     try:
         yield
@@ -53,7 +53,7 @@ def translating(address: str) -> Iterator[None]:
 
 
 def _refusal(error: grpc.aio.AioRpcError) -> RefusalError | None:
-    status = from_call(error)  # type: ignore[arg-type] # it has the functions of a Call that are asked for
+    status = from_call(error)  # type: ignore[arg-type] # it has the functions of a Call that are called
     for detail in status.details if status is not None else ():
         info = ErrorInfo()
         if detail.Unpack(info) and info.domain == "limbeck":

@@ -1,13 +1,13 @@
-"""Messages to protobuf heads and payloads, and back.
+"""From messages to protobuf heads and payloads, and back.
 
-Decoding trusts nothing: every size is checked against the payload and every row number against the open set before
-an array is made. Arrays come back as views of the payload, not as copies.
+Decoding trusts nothing: before an array is made, every size is checked against the payload, every row number against
+the open set and every class against the federation's. Arrays come back as views of the payload, not as copies.
 """
 
 import hashlib
 import math
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,8 +15,9 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from limbeck_common.core.errors import KeysError, ShapeError, StreamError, ValuesError
-from limbeck_common.core.messages import Block, Downlink, Kind, Outline, Rows, Space, Tensor, Uplink, nbytes
+from limbeck_common.core.messages import Block, Downlink, Kind, Outline, Rows, Space, Uplink
 from limbeck_common.core.spec import MAX_CLASSES
+from limbeck_common.core.tensors import Tensor, nbytes
 from limbeck_common.wire.payload import Payload, chunks, digest_tensors
 from limbeck_common.wire.rows import decode_rows, encode_rows
 from limbeck_common.wire.v1 import block_pb2, federation_pb2
@@ -24,10 +25,10 @@ from limbeck_common.wire.v1 import block_pb2, federation_pb2
 _Head = TypeVar("_Head", federation_pb2.Downlink, federation_pb2.Uplink)
 
 _MAX_AXES = 8
-_MAX_TENSORS = 4096  # empty ones take no payload, but memory each
-_MAX_ROW_BYTES = 1 << 32  # of a tensor without rows, which no payload bounds
+_MAX_TENSORS = 4096  # an empty tensor takes memory but no payload
+_MAX_ROW_BYTES = 1 << 32  # bounds a tensor without rows, which no payload does
 _MAX_INFLATED = 1 << 26
-_DEFLATES_TO = 1100  # deflate packs at most 1,032 bytes into one
+_DEFLATE_RATIO = 1100  # deflate packs at most 1,032 bytes into one
 _ELEMENTS: dict[int, np.dtype[Any]] = {
     block_pb2.ELEMENT_TYPE_FLOAT32: np.dtype("<f4"),
     block_pb2.ELEMENT_TYPE_FLOAT64: np.dtype("<f8"),
@@ -46,7 +47,7 @@ _KIND_NUMBERS = {kind: number for number, kind in _KINDS.items()}
 
 
 def block_digest(block: Block | None) -> bytes:
-    """Return the SHA-256 that names a block's content, whatever its encoding; of the empty string for none."""
+    """Return the SHA-256 that names a block's content, whatever its encoding; for None, that of the empty string."""
     hasher = hashlib.sha256()
     if block is not None:
         temperature = float(np.float32(block.temperature))  # as it travels
@@ -94,30 +95,32 @@ def encode_uplink(uplink: Uplink) -> tuple[federation_pb2.Uplink, tuple[Tensor, 
     return head, tensors
 
 
-def decode_downlink(head: federation_pb2.Downlink, payload: Payload, open_rows: int) -> Downlink:
+def decode_downlink(
+    head: federation_pb2.Downlink, payload: Payload, open_rows: int, classes: int = MAX_CLASSES
+) -> Downlink:
     """Return the downlink; its arrays lie in `payload`.
 
     Raises:
-        RefusalError: the message contradicts itself, or names rows that an open set of `open_rows` rows has not.
+        RefusalError: the message contradicts itself, or names rows or classes beyond these bounds.
     """
     return Downlink(
         federation_id=head.federation_id,
         round=head.round,
-        aggregate=decode_block(head.aggregate, payload, open_rows) if head.HasField("aggregate") else None,
+        aggregate=decode_block(head.aggregate, payload, open_rows, classes) if head.HasField("aggregate") else None,
         wanted=decode_rows(head.wanted, open_rows) if head.HasField("wanted") else None,
         deadline_seconds=head.deadline_seconds,
         closing=head.closing,
     )
 
 
-def decode_uplink(head: federation_pb2.Uplink, payload: Payload, open_rows: int) -> Uplink:
+def decode_uplink(head: federation_pb2.Uplink, payload: Payload, open_rows: int, classes: int = MAX_CLASSES) -> Uplink:
     """Return the uplink; its arrays lie in `payload`.
 
     Raises:
-        RefusalError: the message contradicts itself, names rows that an open set of `open_rows` rows has not, or does
-            not have the digest that it claims.
+        RefusalError: the message contradicts itself, names rows or classes beyond these bounds, or does not have the
+            digest that it claims.
     """
-    block = decode_block(head.contribution, payload, open_rows) if head.HasField("contribution") else None
+    block = decode_block(head.contribution, payload, open_rows, classes) if head.HasField("contribution") else None
     if block_digest(block) != head.digest:
         raise StreamError("the contribution does not have the digest that it claims", remedy="push again")
     return Uplink(head.federation_id, head.client_name, head.round, block, dict(head.metrics), head.digest, head.epoch)
@@ -126,7 +129,7 @@ def decode_uplink(head: federation_pb2.Uplink, payload: Payload, open_rows: int)
 def encode_block(block: Block, message: block_pb2.Block) -> tuple[Tensor, ...]:
     """Fill in the message, and return the tensors whose bytes make the payload.
 
-    Tensors of bytes, which are codes, are deflated where that makes them smaller.
+    Tensors of bytes, which hold codes, are deflated if that makes them smaller.
     """
     if isinstance(block.keys, Rows):
         field = message.open_indices if block.space is Space.OPEN else message.classes
@@ -139,17 +142,23 @@ def encode_block(block: Block, message: block_pb2.Block) -> tuple[Tensor, ...]:
     tensors: list[Tensor] = []
     for tensor in block.values:
         entry = message.values.add(element_type=_ELEMENT_TYPES[tensor.dtype.newbyteorder("<")], shape=tensor.shape)
-        if isinstance(tensor, np.ndarray) and tensor.dtype == np.uint8:
-            packed = zlib.compress(np.ascontiguousarray(tensor).data, 9)
-            if len(packed) < tensor.nbytes:
-                entry.deflated_size = len(packed)
-                tensor = np.frombuffer(packed, np.uint8)  # noqa: PLW2901 - what travels in its place
-        tensors.append(tensor)
+        packed = _deflated(tensor)
+        if packed is not None:
+            entry.deflated_size = len(packed)
+        tensors.append(tensor if packed is None else packed)
     return tuple(tensors)
 
 
+def _deflated(tensor: Tensor) -> NDArray[np.uint8] | None:
+    """Return a tensor of bytes in memory deflated; None for any other, or if that would not be smaller."""
+    if not isinstance(tensor, np.ndarray) or tensor.dtype != np.uint8:
+        return None
+    packed = zlib.compress(np.ascontiguousarray(tensor).data, 9)
+    return np.frombuffer(packed, np.uint8) if len(packed) < tensor.nbytes else None
+
+
 def read_outline(message: block_pb2.Block) -> Outline:
-    """Return what a head says of its block's values. Raises ShapeError where no array could be like that."""
+    """Return what a head says of its block's values. Raises ShapeError if no array could have that form."""
     kind = _KINDS.get(message.kind)
     if kind is None:
         raise ShapeError(
@@ -166,34 +175,36 @@ def read_outline(message: block_pb2.Block) -> Outline:
     return Outline(kind, tuple(forms))
 
 
-def decode_block(message: block_pb2.Block, payload: Payload, open_rows: int) -> Block:
+def decode_block(message: block_pb2.Block, payload: Payload, open_rows: int, classes: int = MAX_CLASSES) -> Block:
     """Return the block; its arrays lie in `payload`.
 
+    `open_rows` and `classes` are the federation's; without `classes`, the most that a federation can have.
+
     Raises:
-        RefusalError: it contradicts itself, or names rows that an open set of `open_rows` rows has not.
+        RefusalError: the block contradicts itself, or names rows or classes beyond these bounds.
     """
     outline = read_outline(message)
     if not (math.isfinite(message.temperature) and message.temperature > 0):
         raise ValuesError(f"temperature {message.temperature:g}", expected="a finite number above 0")
     values = _make_tensors(outline, message.values, payload)
-    space, keys = _decode_keys(message, open_rows)
+    space, keys = _decode_keys(message, open_rows, classes)
     if isinstance(keys, Rows):
         lengths = [len(tensor) for tensor in values]
         if lengths != [len(keys)]:
-            raise ShapeError(f"{len(keys)} keys, and tensors of {lengths} rows", expected="one tensor, a row a key")
+            raise ShapeError(
+                f"{len(keys)} keys, and tensors of {lengths} rows", expected="one tensor with one row per key"
+            )
     elif len(keys) != len(values):
-        raise ShapeError(f"{len(keys)} names and {len(values)} tensors", expected="one tensor a name")
+        raise ShapeError(f"{len(keys)} names and {len(values)} tensors", expected="one tensor per name")
     return Block(space, keys, outline.kind, values, message.temperature, message.weight or 1)
 
 
-def _decode_keys(message: block_pb2.Block, open_rows: int) -> tuple[Space, Rows | tuple[str, ...]]:
+def _decode_keys(message: block_pb2.Block, open_rows: int, classes: int) -> tuple[Space, Rows | tuple[str, ...]]:
     match message.WhichOneof("keys"):
         case "open_indices":
             return Space.OPEN, decode_rows(message.open_indices, open_rows)
         case "classes":
-            # A block has a row a class, and cannot name more classes than its tensor has columns.
-            columns = message.values[0].shape[-1] if message.values and message.values[0].shape else 0
-            return Space.CLASSES, decode_rows(message.classes, min(columns, MAX_CLASSES))
+            return Space.CLASSES, decode_rows(message.classes, classes)
         case "parameters":
             return Space.PARAMETERS, tuple(message.parameters.names)
         case _:
@@ -222,9 +233,9 @@ def _make_tensors(outline: Outline, messages: Iterable[block_pb2.Tensor], payloa
 
 
 def _inflate(packed: Tensor, size: int) -> NDArray[np.uint8]:
-    """Return `size` bytes from what was deflated. Nothing beyond them is ever made."""
-    if size > min(_MAX_INFLATED, _DEFLATES_TO * len(packed)):
-        raise ShapeError(f"{len(packed)} deflated bytes that are to hold {size}")
+    """Return the `size` bytes that were deflated. Nothing beyond them is ever inflated."""
+    if size > min(_MAX_INFLATED, _DEFLATE_RATIO * len(packed)):
+        raise ShapeError(f"{len(packed)} deflated bytes that should hold {size}")
     unpacker = zlib.decompressobj()
     try:
         content = unpacker.decompress(np.ascontiguousarray(packed[:]).data, size + 1)
@@ -242,10 +253,10 @@ def write_message(head: federation_pb2.Downlink | federation_pb2.Uplink, tensors
 
 
 def read_message(data: bytes, head: _Head) -> tuple[_Head, Payload]:
-    """Return the head (filled in) and the payload of what `write_message` wrote.
+    """Return `head`, filled in, and the payload of what `write_message` wrote.
 
     Raises:
-        RefusalError: it is something else.
+        RefusalError: `data` is something else.
     """
     start = 4 + int.from_bytes(data[:4], "big")
     try:
@@ -256,21 +267,3 @@ def read_message(data: bytes, head: _Head) -> tuple[_Head, Payload]:
     payload.add(data[start:])
     payload.close()
     return head, payload
-
-
-def write_blocks(blocks: Mapping[str, Block]) -> bytes:
-    """Return blocks under names in one piece: a whole downlink each, the name in the place of the federation's."""
-    pieces = [write_message(*encode_downlink(Downlink(name, 0, block))) for name, block in sorted(blocks.items())]
-    return b"".join(len(piece).to_bytes(8, "big") + piece for piece in pieces)
-
-
-def read_blocks(data: bytes, open_rows: int) -> dict[str, Block]:
-    """Return the blocks that `write_blocks` wrote."""
-    blocks = {}
-    while data:
-        end = 8 + int.from_bytes(data[:8], "big")
-        downlink = decode_downlink(*read_message(data[8:end], federation_pb2.Downlink()), open_rows)
-        if downlink.aggregate is not None:
-            blocks[downlink.federation_id] = downlink.aggregate
-        data = data[end:]
-    return blocks

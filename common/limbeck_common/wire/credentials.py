@@ -17,7 +17,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, repr=False)
 class Credentials:
-    """A certificate, its private key, and the CA that the server must be of; PEM each."""
+    """A certificate, its private key, and the CA that must have issued the server's certificate; each in PEM."""
 
     ca: bytes
     certificate: bytes
@@ -25,12 +25,12 @@ class Credentials:
 
 
 def find_credentials(folder: Path) -> Credentials | None:
-    """Return what `limbeck-client enroll` or `limbeck-server init` left in a folder, or None if it was neither.
+    """Return the credentials that `limbeck-client enroll` or `limbeck-server init` left in a folder.
 
-    Warns where the certificate expires soon.
+    None if the folder does not exist. Warns if the certificate expires soon.
 
     Raises:
-        SettingsError: some of it is missing or cannot be read, or the certificate has expired.
+        SettingsError: a file is missing or cannot be read, or the certificate has expired.
     """
     try:
         if not folder.exists():
@@ -44,7 +44,7 @@ def find_credentials(folder: Path) -> Credentials | None:
     except (OSError, ValueError) as error:
         raise SettingsError(
             f"credentials in {folder}: {error}",
-            expected=f"{', '.join(_FILES)}, in force",
+            expected=f"{', '.join(_FILES)}, with a certificate that has not expired",
             remedy="enrol again: limbeck-client enroll TOKEN",
         ) from error
     return found
@@ -53,21 +53,21 @@ def find_credentials(folder: Path) -> Credentials | None:
 def choose_credentials(
     folder: Path, address: str, *, insecure: bool, name: str = "", named: bool = False
 ) -> Credentials | None:
-    """Return the credentials to dial `address` with; None for plain text, on loopback or where `insecure` asks for it.
+    """Return the credentials to dial `address` with; None for plain text, on loopback or if `insecure` asks for it.
 
-    A folder that a person has `named` must have some, on loopback, too.
+    If `named` says that a person named the folder, it must hold credentials, even on loopback.
 
     Raises:
-        SettingsError: there are none, they cannot be used, or they are not `name`'s.
+        SettingsError: there are no credentials, they cannot be used, or they belong to another client than `name`.
     """
     if insecure:
-        _log.warning("insecure: plain text, the server is not authenticated and all can be read", server=address)
+        _log.warning("insecure: traffic is plain text and the server is not authenticated", server=address)
         return None
     found = find_credentials(folder)
     if found is None and (named or not is_loopback(address.rpartition(":")[0])):
         raise SettingsError(
             f"no credentials in {folder} for {address}",
-            expected="a certificate" + ": plain text goes to this machine only" * (not named),
+            expected="a certificate" + ", as plain text is for this machine only" * (not named),
             remedy="enrol with a token, limbeck-client enroll TOKEN; or use --insecure",
         )
     if found is not None and name:
@@ -90,7 +90,11 @@ def open_channel(address: str, credentials: Credentials | None) -> grpc.aio.Chan
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host name or address is this machine's own, which no network reaches."""
+    """Say whether a host name or address is this machine's own, which no network reaches.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("[::1]"), is_loopback("example.org")
+    (True, True, False)
+    """
     bare = host.strip("[]")
     try:
         return ipaddress.ip_address(bare).is_loopback

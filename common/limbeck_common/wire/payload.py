@@ -1,6 +1,6 @@
 """A message's payload: the run of bytes behind its head, sent in chunks.
 
-A payload is aggregator in memory, or in a file once it is large: then the receiver's memory does not grow with it.
+A payload is collected in memory, or in a file if it is large: the receiver's memory then does not grow with it.
 """
 
 import contextlib
@@ -14,15 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck_common.core.errors import SizeError, StreamError
-from limbeck_common.core.messages import FileArray, Tensor, slices
+from limbeck_common.core.tensors import FileArray, Tensor, slices
 
 CHUNK_BYTES = 1 << 18
-HEAD_BYTES = 1 << 16  # that a head may have beside its row numbers
-GO_AHEAD = ("limbeck-go-ahead", "1")  # initial metadata: the head is taken, the rest of the payload may come
+HEAD_BYTES = 1 << 16
+"""The largest head, apart from its row numbers."""
+
+GO_AHEAD = ("limbeck-go-ahead", "1")
+"""Initial metadata by which the server says that it accepted the head, and the rest of the payload may come."""
 
 
 def chunks(tensors: Sequence[Tensor]) -> Iterator[bytes]:
-    """Yield the tensors' bytes one after the other, in chunks of at most 256 KiB."""
+    """Yield the tensors' bytes, little-endian, one tensor after the other, in chunks of at most 256 KiB."""
     for tensor in tensors:
         for _, part in slices(tensor):
             view = _little(part).data.cast("B")
@@ -31,18 +34,29 @@ def chunks(tensors: Sequence[Tensor]) -> Iterator[bytes]:
 
 
 def message_bytes(open_rows: int) -> int:
-    """Return the largest size of one message of a stream: a head, its row numbers as a bitmap, and a chunk."""
+    """Return the largest size in bytes of one message of a stream: a head, its row numbers as a bitmap, and a chunk.
+
+    >>> message_bytes(0), message_bytes(8_000_000)
+    (327680, 1327680)
+    """
     return HEAD_BYTES + open_rows // 8 + CHUNK_BYTES
 
 
 class Payload:
-    """Gathers the chunks of a payload whose size, in bytes, the head declared.
+    """Collects the chunks of a payload whose size, in bytes, the head declared.
 
-    Up to `inline` bytes lie in memory; more go to the file that `new_file(size)` names, where it is given.
+    Up to `inline` bytes stay in memory; more go to the file that `new_file(size)` names, if it is given.
+
+    >>> payload = Payload(size=4, limit=100)
+    >>> payload.add(bytes([1, 2, 3]))
+    >>> payload.add(bytes([4]))
+    >>> payload.close()
+    >>> payload.tensor(0, np.dtype("<u2"), (2,))
+    array([ 513, 1027], dtype=uint16)
 
     Raises:
-        SizeError: the head declares more than `limit` bytes, or more arrive than it declared.
-        StreamError: fewer arrive.
+        SizeError: the head declares more than `limit` bytes, or more bytes arrive than it declared.
+        StreamError: fewer bytes arrive.
     """
 
     def __init__(
@@ -58,7 +72,7 @@ class Payload:
 
     @classmethod
     def of(cls, content: bytes) -> Self:
-        """Return a payload that is all there."""
+        """Return a payload that is complete."""
         payload = cls(len(content), len(content))
         payload.add(content)
         return payload
@@ -82,7 +96,7 @@ class Payload:
         self._filled = end
 
     def close(self) -> None:
-        """Check that the payload is whole, and make it ready to be read."""
+        """Check that the payload is complete, and make it ready to be read."""
         if self._file:
             self._file.close()
         if self._filled != self.size:
@@ -101,7 +115,7 @@ class Payload:
             self.path.unlink(missing_ok=True)
 
     def tensor(self, offset: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Tensor:
-        """Return the array at `offset`, without a copy. The caller has checked that it lies within."""
+        """Return the array at `offset`, without a copy. The caller must have checked that it lies within."""
         if self.path:
             return FileArray(self.path, offset, dtype, shape)
         return np.frombuffer(self._memory, dtype, math.prod(shape), offset).reshape(shape)

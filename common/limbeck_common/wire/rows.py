@@ -10,7 +10,11 @@ from limbeck_common.wire.v1 import block_pb2 as pb
 
 
 def encode_rows(rows: Rows) -> pb.Indices:
-    """Return a seeded sample as such, and any other rows as runs or as a bitmap, whichever is smaller."""
+    """Return a seeded sample as such, and any other rows as runs or as a bitmap, whichever is smaller.
+
+    >>> encode_rows(Rows(np.arange(100, 200))).ranges.gaps_and_lengths
+    [100, 100]
+    """
     if rows.sample is not None:
         sample = rows.sample
         return pb.Indices(sample=pb.SeededSample(seed=sample.seed, count=sample.count, population=sample.population))
@@ -25,7 +29,7 @@ def decode_rows(message: pb.Indices, population: int) -> Rows:
     """Return the rows that `message` names, all below `population`.
 
     Raises:
-        KeysError: no form, or a form that reaches past `population`. Checked before anything is allocated.
+        KeysError: the message has no form, or reaches beyond `population`. This is checked before memory is allocated.
     """
     form = message.WhichOneof("form")
     if form == "sample":
@@ -64,9 +68,11 @@ def _to_runs(indices: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _from_runs(runs: NDArray[np.uint64], population: int) -> NDArray[np.int64]:
-    # Each number alone is bounded first: a sum of them then cannot wrap around.
-    if len(runs) % 2 or (runs > population).any():
-        raise KeysError("runs of rows that make no sense", expected=f"pairs of gap and length, {_within(population)}")
+    # Each number is bounded first, so that a sum of them cannot wrap around.
+    if len(runs) % 2:
+        raise KeysError(f"{len(runs)} gaps and lengths", expected="pairs of a gap and a length")
+    if (runs > population).any():
+        raise KeysError(f"a run or a gap of {runs.max()} rows", expected=_within(population))
     ends = np.cumsum(runs.astype(np.int64))
     if len(ends) and ends[-1] > population:
         raise KeysError(f"runs that end at row {ends[-1] - 1}", expected=_within(population))

@@ -26,7 +26,7 @@ def learning_options(command: _Command) -> _Command:
     """Add the options that say what is learned, on which data."""
     return _add(
         command,
-        click.option("--dataset", help="digits, mnist, fashion_mnist or cifar10.  [default: digits]"),
+        click.option("--dataset", help="Name of a built-in data set, such as mnist.  [default: digits]"),
         click.option("--partition", help="iid, dirichlet, dirichlet_equal or shards.  [default: dirichlet]"),
         click.option("--alpha", type=float, help="Alpha of the Dirichlet distribution.  [default: 0.5]"),
         click.option("--rounds", type=int, help="Number of rounds."),

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from limbeck_common.core.spec import Spec
+from limbeck_common.runtime.requests import Setup
 
 
 @dataclass(frozen=True)
@@ -15,17 +15,11 @@ class Client:
     model: str
     part: int
 
-    def order(self, spec: Spec, device: str, data_dir: Path | None) -> dict[str, Any]:
-        """Return the fields that tell a worker who this client is."""
-        return {
-            "participant": self.name,
-            "spec": spec.model_dump_json(),
-            "model": self.model,
-            "data": None,
-            "data_dir": str(data_dir) if data_dir else None,
-            "part": self.part,
-            "device": device,
-        }
+    def setup(self, spec: Spec, device: str, data_dir: Path | None) -> Setup:
+        """Return what a worker needs to make this client."""
+        return Setup(
+            participant=self.name, spec=spec, model=self.model, data_dir=data_dir, part=self.part, device=device
+        )
 
 
 def make_clients(models: tuple[str, ...], count: int) -> list[Client]:

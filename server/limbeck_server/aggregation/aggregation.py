@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from limbeck_common.core.errors import LimbeckError, UserCodeError
-from limbeck_common.core.messages import Aggregate, Block, Shapes, nbytes
+from limbeck_common.core.messages import Aggregate, Block, Shapes
 from limbeck_common.core.spec import Spec
+from limbeck_common.core.tensors import nbytes
 from limbeck_common.methods.method import Method
 from limbeck_server.aggregation.aggregator import RoundAggregator, ServerContext
 from limbeck_server.storage.protocols import INLINE_BYTES, BlockStore

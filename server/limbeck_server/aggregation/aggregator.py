@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from limbeck_common.core.errors import MethodError, ValuesError
 from limbeck_common.core.exact_sums import MOST_WEIGHT, ParameterTally, Tally, check_values
-from limbeck_common.core.messages import Aggregate, Block, Kind, Rows, Shapes, Space, Tensor, slices, soft_labels
+from limbeck_common.core.messages import Aggregate, Block, Kind, Rows, Shapes, Space, soft_labels
 from limbeck_common.core.spec import Spec
+from limbeck_common.core.tensors import Tensor, slices
 from limbeck_common.methods.math.softmax import softmax
 from limbeck_common.methods.method import Method
 from limbeck_server.aggregation.validation import check_form

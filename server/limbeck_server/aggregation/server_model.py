@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from limbeck_common.core.messages import SERVER, Aggregate, Block, Downlink
+from limbeck_common.core.messages import SERVER, Aggregate, Block
 from limbeck_common.core.spec import Spec
 from limbeck_common.runtime.worker_process import WorkerProcess
-from limbeck_common.wire.codec import encode_downlink, read_blocks, write_blocks, write_message
+from limbeck_common.wire.named_blocks import write_blocks
 
 
 @dataclass(frozen=True)
@@ -26,28 +26,17 @@ class WorkerServerModel:
         Of several groups' aggregates it takes its own, else that of all, else that of its architecture, else the first.
         """
         block = aggregate.get(SERVER) or aggregate.get("") or aggregate.get(self.model) or aggregate[min(aggregate)]
-        body = write_message(*encode_downlink(Downlink(federation_id="", round=number + 1, aggregate=block)))
-        answer, _ = await self.worker_process.order({"do": "local_round", "participant": SERVER}, body)
-        metrics: dict[str, float] = answer["metrics"]
-        return metrics
+        return (await self.worker_process.local_round(self.spec, SERVER, number + 1, block, wanted=None)).metrics
 
     async def refine(self, number: int, aggregate: Aggregate, uplinks: Iterator[tuple[str, Block]]) -> Aggregate:
         """Return round `number`'s aggregate as the method's `refine` betters it. The uplinks go over in a file each."""
         with tempfile.TemporaryDirectory(prefix="limbeck-") as folder:
             await asyncio.to_thread(_write_out, uplinks, Path(folder))
-            order = {
-                "do": "refine",
-                "participant": SERVER,
-                "round": number,
-                "uplinks": folder,
-                "groups": dict(aggregate.groups),
-            }
-            answer, body = await self.worker_process.order(order, write_blocks(aggregate.blocks))
-        return Aggregate(read_blocks(body, self.spec.open_rows), answer["groups"])
+            return await self.worker_process.refine(self.spec, SERVER, number, aggregate, Path(folder))
 
     async def save(self, path: str) -> None:
         """Write the model to a safetensors file."""
-        await self.worker_process.order({"do": "save", "participant": SERVER, "path": path})
+        await self.worker_process.save(SERVER, Path(path))
 
 
 def _write_out(uplinks: Iterator[tuple[str, Block]], folder: Path) -> None:

@@ -98,11 +98,11 @@ class Uploads:
         """Have a whole uplink judged. Its payload stays only where it is accepted."""
         receipt = None
         try:
-            rows = self.federation.spec.open_rows
+            spec = self.federation.spec
             if payload.path is None:
-                uplink = decode_uplink(head, payload, rows)
+                uplink = decode_uplink(head, payload, spec.open_rows, spec.classes)
             else:  # the digest of a large block takes a while, so it is computed beside the event loop
-                uplink = await asyncio.to_thread(decode_uplink, head, payload, rows)
+                uplink = await asyncio.to_thread(decode_uplink, head, payload, spec.open_rows, spec.classes)
             receipt = await self.federation.admissions.complete(admission, uplink.contribution)
         finally:
             if receipt is not Receipt.ACCEPTED:

@@ -15,7 +15,8 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from limbeck_common.core.errors import DataError, RefusalError
-from limbeck_common.core.messages import Block, FileArray, nbytes
+from limbeck_common.core.messages import Block
+from limbeck_common.core.tensors import FileArray, nbytes
 from limbeck_common.wire.codec import block_digest, decode_block, encode_block
 from limbeck_common.wire.payload import Payload, chunks
 from limbeck_common.wire.v1.block_pb2 import Block as Head

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck_common.core.messages import Block, Tensor
+from limbeck_common.core.messages import Block
+from limbeck_common.core.tensors import Tensor
 from limbeck_server.events import Fact, UplinksDeleted, from_json, link, to_json
 from limbeck_server.storage.block_rows import RowReader, to_row
 from limbeck_server.storage.limits import check_disk

@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from limbeck_common.core.errors import DataError, SettingsError, SetupError, StoreFullError
-from limbeck_common.core.messages import Block, FileArray, Tensor
+from limbeck_common.core.messages import Block
+from limbeck_common.core.tensors import FileArray, Tensor
 from limbeck_common.support.disk import flush, take
 from limbeck_server.events import Fact, UplinksDeleted
 from limbeck_server.storage import database

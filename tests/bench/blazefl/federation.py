@@ -14,7 +14,7 @@ from blazefl.core import BaseServerHandler, ModelSelector
 from blazefl.reproducibility import create_rng_suite
 from mnist_parts import CLASSES, MnistParts, Part
 from torch import nn
-from torch.nn import functional as F  # noqa: N812 - torch's own custom
+from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
 
 

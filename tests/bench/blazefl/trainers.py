@@ -17,7 +17,7 @@ from blazefl.reproducibility import RNGSuite, create_rng_suite, setup_reproducib
 from federation import Downlink, ModelName, Models, Settings, Uplink, distill, sgd, step
 from mnist_parts import CLASSES, MnistParts, Part
 from torch import nn
-from torch.nn import functional as F  # noqa: N812 - torch's own custom
+from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
 
 DEVICE = "cpu"

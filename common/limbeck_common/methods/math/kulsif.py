@@ -13,11 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-_ROWS = 1000  # whose kernels are in memory at a time
+_ROWS = 1000  # rows whose kernels are in memory at a time
 
 
 def density_ratio(numerator: Floats, denominator: Floats, width: float, strength: float) -> Callable[[Floats], Floats]:
-    """Return w, from rows [rows, features] to ratios [rows]. `width` is the Gaussian kernel's, `strength` lambda."""
+    """Return w, a function of rows, shape [rows, features], to ratios, shape [rows].
+
+    `numerator` and `denominator` are samples of the two densities, `width` is the Gaussian kernel's, `strength` is
+    lambda.
+    """
     m = len(denominator)
     regular = gaussian(denominator, denominator, width) / m + strength * np.eye(m)
     weights = np.linalg.solve(regular, -gaussian(denominator, numerator, width).mean(axis=1) / (m * strength))

@@ -1,14 +1,13 @@
 """A runtime for each of the lab's clients, in a worker process."""
 
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 
 from limbeck_common.core.errors import DataError
 from limbeck_common.core.messages import Downlink, Uplink
 from limbeck_common.core.spec import Spec
 from limbeck_common.runtime.worker_process import WorkerProcess
-from limbeck_common.wire.codec import decode_uplink, encode_downlink, read_message, write_message
-from limbeck_common.wire.v1 import federation_pb2
+from limbeck_common.wire.codec import block_digest
 from limbeck_lab.run.clients import Client
 
 
@@ -23,10 +22,7 @@ class WorkerRuntime:
 
     async def open_digest(self, spec: Spec) -> bytes:
         """See `ClientRuntime`."""
-        answer, _ = await self._worker_process.order(
-            self._client.order(spec, self._device, self._data_dir) | {"do": "open"}
-        )
-        return bytes.fromhex(answer["open_digest"])
+        return await self._worker_process.open(self._client.setup(spec, self._device, self._data_dir))
 
     async def take_open_data(self, spec: Spec, content: bytes) -> bytes:  # noqa: ARG002 - `ClientRuntime`'s signature
         """See `ClientRuntime`. Never asked for: the built-in data sets have open rows."""
@@ -42,21 +38,19 @@ class WorkerRuntime:
 
     async def local_round(self, spec: Spec, downlink: Downlink, epoch: int) -> Uplink:
         """See `ClientRuntime`."""
-        body = write_message(*encode_downlink(downlink))
-        _, answer = await self._worker_process.order({"do": "local_round", "participant": self._client.name}, body)
-        uplink = decode_uplink(*read_message(answer, federation_pb2.Uplink()), spec.open_rows)
-        return replace(uplink, epoch=epoch)
+        name = self._client.name
+        done = await self._worker_process.local_round(spec, name, downlink.round, downlink.aggregate, downlink.wanted)
+        digest = block_digest(done.contribution)
+        return Uplink(downlink.federation_id, name, downlink.round, done.contribution, done.metrics, digest, epoch)
 
     async def release(self, uplink: Uplink) -> bool | None:  # noqa: ARG002 - `ClientRuntime`'s signature
         """See `ClientRuntime`. A simulated client has no owner to ask."""
         return True
 
-    async def alone(self, spec: Spec) -> dict[str, float]:
+    async def alone(self, spec: Spec) -> Mapping[str, float]:
         """Return the metrics of the same learner trained on its private rows alone, for as many local epochs."""
-        order = self._client.order(spec, self._device, self._data_dir) | {"do": "alone"}
-        metrics: dict[str, float] = (await self._worker_process.order(order))[0]["metrics"]
-        return metrics
+        return await self._worker_process.train_alone(self._client.setup(spec, self._device, self._data_dir))
 
     async def save(self, path: Path) -> None:
         """Write the learner's state to a safetensors file."""
-        await self._worker_process.order({"do": "save", "participant": self._client.name, "path": str(path)})
+        await self._worker_process.save(self._client.name, path)

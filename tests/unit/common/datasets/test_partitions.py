@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from limbeck_common.core.errors import DataError
 from limbeck_common.core.spec import DataSpec
-from limbeck_common.datasets.partitions import Rows, partition, smallest
+from limbeck_common.datasets.partitions import Indices, partition, smallest
 
 seeds = st.integers(0, 2**63 - 1)
 schemes = st.builds(
@@ -16,12 +16,12 @@ schemes = st.builds(
 )
 
 
-def even(classes: int, each: int) -> Rows:
+def even(classes: int, each: int) -> Indices:
     """Labels [classes * each], mixed, as many of each class."""
     return np.tile(np.arange(classes), each)
 
 
-def classes_in(labels: Rows, parts: list[Rows]) -> list[int]:
+def classes_in(labels: Indices, parts: list[Indices]) -> list[int]:
     return [len(np.unique(labels[rows])) for rows in parts]
 
 

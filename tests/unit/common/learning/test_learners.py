@@ -14,15 +14,16 @@ from torch import nn
 from limbeck_common.core.errors import ClassesError, SettingsError, UserCodeError
 from limbeck_common.core.messages import Rows, soft_labels
 from limbeck_common.core.spec import Recipe, Spec
-from limbeck_common.datasets.registry import Examples, ParticipantData
-from limbeck_common.learning.learner import Learner, LearnerState, evaluate
+from limbeck_common.datasets.examples import Examples, ParticipantData
+from limbeck_common.learning.forest import forest
+from limbeck_common.learning.learner import Learner, LearnerState
+from limbeck_common.learning.metrics import evaluate
 from limbeck_common.learning.models import build_model
-from limbeck_common.learning.optimizers import Optimizer
 from limbeck_common.learning.participant import Participant
-from limbeck_common.learning.sklearn_learner import SklearnLearner, forest
+from limbeck_common.learning.sklearn_learner import SklearnLearner
 from limbeck_common.learning.torch_learner import TorchLearner
 from limbeck_common.methods.dsfl import DSFL
-from limbeck_common.runtime.assemble import make_learner
+from limbeck_common.runtime.make_learner import make_learner
 
 CLASSES = 3
 SHAPE = (1, 4, 4)
@@ -44,8 +45,8 @@ def examples(rows: int = 33, seed: int = 0) -> Examples:
 
 
 def soft(rows: int = 20) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    taught = examples(rows, 1)
-    return taught.x, np.eye(CLASSES, dtype=np.float32)[taught.y] * 0.7 + np.float32(0.1)
+    shown = examples(rows, 1)
+    return shown.x, np.eye(CLASSES, dtype=np.float32)[shown.y] * 0.7 + np.float32(0.1)
 
 
 def with_dropout() -> nn.Module:
@@ -139,24 +140,6 @@ def test_an_optimizer_keeps_its_state_from_call_to_call(recipe: Recipe) -> None:
     assert not np.array_equal(train(2, forget=True)["model.1.weight"], train(2, forget=False)["model.1.weight"])
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_the_optimizers_take_the_steps_that_are_published(name: str) -> None:
-    recipe, rate = RECIPES[name], RECIPES[name].learning_rate
-    ours = nn.Parameter(torch.ones(4, dtype=torch.float64))
-    weights, velocity, first, second = np.ones(4), np.zeros(4), np.zeros(4), np.zeros(4)
-    slots: dict[str, torch.Tensor] = {}
-    for step, gradient in enumerate(np.random.default_rng(0).normal(size=(20, 4)), start=1):
-        ours.grad = torch.from_numpy(gradient)
-        Optimizer([ours], slots, recipe, rate).step()  # a new one, as for each call of `fit`
-        if name == "adam":
-            first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
-            weights -= rate * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
-        else:
-            velocity = recipe.momentum * velocity + gradient
-            weights -= rate * velocity
-    assert ours.detach().numpy() == pytest.approx(weights, rel=1e-12)
-
-
 def test_it_learns_and_learns_from_soft_labels_alone() -> None:
     recipe = Recipe(local_epochs=20, distill_epochs=20, batch_size=8, learning_rate=0.05, distill_learning_rate=0.05)
     for use in ("fit", "distill"):
@@ -240,7 +223,7 @@ def test_a_classifier_of_scikit_learn_learns_and_distils() -> None:
     assert np.array_equal(restored.predict(soft()[0]), it.predict(soft()[0]))
 
 
-def test_classes_that_a_party_never_saw_get_no_probability_until_they_are_taught() -> None:
+def test_classes_that_a_client_never_saw_get_no_probability_until_it_distils_them() -> None:
     seen = examples(60)
     some = seen.y < CLASSES - 1
     it = SklearnLearner(GaussianNB(), CLASSES)

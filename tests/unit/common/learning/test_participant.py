@@ -1,4 +1,4 @@
-"""A participant keeps its learners and its notes across a restart, whatever a method has made of them."""
+"""A participant keeps its learners and its memory across a restart, whatever a method has made of them."""
 
 from collections.abc import Callable
 
@@ -8,10 +8,10 @@ import pytest
 from limbeck_common.core.errors import UserCodeError
 from limbeck_common.core.messages import Rows
 from limbeck_common.core.spec import MethodSpec, Recipe, Spec
-from limbeck_common.datasets.registry import Examples, ParticipantData
+from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.learner import Learner, LearnerState
 from limbeck_common.learning.participant import Participant
-from limbeck_common.runtime.assemble import make_learner
+from limbeck_common.runtime.make_learner import make_learner
 
 SPEC = Spec(
     classes=3,
@@ -46,7 +46,7 @@ def same(one: LearnerState, other: LearnerState) -> bool:
 
 
 @pytest.mark.parametrize("look", [False, True], ids=["others unbuilt", "others built"])
-def test_a_restart_goes_on_with_the_same_bits_others_and_notes_too(*, look: bool) -> None:
+def test_a_restart_goes_on_with_the_same_bits_others_and_memory_too(*, look: bool) -> None:
     original, restored = participant(), participant(seed=7)
     work(original)
     restored.load_state({name: value.copy() for name, value in original.state().items()})
@@ -99,7 +99,7 @@ def test_a_learner_that_refits_has_its_private_rows_again_after_a_restart() -> N
     assert restored.measure() == original.measure()
 
 
-def test_a_party_that_cannot_build_says_so() -> None:
+def test_a_participant_that_cannot_build_says_so() -> None:
     alone = Participant(SPEC, make_learner("mlp", SPEC, 1, "cpu"), DATA)
     with pytest.raises(UserCodeError, match="this participant cannot build a cnn"):
         alone.other("student", "cnn")
@@ -112,7 +112,7 @@ def test_a_learner_without_weights_gives_scores_but_no_parameters() -> None:
     probabilities = forest.predict(rows)
     assert np.exp(forest.scores(rows)) == pytest.approx(np.maximum(probabilities, 1e-7))
     for ask in (forest.parameters, lambda: forest.load_parameters({})):
-        with pytest.raises(UserCodeError, match="method feddf exchanges weights, and this learner has none to show"):
+        with pytest.raises(UserCodeError, match="method feddf exchanges weights, which this learner does not offer"):
             ask()
 
 

@@ -11,7 +11,7 @@ from support.aggregators import Past
 from limbeck_common.core.errors import ValuesError
 from limbeck_common.core.messages import SERVER, Aggregate, Block, Kind, Rows, Space, soft_labels
 from limbeck_common.core.spec import Spec
-from limbeck_common.datasets.registry import Examples, ParticipantData
+from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.cfd import CFD, applied, changes, code_bytes, decode, encode, quantised
 
@@ -38,13 +38,13 @@ class Parrot:
 
     def __init__(self, says: NDArray[np.float32]) -> None:
         self.says = says
-        self.lessons = 0
+        self.distilled = 0
 
     def fit(self, *_: Any) -> None:
         return
 
     def distill(self, _x: NDArray[Any], labels: NDArray[np.float32], _recipe: Any) -> None:
-        self.lessons += 1
+        self.distilled += 1
         self.says = labels
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
@@ -100,6 +100,8 @@ def test_changes_are_whole_rows_and_zeros_stand_for_the_rest() -> None:
     before, now = np.array([[1, 2], [3, 0]], np.uint8), np.array([[1, 2], [0, 3]], np.uint8)
     assert changes(now, before).tolist() == [[0, 0], [0, 3]]
     assert applied(changes(now, before), before).tolist() == now.tolist()
+    swapped = np.array([[2, 1], [3, 0]], np.uint8)
+    assert changes(swapped, np.array([[1, 1], [3, 0]], np.uint8)).tolist() == [[2, 1], [0, 0]]  # one byte is the same
     assert changes(now, None) is now
     assert applied(now, None) is now
 
@@ -108,11 +110,11 @@ def test_changes_are_whole_rows_and_zeros_stand_for_the_rest() -> None:
 def test_rows_that_are_no_codes_are_refused(bits: int) -> None:
     width = code_bytes(3, bits)
     for wrong in (np.zeros((1, width), np.uint8), np.full((1, width), 9, np.uint8)):
-        with pytest.raises(ValuesError, match="row 0 of the block is no code"):
+        with pytest.raises(ValuesError, match="row 0 of the block is not a code"):
             decode(wrong, bits, 3)
 
 
-def test_an_uplink_says_where_it_differs_from_what_was_taught() -> None:
+def test_an_uplink_says_where_it_differs_from_the_last_aggregate() -> None:
     method = CFD(open_per_round=4)
     says = probabilities([1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 0])
     client, _ = participant(says)
@@ -134,20 +136,25 @@ def test_a_first_uplink_cannot_refer_to_anything() -> None:
 def test_with_more_bits_down_than_up_the_reference_is_what_a_client_would_have_sent() -> None:
     method = CFD(open_per_round=4, bits_down=2)
     client, _ = participant(probabilities([1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]))
-    taught = codes([2, 1, 0], [0, 3, 0], [1, 1, 1], [0, 1, 2])  # thirds: classes 1, 2, 1 (the first of three), 3
-    method.client_receive(client, taught, 1)
+    aggregate = codes([2, 1, 0], [0, 3, 0], [1, 1, 1], [0, 1, 2])  # thirds: classes 1, 2, 1 (the first of three), 3
+    method.client_receive(client, aggregate, 1)
     client.learner.says = probabilities([1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1])  # type: ignore[attr-defined]
     sent = method.client_update(client, ROWS, 2)
     assert content(sent) == [[0], [0], [3], [0]]
-    assert method.server_decode(Past(SPEC, {1: taught}), 2, sent).predictions[:].argmax(axis=1).tolist() == [0, 1, 2, 2]
+    assert method.server_decode(Past(SPEC, {1: aggregate}), 2, sent).predictions[:].argmax(axis=1).tolist() == [
+        0,
+        1,
+        2,
+        2,
+    ]
 
 
 def test_a_client_that_knows_the_codes_before_gets_what_has_changed() -> None:
     method = CFD(open_per_round=4)
     past = Past(SPEC, {1: codes([1], [2], [3], [1]), 2: codes([1], [2], [1], [1])})
     assert content(method.server_downlink(past, 3, "", 2)) == [[0], [0], [1], [0]]
-    assert method.server_downlink(past, 3, "", 1) is past.taught[2]
-    assert method.server_downlink(past, 2, "", 1) is past.taught[1]
+    assert method.server_downlink(past, 3, "", 1) is past.blocks[2]
+    assert method.server_downlink(past, 2, "", 1) is past.blocks[1]
     assert method.server_downlink(Past(SPEC), 1, "", 0) is None
     client, learner = participant(probabilities(*[[1, 0, 0]] * 4))
     for number, learned in ((2, 1), (3, 2)):
@@ -157,7 +164,7 @@ def test_a_client_that_knows_the_codes_before_gets_what_has_changed() -> None:
     assert learner.says.argmax(axis=1).tolist() == [0, 1, 0, 0]
 
 
-def test_the_servers_model_learns_the_averages_once_and_its_own_labels_are_taught() -> None:
+def test_the_servers_model_learns_the_averages_once_and_its_own_labels_go_to_the_clients() -> None:
     method = CFD(open_per_round=4)
     means = soft_labels(ROWS, probabilities([0.6, 0.4, 0], [0.1, 0.2, 0.7], [0, 1, 0], [0.5, 0.5, 0]))
     server, learner = participant(probabilities(*[[1, 0, 0]] * 4))
@@ -165,8 +172,8 @@ def test_the_servers_model_learns_the_averages_once_and_its_own_labels_are_taugh
     assert content(refined.blocks[""]) == [[1], [3], [2], [1]]
     assert refined.blocks[SERVER] is means
     method.client_receive(server, refined.blocks[SERVER], 1)
-    assert learner.lessons == 1  # in `refine`
+    assert learner.distilled == 1  # in `refine`
     method.client_receive(
         server, refined.blocks[SERVER], 1
     )  # as after a restart, where `refine` was in another process
-    assert learner.lessons == 2
+    assert learner.distilled == 2

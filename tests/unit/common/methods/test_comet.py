@@ -6,7 +6,8 @@ from support.aggregators import aggregated, context
 
 from limbeck_common.core.messages import Block, Rows, soft_labels
 from limbeck_common.core.spec import Spec
-from limbeck_common.methods.comet import COMET, kmeans, squared_distances
+from limbeck_common.methods.comet import COMET, squared_distances
+from limbeck_common.methods.math.kmeans import kmeans
 
 SPEC = Spec(classes=2, sample_shape=(1,), sample_dtype="|u1", open_rows=2)
 
@@ -51,7 +52,7 @@ def test_kmeans_puts_each_point_to_the_nearest_mean(
     assert kmeans(np.array(line(*points)), clusters) == expected
 
 
-def test_each_cluster_is_taught_its_average_and_strangers_that_of_all() -> None:
+def test_each_cluster_gets_its_average_and_newcomers_that_of_all() -> None:
     aggregate = COMET(clusters=2).server_aggregate(aggregated(COMET(), context(SPEC), UPLINKS))
     assert dict(aggregate.groups) == {"a": "1.0", "b": "1.1", "c": "1.0", "d": "1.1"}
     firsts = {group: block.predictions[:, 0].tolist() for group, block in aggregate.blocks.items()}
@@ -66,13 +67,13 @@ def test_who_was_away_is_not_taken_for_a_member_of_a_later_cluster() -> None:
     assert groups["a"] not in later.blocks
 
 
-def test_a_client_of_a_cluster_that_is_no_more_is_taught_the_average_of_all() -> None:
+def test_a_client_of_a_cluster_that_no_longer_exists_gets_the_average_of_all() -> None:
     stands = context(SPEC, round_1=UPLINKS["a"])
     assert COMET().server_downlink(stands, 2, "2", 1) is UPLINKS["a"]
     assert COMET().server_downlink(stands, 1, "", 0) is None
 
 
-def test_the_teaching_does_not_depend_on_the_order_of_arrival() -> None:
+def test_the_aggregate_does_not_depend_on_the_order_of_arrival() -> None:
     there, back = (
         COMET(clusters=2).server_aggregate(aggregated(COMET(), context(SPEC), dict(order)))
         for order in (UPLINKS.items(), reversed(UPLINKS.items()))

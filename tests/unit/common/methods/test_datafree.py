@@ -9,7 +9,7 @@ from support.small_models import LINEAR, SPEC, aggregator, linear, participant, 
 
 from limbeck_common.core.messages import Block
 from limbeck_common.core.spec import Spec
-from limbeck_common.datasets.registry import ParticipantData
+from limbeck_common.datasets.examples import ParticipantData
 from limbeck_common.learning.generator import Generator, seeded
 from limbeck_common.methods.datafree import DataFree, drawn, generator_loss, mean_logits
 

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.aggregators import aggregated, context
+from support.recording_learner import recording
 
 from limbeck_common.core.errors import MethodError
-from limbeck_common.core.messages import SLICE_BYTES, Kind, Rows, Space, soft_labels
+from limbeck_common.core.messages import Kind, Rows, Space, soft_labels
 from limbeck_common.core.spec import MethodSpec, Spec
+from limbeck_common.core.tensors import SLICE_BYTES
+from limbeck_common.datasets.examples import Examples
 from limbeck_common.methods.dsfl import DSFL, eera, era
 from limbeck_common.methods.registry import make_method
 
@@ -19,8 +22,8 @@ SPEC = Spec(seed=5, classes=3, sample_shape=(1, 2, 2), sample_dtype="|u1", open_
 UPLINKS = [[[0.5, 0.25, 0.25], [1, 0, 0]], [[0, 0.75, 0.25], [0.5, 0.5, 0]]]
 
 
-def taught(method: DSFL, uplinks: list[list[list[float]]]) -> list[list[float]]:
-    """Teach from each client's soft labels for an open set of two rows."""
+def aggregate_of(method: DSFL, uplinks: list[list[list[float]]]) -> list[list[float]]:
+    """Aggregate each client's soft labels for an open set of two rows."""
     blocks = {f"c{n}": soft_labels(Rows(np.arange(2)), np.array(v, np.float32)) for n, v in enumerate(uplinks)}
     brought = aggregated(method, context(SPEC.model_copy(update={"open_rows": 2})), blocks)
     aggregate = method.server_aggregate(brought)
@@ -38,7 +41,7 @@ def entropy(rows: NDArray[Any]) -> NDArray[Any]:
 
 def test_simple_averaging_is_the_mean() -> None:
     # Row 0: (0.5 + 0) / 2, (0.25 + 0.75) / 2, (0.25 + 0.25) / 2. Row 1: (1 + 0.5) / 2, (0 + 0.5) / 2, 0.
-    assert taught(DSFL(aggregation="sa"), UPLINKS) == [[0.25, 0.5, 0.25], [0.75, 0.25, 0]]
+    assert aggregate_of(DSFL(aggregation="sa"), UPLINKS) == [[0.25, 0.5, 0.25], [0.75, 0.25, 0]]
 
 
 def test_entropy_reduction_is_the_softmax_of_the_mean_over_t() -> None:
@@ -49,7 +52,7 @@ def test_entropy_reduction_is_the_softmax_of_the_mean_over_t() -> None:
         [exp(0.5) / first, exp(1) / first, exp(0.5) / first],
         [exp(1.5) / second, exp(0.5) / second, 1 / second],
     ]
-    assert taught(DSFL(aggregation="era", temperature=0.5), UPLINKS) == [
+    assert aggregate_of(DSFL(aggregation="era", temperature=0.5), UPLINKS) == [
         pytest.approx(row, rel=1e-6) for row in expected
     ]
 
@@ -85,7 +88,7 @@ def test_a_tiny_temperature_does_not_overflow() -> None:
     assert era(np.array([[0.9, 0.1]]), 1e-6).tolist() == [[1.0, 0.0]]
 
 
-def test_a_large_teaching_comes_in_slices() -> None:
+def test_a_large_aggregate_comes_in_slices() -> None:
     rows = SLICE_BYTES // (8 * 10) + 1
     wide = SPEC.model_copy(update={"classes": 10, "open_rows": rows})
     labels = soft_labels(Rows(np.arange(rows)), np.full((rows, 10), 0.1, np.float32))
@@ -128,11 +131,38 @@ def test_enhanced_entropy_reduction_is_the_mean_to_the_power_of_beta() -> None:
     # The means are those of simple averaging; beta = 2 squares them, and each row is brought to a sum of 1.
     # Row 0: 0.0625, 0.25, 0.0625 over 0.375. Row 1: 0.5625, 0.0625, 0 over 0.625.
     squared = [[1 / 6, 2 / 3, 1 / 6], [0.9, 0.1, 0]]
-    assert taught(DSFL(aggregation="eera", beta=2), UPLINKS) == [pytest.approx(row, rel=1e-6) for row in squared]
+    assert aggregate_of(DSFL(aggregation="eera", beta=2), UPLINKS) == [pytest.approx(row, rel=1e-6) for row in squared]
     means = np.array([[0.25, 0.5, 0.25], [0.75, 0.25, 0]])
     assert eera(means, 1.0) == pytest.approx(means)
     assert eera(np.array([[1e-300, 1 - 1e-300]]), 50.0).tolist() == [[0.0, 1.0]]
     assert eera(np.array([[1.0, -3e-7]]), 1.5).tolist() == [[1.0, 0.0]]  # as rounding leaves them
+
+
+def test_enhanced_entropy_reduction_of_many_equal_classes_stays_uniform_at_any_beta() -> None:
+    # Each mean is 1 / 1000: to the power of 120 it would be 0 were it not brought to 1 first.
+    assert eera(np.full((1, 1000), 1e-3), 120.0)[0].tolist() == pytest.approx([1e-3] * 1000)
+
+
+LABELS = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], np.float32)
+
+
+def test_a_client_trains_on_its_private_rows_then_predicts_what_is_wanted() -> None:
+    private = Examples(np.array([[1], [0]], np.uint8), np.array([2, 0]))
+    client, learner = recording(SPEC, LABELS, private=private, open=np.array([[0], [1], [1], [0]], np.uint8))
+    block = DSFL().client_update(client, Rows(np.array([0, 2])), 1)
+    ((call, x, y),) = learner.asked
+    assert (call, x.tolist(), y.tolist()) == ("fit", [[1], [0]], [2, 0])
+    assert block.rows.tolist() == [0, 2]
+    assert np.array_equal(block.predictions[:], LABELS)
+    assert (block.kind, block.predictions.dtype) == (Kind.PROBABILITIES, np.dtype("<f4"))
+
+
+def test_a_client_distils_the_aggregate_on_its_own_open_rows() -> None:
+    client, learner = recording(SPEC, LABELS, open=np.array([[0], [1], [1], [0]], np.uint8))
+    DSFL().client_receive(client, soft_labels(Rows(np.array([1, 3])), LABELS), 1)
+    ((call, x, labels),) = learner.asked
+    assert (call, x.tolist()) == ("distill", [[1], [0]])
+    assert np.array_equal(labels, LABELS)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from support.recording_learner import recording
 
 from limbeck_common.core.messages import Rows, Space
 from limbeck_common.core.spec import Recipe, Spec
-from limbeck_common.datasets.registry import Examples, ParticipantData
+from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.fd import FD, by_class, class_averages, regulariser
-from limbeck_common.runtime.assemble import make_learner
+from limbeck_common.runtime.make_learner import make_learner
 
 SPEC = Spec(classes=3, sample_shape=(1,), sample_dtype="|u1", open_rows=2)
 PRIVATE = Examples(np.array([[0], [1], [0], [1]], np.uint8), np.array([2, 0, 0, 2]))
@@ -41,14 +41,14 @@ def test_a_label_is_averaged_over_those_that_have_it() -> None:
 def test_the_loss_gets_the_cross_entropy_with_the_labels_average() -> None:
     averages = np.array([[0.5, 0.5, 0], [0, 0, 0], [0, 0, 1]], np.float32)
     logits = torch.log(torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8], [0.2, 0.2, 0.6]]))
-    # Row 0, of label 0: -(ln 0.5 + ln 0.25) / 2. Row 1, of label 2: -ln 0.8. Row 2, of label 1: nothing is taught.
+    # Row 0, of label 0: -(ln 0.5 + ln 0.25) / 2. Row 1, of label 2: -ln 0.8. Row 2, of label 1: it has no average.
     expected = 10 * ((log(2) + log(4)) / 2 + log(1 / 0.8)) / 3
     found = regulariser(averages, 10)(None, None, torch.tensor([0, 2, 1]), logits)
     assert float(found) == pytest.approx(expected, rel=1e-6)
 
 
-def test_what_was_taught_enters_the_next_training_of_a_torch_model() -> None:
-    taught = by_class(Rows(np.arange(3)), np.full((3, 3), 1 / 3, np.float32))
+def test_the_averages_enter_the_next_training_of_a_torch_model() -> None:
+    aggregate = by_class(Rows(np.arange(3)), np.full((3, 3), 1 / 3, np.float32))
     spec = SPEC.model_copy(update={"sample_shape": (1, 1, 1), "recipe": Recipe(local_epochs=50, learning_rate=0.01)})
     rows = Examples(PRIVATE.x.reshape(-1, 1, 1, 1), PRIVATE.y)
     sent = {}
@@ -56,7 +56,7 @@ def test_what_was_taught_enters_the_next_training_of_a_torch_model() -> None:
         participant = Participant(spec, make_learner("mlp", spec, 1, "cpu"), ParticipantData(rows))
         method = FD(gamma=gamma or 1.0)
         if gamma is not None:
-            method.client_receive(participant, taught, 1)
+            method.client_receive(participant, aggregate, 1)
         values = method.client_update(participant, Rows(np.zeros(0, np.int64)), 2).predictions[:]
         sent[gamma] = float(np.abs(values - 1 / 3).max())
     assert sent[10.0] < sent[0.1] < sent[None]  # the more gamma, the nearer to the uniform averages

@@ -16,9 +16,9 @@ from limbeck_common.methods.registry import learner_seed, make_method
 
 def test_the_mean_is_weighted_by_private_rows() -> None:
     sent = {"a": linear([[1, 2], [0, 4]], (8, 0), rows=3), "b": linear([[5, -2], [4, 0]], (0, -4), rows=1)}
-    taught = aggregator(FedAvg(), sent, {"": LINEAR}).aggregate().blocks[""]
+    aggregate = aggregator(FedAvg(), sent, {"": LINEAR}).aggregate().blocks[""]
     # Three parts of the first and one of the second, over four: 3 + 5, 6 - 2; 0 + 4, 12 + 0; biases 24 + 0, 0 - 4.
-    assert values(taught) == {"weight": [[2, 1], [1, 3]], "bias": [6, -1]}
+    assert values(aggregate) == {"weight": [[2, 1], [1, 3]], "bias": [6, -1]}
 
 
 def test_a_client_sends_its_weights_with_its_number_of_rows_and_takes_the_mean() -> None:

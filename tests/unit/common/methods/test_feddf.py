@@ -49,9 +49,9 @@ def test_each_architecture_has_its_own_mean_and_one_that_nobody_brought_keeps_it
     sent = {"a": FedDF().client_update(participant("wide"), NO_ROWS, 2)}
     known = {(1, ""): last}
     models = {"": LINEAR, "wide": WIDE}
-    taught = aggregator(method, sent, models, 2, lambda number, group: known.get((number, group))).aggregate()
-    assert taught.blocks[""] is last
-    assert values(taught.blocks["wide"]) == {
+    aggregate = aggregator(method, sent, models, 2, lambda number, group: known.get((number, group))).aggregate()
+    assert aggregate.blocks[""] is last
+    assert values(aggregate.blocks["wide"]) == {
         name: pytest.approx(value, abs=1e-7) if np.ndim(value) == 1 else [pytest.approx(row, abs=1e-7) for row in value]
         for name, value in values(sent["a"]).items()
     }
@@ -59,19 +59,19 @@ def test_each_architecture_has_its_own_mean_and_one_that_nobody_brought_keeps_it
 
 
 def test_distillation_is_a_step_from_the_mean_towards_the_ensemble() -> None:
-    taught = refined({"a": SURE, "b": FLAT}, {"": LINEAR}, participant()).blocks[""]
+    aggregate = refined({"a": SURE, "b": FLAT}, {"": LINEAR}, participant()).blocks[""]
     # The mean by rows has 3/4 ln 9 = 1.5 ln 3 where SURE has ln 9: on (1, 0) it says p = 3^1.5 / (3^1.5 + 1) of the
     # first class. The ensemble, where each model counts once, says 3/4. One step of 0.5 along p - 3/4, times (1, 0).
     chance = 3**1.5 / (3**1.5 + 1)
     step = 0.5 * (chance - 0.75)
-    assert taught.parameters["weight"].ravel() == pytest.approx([1.5 * log(3) - step, 0, step, 0], abs=1e-6)
-    assert taught.parameters["bias"] == pytest.approx([-step, step], abs=1e-6)
+    assert aggregate.parameters["weight"].ravel() == pytest.approx([1.5 * log(3) - step, 0, step, 0], abs=1e-6)
+    assert aggregate.parameters["bias"] == pytest.approx([-step, step], abs=1e-6)
 
 
 def test_a_linear_models_mean_is_its_ensemble_and_stays() -> None:
     sent = {"a": linear([[log(9), 0], [0, 0]]), "b": FLAT}
-    taught = refined(sent, {"": LINEAR}, participant()).blocks[""]
-    assert taught.parameters["weight"].ravel() == pytest.approx([log(3), 0, 0, 0], abs=1e-6)
+    aggregate = refined(sent, {"": LINEAR}, participant()).blocks[""]
+    assert aggregate.parameters["weight"].ravel() == pytest.approx([log(3), 0, 0, 0], abs=1e-6)
 
 
 def test_architectures_learn_from_one_another_and_leave_the_servers_own_model_alone() -> None:

@@ -56,9 +56,9 @@ def test_half_of_the_rounds_are_the_teachers_or_as_many_as_are_wanted() -> None:
 
 def test_averages_travel_under_the_names_of_their_phase() -> None:
     sent = {"a": linear([[1, 1], [1, 1]], rows=3), "b": linear([[5, 5], [5, 5]], rows=1)}
-    taught = aggregator(METHOD, sent, MODELS, 3).aggregate().blocks[""]
+    aggregate = aggregator(METHOD, sent, MODELS, 3).aggregate().blocks[""]
     # Three ones and a five, over four.
-    assert values(taught) == {"student.weight": [[2, 2], [2, 2]], "student.bias": [0, 0]}
+    assert values(aggregate) == {"student.weight": [[2, 2], [2, 2]], "student.bias": [0, 0]}
 
 
 def test_the_teacher_does_not_change_in_the_second_phase() -> None:
@@ -96,7 +96,7 @@ def test_a_client_goes_on_from_its_state_with_the_same_bits() -> None:
     assert values(one) == values(other)
 
 
-def test_figures_are_of_the_teacher_until_there_is_a_student() -> None:
+def test_metrics_are_of_the_teacher_until_there_is_a_student() -> None:
     client = participant("wide")
     assert set(METHOD.client_metrics(client)) == {"accuracy", "loss"}
     METHOD.client_update(client, NO_ROWS, 3)

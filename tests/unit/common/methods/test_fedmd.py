@@ -9,7 +9,7 @@ from support.recording_learner import recording
 
 from limbeck_common.core.messages import Kind, Rows, class_scores
 from limbeck_common.core.spec import Spec
-from limbeck_common.datasets.registry import Examples
+from limbeck_common.datasets.examples import Examples
 from limbeck_common.methods.fedmd import FedMD, digested
 
 SPEC = Spec(classes=3, sample_shape=(1,), sample_dtype="|u1", open_rows=2)
@@ -42,7 +42,7 @@ def test_it_is_digested_as_its_softmax() -> None:
     assert labels.tolist() == [pytest.approx(row, abs=1e-6) for row in expected]
 
 
-def test_the_first_time_a_party_learns_the_open_rows_before_its_own() -> None:
+def test_the_first_time_a_client_learns_the_open_rows_before_its_own() -> None:
     participant, learner = recording(SPEC, CHANCES, open=OPEN, private=PRIVATE, open_labels=np.array([1, 2]))
     for number in (3, 4):  # a client that comes late, too
         FedMD().client_update(participant, BOTH, number)

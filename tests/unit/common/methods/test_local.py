@@ -11,8 +11,8 @@ from limbeck_common.wire.v1 import federation_pb2
 
 def test_an_empty_block_passes_the_servers_checks_and_the_wire() -> None:
     sent = Local().client_update(participant(), NO_ROWS, 1)
-    taught = aggregator(Local(), {"a": sent, "b": sent}, {}).aggregate().blocks[""]
-    message = write_message(*encode_downlink(Downlink("f", 2, taught, NO_ROWS)))
+    aggregate = aggregator(Local(), {"a": sent, "b": sent}, {}).aggregate().blocks[""]
+    message = write_message(*encode_downlink(Downlink("f", 2, aggregate, NO_ROWS)))
     arrived = decode_downlink(*read_message(message, federation_pb2.Downlink()), SPEC.open_rows)
     assert arrived.wanted is not None
     assert len(arrived.wanted) == 0

@@ -10,7 +10,7 @@ from limbeck_common.core.messages import Block, Rows, class_scores, soft_labels
 from limbeck_common.core.spec import Spec
 from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.methods.fedmd import FedMD
-from limbeck_common.methods.robust_method import filtered_mean, to_probabilities, trimmed_mean
+from limbeck_common.methods.math.robust_means import filtered_mean, to_probabilities, trimmed_mean
 
 SPEC = Spec(classes=3, sample_shape=(1,), sample_dtype="|u1", open_rows=50)
 ROWS = Rows(np.arange(50))
@@ -38,8 +38,8 @@ def test_as_many_are_cut_as_there_may_be_attackers_rounded_up(clients: int, cut:
     for robust in ("trimmed", "cronus"):
         method = DSFL(aggregation="sa", robust=robust, open_per_round=1)
         spec = SPEC.model_copy(update={"open_rows": 1})
-        taught = method.server_aggregate(aggregated(method, context(spec), blocks)).blocks[""].predictions[:]
-        assert taught.tolist() == [[1, 0, 0]]
+        aggregate = method.server_aggregate(aggregated(method, context(spec), blocks)).blocks[""].predictions[:]
+        assert aggregate.tolist() == [[1, 0, 0]]
 
 
 def test_the_filter_drops_the_furthest_along_the_direction_of_most_variance() -> None:
@@ -70,11 +70,11 @@ def test_two_attackers_of_ten_move_a_mean_further_than_a_robust_one(robust: str)
 def test_robust_means_do_not_depend_on_the_order_of_arrival(robust: str) -> None:
     method = DSFL(robust=robust, open_per_round=50)
     brought = dict(list(uplinks().items())[-4:])
-    taught = [
+    aggregate = [
         method.server_aggregate(aggregated(method, context(SPEC), dict(order))).blocks[""].predictions[:].tobytes()
         for order in permutations(brought.items())
     ]
-    assert len(set(taught)) == 1
+    assert len(set(aggregate)) == 1
 
 
 def test_scores_of_any_size_from_an_attacker_do_not_reach_fedmds_median() -> None:

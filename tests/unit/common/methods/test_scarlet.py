@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.aggregators import Past
+from support.recording_learner import recording
 
 from limbeck_common.core.messages import Block, Rows, soft_labels
 from limbeck_common.core.spec import MethodSpec, Spec
-from limbeck_common.datasets.registry import Examples, ParticipantData
+from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.dsfl import open_rows
 from limbeck_common.methods.scarlet import Scarlet, lifetime, newest, replaced
@@ -37,14 +38,14 @@ class Copyist:
     """A learner that writes down what it is trained on."""
 
     def __init__(self) -> None:
-        self.lessons: list[tuple[list[int], list[float]]] = []
+        self.distilled: list[tuple[list[int], list[float]]] = []
         self.fits = 0
 
     def fit(self, *_: Any) -> None:
         self.fits += 1
 
     def distill(self, x: NDArray[Any], labels: NDArray[np.float32], _recipe: Any) -> None:
-        self.lessons.append((x[:, 0].tolist(), labels[:, 0].tolist()))
+        self.distilled.append((x[:, 0].tolist(), labels[:, 0].tolist()))
 
     def predict(self, _x: NDArray[Any]) -> NDArray[np.float32]:
         raise AssertionError
@@ -67,21 +68,21 @@ def participant() -> tuple[Participant, Copyist]:
     ), learner
 
 
-def teach_rounds(method: Scarlet, past: Past, last: int) -> None:
-    """Play the server through rounds: what is asked for is taught, each label the number of its round."""
+def play_rounds(method: Scarlet, past: Past, last: int) -> None:
+    """Play the server through rounds: what is asked for is aggregated, each label the number of its round."""
     for number in range(1, last + 1):
-        past.taught[number] = labelled(method.server_plan(past, number).wanted.indices.tolist(), number)
+        past.blocks[number] = labelled(method.server_plan(past, number).wanted.indices.tolist(), number)
 
 
 def test_a_label_lives_d_rounds_and_in_the_beginning_as_many_as_came_before() -> None:
-    assert [lifetime(taught, 3) for taught in range(1, 7)] == [0, 1, 2, 3, 3, 3]
+    assert [lifetime(number, 3) for number in range(1, 7)] == [0, 1, 2, 3, 3, 3]
 
 
 def test_where_all_rows_are_sampled_they_are_asked_for_in_the_rounds_worked_out_by_hand() -> None:
     past = Past(SPEC)
-    teach_rounds(ALL, past, 13)
+    play_rounds(ALL, past, 13)
     # 1 lives 0 rounds, 2 lives one (round 3), 4 lives three (5, 6, 7), 8 lives three (9, 10, 11), 12 as well.
-    asked = [number for number, block in past.taught.items() if len(block.rows)]
+    asked = [number for number, block in past.blocks.items() if len(block.rows)]
     assert asked == [1, 2, 4, 8, 12]
 
 
@@ -98,13 +99,13 @@ def test_only_rows_without_a_living_label_are_asked_for() -> None:
 
 def test_a_client_that_took_part_gets_the_fresh_labels_alone() -> None:
     past = Past(SPEC, {4: labelled([0, 1], 4), 5: labelled([2], 5)})
-    assert METHOD.server_downlink(past, 6, "", 5) is past.taught[5]
+    assert METHOD.server_downlink(past, 6, "", 5) is past.blocks[5]
     assert METHOD.server_downlink(Past(SPEC), 1, "", 0) is None
 
 
 def test_a_client_that_missed_rounds_gets_the_living_labels_too() -> None:
     past = Past(SPEC, {2: labelled([9], 2), 3: labelled([0, 7], 3), 4: labelled([0, 1], 4), 5: labelled([2], 5)})
-    # Round 5's lesson uses labels of 3 (lives 2) and 4; that of round 2 (lives 1) was last used in round 3.
+    # Learning from round 5 uses labels of 3 (lives 2) and 4; that of round 2 (lives 1) was last used in round 3.
     late = METHOD.server_downlink(past, 6, "", 0)
     assert late is not None
     assert (late.rows.tolist(), late.predictions[:][:, 0].tolist()) == ([0, 1, 2, 7], [4, 4, 5, 3])
@@ -124,7 +125,7 @@ def test_the_newest_label_of_a_row_counts() -> None:
 @pytest.mark.parametrize("missed", [set(), {3, 4}, {1, 2, 3, 4, 5, 6}])
 def test_every_client_is_trained_on_all_of_a_rounds_rows_with_the_newest_labels(missed: set[int]) -> None:
     past = Past(SPEC)
-    teach_rounds(METHOD, past, 8)
+    play_rounds(METHOD, past, 8)
     server_model, learner = participant()
     learned, expected = 0, []
     for number in range(1, 10):
@@ -135,10 +136,10 @@ def test_every_client_is_trained_on_all_of_a_rounds_rows_with_the_newest_labels(
             assert block is not None
             METHOD.client_receive(server_model, block, number - 1)
             drawn = open_rows(past, number - 1, 4).indices.tolist()
-            marks = [max(t for t in range(1, number) if row in past.taught[t].rows.tolist()) for row in drawn]
+            marks = [max(t for t in range(1, number) if row in past.blocks[t].rows.tolist()) for row in drawn]
             expected.append((drawn, [float(mark) for mark in marks]))
         learned = number
-    assert learner.lessons == expected
+    assert learner.distilled == expected
 
 
 def test_where_nothing_is_asked_for_a_client_trains_and_predicts_nothing() -> None:
@@ -147,12 +148,22 @@ def test_where_nothing_is_asked_for_a_client_trains_and_predicts_nothing() -> No
     assert (learner.fits, block.predictions.shape, block.predictions.dtype) == (1, (0, 2), np.dtype("<f4"))
 
 
+def test_where_rows_are_asked_for_a_client_trains_and_predicts_them() -> None:
+    labels = np.array([[0.75, 0.25], [0.5, 0.5]], np.float32)
+    private = Examples(np.zeros((1, 1), np.uint8), np.zeros(1, np.int64))
+    client, learner = recording(SPEC, labels, private=private, open=np.array([[0], [1], [0]], np.uint8))
+    block = METHOD.client_update(client, Rows(np.array([1, 2])), 3)
+    assert [call for call, _, _ in learner.asked] == ["fit"]
+    assert block.rows.tolist() == [1, 2]
+    assert np.array_equal(block.predictions[:], labels[::-1])
+
+
 def test_the_cache_survives_a_restart() -> None:
     past = Past(SPEC)
-    teach_rounds(METHOD, past, 8)
+    play_rounds(METHOD, past, 8)
     (first, _), (second, learner) = participant(), participant()
     for number in range(2, 8):
-        METHOD.client_receive(first, past.taught[number - 1], number - 1)
+        METHOD.client_receive(first, past.blocks[number - 1], number - 1)
     second.memory = {name: value.copy() for name, value in first.memory.items()}
-    METHOD.client_receive(second, past.taught[7], 7)
-    assert learner.lessons[0][0] == open_rows(past, 7, 4).indices.tolist()
+    METHOD.client_receive(second, past.blocks[7], 7)
+    assert learner.distilled[0][0] == open_rows(past, 7, 4).indices.tolist()

@@ -9,8 +9,9 @@ import pytest
 from support.audits import flipped, spoil
 
 from limbeck_common.core.errors import DataError, StoreFullError
-from limbeck_common.core.messages import Block, FileArray, Kind, Rows, Space, Tensor, parameters, soft_labels
+from limbeck_common.core.messages import Block, Kind, Rows, Space, parameters, soft_labels
 from limbeck_common.core.seeds import Sample
+from limbeck_common.core.tensors import FileArray, Tensor
 from limbeck_common.wire.codec import block_digest
 from limbeck_server import events as fact
 from limbeck_server.storage.memory import MemoryStore

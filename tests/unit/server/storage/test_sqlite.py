@@ -16,7 +16,8 @@ from support.audits import change
 from support.full_disk import full_disk
 
 from limbeck_common.core.errors import DataError, SettingsError, SetupError, StoreFullError
-from limbeck_common.core.messages import Block, FileArray, Rows, soft_labels
+from limbeck_common.core.messages import Block, Rows, soft_labels
+from limbeck_common.core.tensors import FileArray
 from limbeck_common.wire.codec import block_digest
 from limbeck_server import events as fact
 from limbeck_server.storage.limits import RESERVE_BYTES

@@ -1,0 +1,47 @@
+"""What one participant holds: labelled rows, and the open set that all participants share."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limbeck_common.core.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Labelled rows: `x`, shape [rows, *sample_shape], uint8 or float32, and `y`, their classes, shape [rows].
+
+    >>> Examples(x=np.zeros((2, 1, 8, 8), np.uint8), y=np.array([3, 0])).y
+    array([3, 0])
+
+    Raises:
+        DataError: `x` and `y` differ in their number of rows.
+    """
+
+    x: NDArray[Any]
+    y: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        if self.y.ndim != 1 or self.x.shape[:1] != self.y.shape:
+            raise DataError(
+                f"x has the shape {self.x.shape}, y has {self.y.shape}",
+                expected="x [rows, ...] and y [rows], one label per row",
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class ParticipantData:
+    """The data of one participant; a user's `--data package.module:callable` returns it too.
+
+    `private` is None for the server, which has no private rows. `open`, shape [open_rows, *sample_shape], is the same
+    for every participant; a client that leaves it None fetches it from the server. Learners distil on open rows in
+    their order, so it must not be sorted by class: a model forgets one class while it learns the next. `open_labels`,
+    shape [open_rows], are for the few methods that use them, where the participant knows them.
+    """
+
+    private: Examples | None = None
+    open: NDArray[Any] | None = None
+    test: Examples | None = None
+    open_labels: NDArray[np.int64] | None = None

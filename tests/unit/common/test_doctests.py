@@ -1,0 +1,47 @@
+"""Every example in a docstring of `limbeck_common` runs, and says what comes of it."""
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import limbeck_common
+
+MODULES = [
+    found.name
+    for found in pkgutil.walk_packages(limbeck_common.__path__, "limbeck_common.")
+    if not found.ispkg and not found.name.startswith("limbeck_common.wire.v1")
+]
+SHOWN = (
+    "core.messages.Block",
+    "core.messages.Rows",
+    "core.exact_sums.Tally",
+    "core.exact_sums.ParameterTally",
+    "core.seeds.Sample",
+    "core.tensors.FileArray",
+    "datasets.examples.Examples",
+    "datasets.partitions.partition",
+    "datasets.registry.load_participant",
+    "learning.learner.Learner",
+    "learning.sklearn_learner.SklearnLearner",
+    "methods.cfd.quantised",
+    "methods.dsfl.eera",
+    "methods.dsfl.era",
+    "wire.named_blocks.write_blocks",
+    "wire.payload.Payload",
+)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_of_a_module_run(name: str) -> None:
+    module = importlib.import_module(name)
+    failed, _ = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE, raise_on_error=False)
+    assert failed == 0
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_what_others_build_on_has_an_example(name: str) -> None:
+    module, _, thing = name.rpartition(".")
+    documented = getattr(importlib.import_module(f"limbeck_common.{module}"), thing)
+    assert ">>> " in documented.__doc__
