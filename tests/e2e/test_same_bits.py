@@ -1,6 +1,6 @@
 """The network and the simulation end with the same bits, whatever the order of arrival.
 
-Of the long set: `test_methods.py` compares the two in one order, and `property/test_exact.py` tries every order of sums.
+Of the long set: `test_methods.py` compares the two in one order, `property/test_exact.py` tries every order of sums.
 """
 
 import hashlib

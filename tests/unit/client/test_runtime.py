@@ -20,7 +20,8 @@ from limbeck_client.runtime import InProcessRuntime, data_loader, open_array
 from limbeck_common.core.errors import DataError, PolicyError, SettingsError, UserCodeError
 from limbeck_common.core.messages import Downlink, Rows, Uplink, soft_labels
 from limbeck_common.core.spec import DataSpec, Recipe, Spec
-from limbeck_common.datasets.registry import Examples, ParticipantData, open_digest
+from limbeck_common.datasets.examples import Examples, ParticipantData
+from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.wire.codec import block_digest
 
 SPEC = Spec(classes=tiny.CLASSES, sample_shape=(tiny.FEATURES,), sample_dtype="<f4", open_rows=60)

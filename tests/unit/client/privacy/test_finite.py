@@ -8,7 +8,8 @@ from structlog.testing import capture_logs
 
 from limbeck_client.privacy.finite import check_finite, finite_metrics
 from limbeck_common.core.errors import UserCodeError
-from limbeck_common.core.messages import SLICE_BYTES, Block, Kind, Rows, Space, Uplink, parameters, soft_labels
+from limbeck_common.core.messages import Block, Kind, Rows, Space, Uplink, parameters, soft_labels
+from limbeck_common.core.tensors import SLICE_BYTES
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
