@@ -14,6 +14,8 @@ import structlog
 from limbeck_common.core.errors import LimbeckError
 from limbeck_common.support.address import read_address
 
+ENDED_STATUS = 3  # the federation has failed or was stopped: starting the program again does not help
+
 _Result = TypeVar("_Result")
 
 
