@@ -14,8 +14,8 @@ from limbeck_common.core.errors import LimbeckError, SettingsError
 from limbeck_common.core.spec import Spec
 from limbeck_common.methods.registry import make_method
 from limbeck_common.runtime.model_check import check_device, check_model
-from limbeck_common.support.cli import set_up_logs
 from limbeck_common.support.diagnostics import Finding, Level, check_folder, check_versions, failure, show
+from limbeck_common.support.logs import set_up_logs
 from limbeck_common.wire.credentials import is_loopback
 from limbeck_server.cli.run import read_settings, run
 from limbeck_server.open_data import find_open_data

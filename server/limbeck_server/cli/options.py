@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from limbeck_common.support.cli import dialled, set_up_logs
+from limbeck_common.support.cli import dialled
+from limbeck_common.support.logs import set_up_logs
 from limbeck_common.wire.credentials import choose_credentials
 from limbeck_server.cli.operator_client import Daemon
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from limbeck_common.support.cli import ENDED_STATUS, run_async, set_up_logs
+from limbeck_common.support.cli import ENDED_STATUS, run_async
+from limbeck_common.support.logs import set_up_logs
 from limbeck_server.daemon import serve
 from limbeck_server.settings import Settings, load, read_pairs
 
@@ -27,7 +28,7 @@ _KEYS = {
 @click.option("--port", type=int, help="Port to listen on; 0 takes any free one.  [default: 50051]")
 @click.option("--rounds", type=int, help="Number of rounds.  [default: 10]")
 @click.option("--store", help="Folder of the journal, from which a restarted daemon resumes.  [default: limbeck-store]")
-@click.option("--data-dir", help="Folder of the built-in data sets.  [default: LIMBECK_DATA]")
+@click.option("--data-dir", help="Folder of the built-in data sets.  [default: LIMBECK_DATA, or ~/.cache/limbeck]")
 @click.option("--tls", help="Folder of the certificates that `limbeck-server init` made.  [default: limbeck-tls]")
 @click.option("--insecure", is_flag=True, default=None, help="Serve plain text, even on a network.")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. --set round.time.max=60.")

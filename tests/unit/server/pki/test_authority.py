@@ -96,6 +96,19 @@ def test_a_folder_keeps_its_keys_to_itself_and_rotates_under_the_same_authority(
     assert folder.new_token("a", "client", 60).address == "other:50052"
 
 
+def test_a_host_that_the_certificate_lacks_is_named_with_the_way_to_add_it(tmp_path: Path) -> None:
+    folder = TlsFolder(tmp_path / "tls")
+    folder.init(["server.example", "2001:db8::1"], ["this-machine"])
+    folder.check_hosts([])
+    folder.check_hosts(["2001:db8::1", "Server.Example", "127.0.0.1"])
+    with pytest.raises(SettingsError, match=r"its server certificate is not for other\.example; expected") as caught:
+        folder.check_hosts(["server.example", "other.example"])
+    assert caught.value.remedy == (
+        "for a new one run `limbeck-server rotate"
+        " --host server.example --host 2001:db8::1 --host this-machine --host other.example`"
+    )
+
+
 def test_certificates_about_to_expire_are_named(tmp_path: Path) -> None:
     folder = TlsFolder(tmp_path)
     folder.init(["server"])

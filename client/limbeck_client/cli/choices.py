@@ -1,0 +1,78 @@
+"""What the options of `join` and `doctor` choose."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from limbeck_client.runtime import data_loader
+from limbeck_common.core.errors import SettingsError
+from limbeck_common.core.spec import NAME_RULE, Spec, is_name
+from limbeck_common.datasets.examples import ParticipantData
+from limbeck_common.wire.credentials import Credentials, choose_credentials
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The options of `join`, one field each; None where there is a default that depends on others."""
+
+    address: str
+    name: str
+    model: str
+    data: str | None
+    part: int | None
+    data_dir: Path | None
+    device: str
+    out: Path | None
+    state: Path | None
+    policy: Path | None
+    credentials: Path | None
+    token_file: Path | None
+    review: bool
+    insecure: bool
+    patience: float
+    log_level: str
+    log_format: str
+
+    @property
+    def folder(self) -> Path:
+        """The state folder. Raises SettingsError where the client's name is not allowed."""
+        return self.state or state_folder(check_name(self.name))
+
+    @property
+    def credentials_folder(self) -> Path:
+        """Where the credentials lie, or will lie once the client has enrolled."""
+        return self.credentials or self.folder / "credentials"
+
+    def find_credentials(self) -> Credentials | None:
+        """Return the credentials to dial with; None for plain text.
+
+        Raises:
+            SettingsError: there are none where some are needed, or they cannot be used.
+        """
+        return choose_credentials(
+            self.credentials_folder,
+            self.address,
+            insecure=self.insecure,
+            name=self.name,
+            named=self.credentials is not None,
+        )
+
+    def data_loader(self) -> Callable[[Spec], ParticipantData]:
+        """Return the function that loads this client's data."""
+        return data_loader(self.data, self.part, self.data_dir)
+
+
+def check_name(name: str) -> str:
+    """Return the name of a client as it is.
+
+    Raises:
+        SettingsError: it is not allowed.
+    """
+    if not is_name(name):
+        raise SettingsError(f"client name {name!r}", expected=NAME_RULE)
+    return name
+
+
+def state_folder(name: str) -> Path:
+    """Return the state folder of a client that chooses no other."""
+    return Path("limbeck-client") / name
