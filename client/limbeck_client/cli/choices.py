@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from limbeck_client.runtime import data_loader
-from limbeck_common.core.errors import SettingsError
-from limbeck_common.core.spec import NAME_RULE, Spec, is_name
+from limbeck_common.core.spec import Spec, check_name
 from limbeck_common.datasets.examples import ParticipantData
 from limbeck_common.wire.credentials import Credentials, choose_credentials
 
@@ -35,8 +34,8 @@ class Choices:
 
     @property
     def folder(self) -> Path:
-        """The state folder. Raises SettingsError where the client's name is not allowed."""
-        return self.state or state_folder(check_name(self.name))
+        """The state folder. Raises ClientNameError if the client's name is not allowed."""
+        return self.state or state_folder(self.name)
 
     @property
     def credentials_folder(self) -> Path:
@@ -62,17 +61,10 @@ class Choices:
         return data_loader(self.data, self.part, self.data_dir)
 
 
-def check_name(name: str) -> str:
-    """Return the name of a client as it is.
+def state_folder(name: str) -> Path:
+    """Return the state folder of a client that chooses no other.
 
     Raises:
-        SettingsError: it is not allowed.
+        ClientNameError: the name is not allowed, as it might lead out of its folder.
     """
-    if not is_name(name):
-        raise SettingsError(f"client name {name!r}", expected=NAME_RULE)
-    return name
-
-
-def state_folder(name: str) -> Path:
-    """Return the state folder of a client that chooses no other."""
-    return Path("limbeck-client") / name
+    return Path("limbeck-client") / check_name(name)

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from limbeck_client import enrolment
-from limbeck_client.cli.choices import check_name, state_folder
+from limbeck_client.cli.choices import state_folder
 from limbeck_common.security.certificates import fingerprint
 from limbeck_common.security.tokens import read_token
 from limbeck_common.support.cli import run_async
@@ -26,6 +26,6 @@ def enroll(line: str, credentials: Path | None) -> None:
     is made here and stays here. `join` finds both by the client's name.
     """
     token = read_token(sys.stdin.readline() if line == "-" else line)
-    folder = credentials or state_folder(check_name(token.name)) / "credentials"
+    folder = credentials or state_folder(token.name) / "credentials"
     run_async(enrolment.enroll(token, folder))
     click.echo(f"{token.role} {token.name}: credentials in {folder}, issued by the authority {fingerprint(token.ca)}")
