@@ -3,11 +3,13 @@
 `LIMBECK_ROUND__TIME__MAX=60` and `--set round.time.max=60` both mean `[round] time.max = 60`.
 """
 
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -22,8 +24,9 @@ from pydantic_settings import (
 from limbeck_common.core.errors import SettingsError
 from limbeck_server.settings.sections import Settings
 
-DATA_VARIABLE = "LIMBECK_DATA"  # the data sets' folder, on every participant; not a setting of the daemon's
-_OPTION = FieldInfo(annotation=dict[str, Any])  # of a method: its type is not known here
+DATA_VARIABLE = "LIMBECK_DATA"  # names the folder of the data sets on every machine; it is not a setting
+_PREFIX = "LIMBECK_"
+_OPTION = FieldInfo(annotation=dict[str, Any])  # stands for an option of a method, whose type is not known here
 
 
 def load(file: Path | None, flags: Mapping[str, str]) -> Settings:
@@ -35,7 +38,10 @@ def load(file: Path | None, flags: Mapping[str, str]) -> Settings:
     Raises:
         SettingsError: the file cannot be read, a key is unknown, or a value does not fit its key.
     """
-    given: dict[str, Any] = {"tree": _read(file) if file is not None else {}, "flags": flags}
+    texts = {**_variables(besides=flags), **flags}
+    tree = _read(file) if file is not None else {}
+    _drop_replaced(tree, texts)
+    given: dict[str, Any] = {"tree": tree, "texts": texts}
     try:
         found = _Sources(**given)
     except ValidationError as error:
@@ -62,9 +68,9 @@ def read_pairs(pairs: Iterable[str]) -> dict[str, str]:
 
 
 class _Sources(Settings, BaseSettings):
-    """Settings read from `tree`, a parsed file, from the environment, and from `flags`."""
+    """Settings read from `tree`, a parsed file, and from `texts`, by dotted name, which override it."""
 
-    model_config = SettingsConfigDict(env_prefix="limbeck_", env_nested_delimiter="__")
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
 
     @classmethod
     def settings_customise_sources(
@@ -72,33 +78,64 @@ class _Sources(Settings, BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return the sources, the strongest first."""
         given = vars(init_settings)["init_kwargs"]
-        flags = _Texts(settings_cls, case_sensitive=True, env_prefix="", env_nested_delimiter=".")
-        flags.env_vars = given["flags"]
-        variables = _Texts(settings_cls)
-        variables.env_vars = {k: v for k, v in variables.env_vars.items() if k != DATA_VARIABLE.lower()}
-        return flags, variables, InitSettingsSource(settings_cls, given["tree"])
+        return _Texts(settings_cls, given["texts"]), InitSettingsSource(settings_cls, given["tree"])
 
 
 class _Texts(EnvSettingsSource):
-    """Settings given as texts: variables, or flags. Lists, tables and methods' options are written as in TOML."""
+    """Settings given as texts by dotted name. A text is read as TOML, unless its setting is a text or a path."""
+
+    def __init__(self, settings_cls: type[BaseSettings], texts: Mapping[str, str]) -> None:
+        super().__init__(settings_cls, case_sensitive=True, env_prefix="", env_nested_delimiter=".")
+        self.env_vars = texts
 
     def __call__(self) -> dict[str, Any]:
         """Return what is set, unknown sections too, so that they are refused by name."""
-        names = (name.removeprefix(self.env_prefix) for name in self.env_vars if name.startswith(self.env_prefix))
-        sections = {name.split(self.env_nested_delimiter)[0] for name in names}
+        sections = {name.partition(".")[0] for name in self.env_vars}
         return dict.fromkeys(sections - Settings.model_fields.keys()) | super().__call__()
+
+    def field_is_complex(self, field: FieldInfo) -> bool:  # noqa: ARG002 - each is decoded below
+        """Return whether the text of a field is to be decoded."""
+        return True
 
     def next_field(self, field: Any, key: str, case_sensitive: bool | None = None) -> Any:  # noqa: FBT001
         """Return what is known of the key of a section or table."""
         found: Any = super().next_field(field, key, case_sensitive)
         return _OPTION if found is Any else found
 
-    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:  # noqa: ARG002
-        """Return a text read as TOML; where it is not TOML, the text itself, which then fits or is refused by name."""
+    def decode_complex_value(self, field_name: str, field: FieldInfo | None, value: Any) -> Any:  # noqa: ARG002
+        """Return the value that a text stands for: `5` is a text for a setting that is one, and a number for others."""
         try:
-            return tomllib.loads(f"value = {value}")["value"]
+            decoded = tomllib.loads(f"value = {value}")["value"]
         except (ValueError, RecursionError):
-            return value
+            return value  # a plain text, or a mistake that the setting itself will name
+        return decoded if isinstance(decoded, str) or not _is_text(field) else value
+
+
+def _drop_replaced(tree: dict[str, Any], names: Iterable[str]) -> None:
+    """Take out of `tree` each table that is named: a text for a whole table replaces it, and is not merged with it."""
+    for name in names:
+        *path, last = name.split(".")
+        branch: Any = tree
+        for key in path:
+            branch = branch.get(key) if isinstance(branch, dict) else None
+        if isinstance(branch, dict) and isinstance(branch.get(last), dict):
+            del branch[last]
+
+
+def _is_text(field: FieldInfo | None) -> bool:
+    """Say whether a setting is nothing but a text or a path, or not set."""
+    return field is not None and {str, Path, NoneType}.issuperset(get_args(field.annotation) or [field.annotation])
+
+
+def _variables(besides: Iterable[str]) -> dict[str, str]:
+    """Return the settings in the environment by dotted name, without those in tables that others replace."""
+    found = {
+        name.removeprefix(_PREFIX).lower().replace("__", "."): text
+        for name, text in os.environ.items()
+        if name.startswith(_PREFIX) and name != DATA_VARIABLE
+    }
+    tables = tuple(f"{name}." for name in besides)
+    return {name: text for name, text in found.items() if not name.startswith(tables)}
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The daemon's settings: a file, then variables, then flags; mistakes are named by their key."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from limbeck_common.core.errors import SettingsError
-from limbeck_common.core.spec import Spec
+from limbeck_common.core.spec import MethodSpec, Spec
 from limbeck_server.open_data import find_open_data
 from limbeck_server.settings import Settings, load
 
@@ -38,11 +39,11 @@ def test_a_flag_overrides_a_variable_and_a_variable_the_file(file: Path, monkeyp
     assert settings.round.count.min == 5
 
 
-def test_lists_options_and_numbers_may_stand_in_variables_and_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_and_flags_are_read_as_toml_where_they_are_toml(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIMBECK_METHOD__OPTIONS__TEMPERATURE", "0.5")
     monkeypatch.setenv("LIMBECK_DATA__DATASET", "mnist")
     monkeypatch.setenv("LIMBECK_STORE__PATH", "/var/lib/limbeck")
-    settings = load(None, {"open.sample_shape": "[3, 32, 32]", "open.served": "false", "model.name": "mlp"})
+    settings = load(None, {"open.sample_shape": "[3, 32, 32]", "open.served": "false", "model.name": '"mlp"'})
     assert settings.method.options == {"temperature": 0.5}
     assert settings.data.dataset == "mnist"
     assert settings.store.path == Path("/var/lib/limbeck")
@@ -56,6 +57,7 @@ def test_lists_options_and_numbers_may_stand_in_variables_and_flags(monkeypatch:
     [
         ("method.options.aggregation", "sa", {"aggregation": "sa"}),
         ("method.options.half", "true", {"half": True}),
+        ("method.options.name", '"5"', {"name": "5"}),
         ("method.options.layers", "[8, 4]", {"layers": [8, 4]}),
         ("method.options.inner.beta", "2", {"inner": {"beta": 2}}),
         ("method.options", "{half = true, beta = 2}", {"half": True, "beta": 2}),
@@ -69,6 +71,15 @@ def test_a_whole_section_may_be_given_and_parts_of_it_override_it(monkeypatch: p
     monkeypatch.setenv("LIMBECK_ROUND", "{count = {min = 4}, time = {max = 20}}")
     settings = load(None, {"round.time": "{min = 5}", "round.time.max": "30"})
     assert (settings.round.count.min, settings.round.time.min, settings.round.time.max) == (4, 5, 30)
+
+
+def test_a_text_for_a_whole_table_replaces_the_one_before(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text('[method]\nname = "fedavg"\n[method.options]\nproximal = 1\n')
+    assert load(file, {"method.options": "{}"}).method == MethodSpec(name="fedavg")
+    assert load(file, {"method.options": "{}", "method.options.a": "1"}).method.options == {"a": 1}
+    monkeypatch.setenv("LIMBECK_METHOD__OPTIONS__PROXIMAL", "2")
+    assert load(file, {"method.options.b": "1"}).method.options == {"proximal": 2, "b": 1}
+    assert load(file, {"method.options": "{}"}).method.options == {}
 
 
 @pytest.mark.parametrize("text", ["2024", "2024-01-02", "1e3", "true", "nan"])
@@ -135,24 +146,24 @@ def test_an_unknown_section_and_an_unknown_variable_are_named_too(file: Path, mo
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("round.time.max", "soon", "valid number"),
+        ("round.time.max", '"soon"', "valid number"),
         ("round.time.max", "-1", "greater than 0"),
         ("round.sample_ratio", "1.5", "less than or equal to 1"),
         ("federation.rounds", "2.5", "valid integer"),
-        ("federation.name", "two words", "letters, digits"),
-        ("federation.name", "..", "not dots alone"),
+        ("federation.name", '"two words"', "letters, digits"),
+        ("federation.name", '".."', "not dots alone"),
         ("federation.seed", str(2**63), "less than"),
         ("listen.port", "70000", "less than or equal to 65535"),
-        ("recipe.optimizer", "lbfgs", "'sgd' or 'adam'"),
+        ("recipe.optimizer", '"lbfgs"', "'sgd' or 'adam'"),
         ("round", "5", "valid dictionary"),
         ("round", "often", "valid dictionary"),
         ("open.sample_shape", "[3", "valid tuple"),
         ("open.served", "perhaps", "valid boolean"),
-        ("open.digest", "abc", "match pattern"),
+        ("open.digest", '"abc"', "match pattern"),
         ("open.classes", "1", "greater than or equal to 2"),
-        ("open.sample_dtype", "blob", "not a NumPy type"),
-        ("open.sample_dtype", "O", "not a numeric NumPy type"),
-        ("listen.host", "host:5", "without a port"),
+        ("open.sample_dtype", '"blob"', "not a NumPy type"),
+        ("open.sample_dtype", '"O"', "not a numeric NumPy type"),
+        ("listen.host", '"host:5"', "without a port"),
     ],
 )
 def test_a_value_that_does_not_fit_is_named_with_its_key(key: str, value: str, said: str) -> None:
@@ -160,7 +171,11 @@ def test_a_value_that_does_not_fit_is_named_with_its_key(key: str, value: str, s
         load(None, {key: value})
     assert caught.value.wrong.startswith(f"setting {key}: ")
     assert said in caught.value.wrong
-    assert f"got {int(value) if key == 'round' and value.isdigit() else value!r}" in caught.value.wrong
+    try:
+        given = tomllib.loads("value = " + value)["value"]
+    except tomllib.TOMLDecodeError:
+        given = value
+    assert f"got {given!r}" in caught.value.wrong
 
 
 def test_a_value_that_does_not_fit_is_explained_by_what_its_setting_means() -> None:
