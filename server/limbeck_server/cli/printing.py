@@ -12,8 +12,8 @@ from limbeck_common.wire.v1 import operator_pb2 as pb
 def as_json(message: pb.StatusResponse | pb.WatchResponse, *, on_one_line: bool = False) -> str:
     """Return a message as JSON: all of its fields, under their names in proto/, and numbers as numbers.
 
-    >>> as_json(pb.WatchResponse(number=425, kind="opened"), on_one_line=True)[:31]
-    '{"number": 425, "unix_seconds":'
+    >>> '"number": 425' in as_json(pb.WatchResponse(number=425, kind="opened"), on_one_line=True)
+    True
     """
     return MessageToJson(
         message,

@@ -21,7 +21,7 @@ def _check_ordered(low: float, high: float) -> None:
 def _check_dtype(text: str) -> str:
     try:
         kind = np.dtype(text).kind
-    except TypeError as error:
+    except (TypeError, ValueError, SyntaxError) as error:
         raise ValueError("not a NumPy type, such as '|u1' or '<f4'") from error
     if kind not in "buif":
         raise ValueError("not a numeric NumPy type, such as '|u1' or '<f4'")

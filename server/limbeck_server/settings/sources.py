@@ -160,7 +160,7 @@ def _explain(error: ValidationError, file: Path | None) -> SettingsError:
             remedy=f"did you mean {close[0]!r}?" if close else "take it out",
         )
     said = first["ctx"]["error"] if first["type"] == "value_error" else first["msg"]
-    got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+    got = "" if isinstance(first["input"], dict) else f", got {first['input']!r:.80}"
     meaning = fields[path[-1]].description if path[-1] in fields else None
     return SettingsError(f"setting {key}{where}: {said}{got}", remedy=f"meaning: {meaning}" if meaning else "")
 

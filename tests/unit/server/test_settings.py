@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,50 @@ def test_a_key_of_the_readers_own_is_no_setting(file: Path) -> None:
     for key in ("tree", "flags", "_env_file", "model_config"):
         file.write_text(f"{key} = 'x'\n")
         assert refusal(file).wrong == f"unknown setting {key} in {file}"
+
+
+def keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        yield prefix + name
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from keys(kind, f"{prefix}{name}.")
+    yield f"{prefix}unknown.key"
+
+
+NASTY = (
+    "",
+    " ",
+    "x",
+    "[",
+    "{a",
+    "'",
+    '"',
+    "[" * 3000,
+    "9" * 5000,
+    "nan",
+    "-1",
+    "1\n2",
+    "{a.b.c = {d = 1}}",
+    "[1, 'a']",
+)
+
+
+@pytest.mark.parametrize("text", NASTY, ids=lambda text: repr(text[:9]))
+def test_any_text_is_a_value_or_a_mistake_of_one_line(text: str) -> None:
+    refused = {key: error for key in keys(Settings) if (error := mistake(key, text)) is not None}
+    assert len(refused) > 15
+    for key, error in refused.items():
+        assert error.wrong.startswith((f"setting {key.partition('.')[0]}", "unknown setting "))
+        assert len(error.wrong) < 400
+
+
+def mistake(key: str, text: str) -> SettingsError | None:
+    try:
+        load(None, {key: text})
+    except SettingsError as error:
+        return error
+    return None
 
 
 def test_a_file_that_is_not_toml_is_named_with_the_line(file: Path) -> None:
