@@ -152,9 +152,7 @@ class InProcessRuntime:
         number = downlink.round
         done = local_round(make_method(spec.method), participant, number, downlink.aggregate, downlink.wanted)
         digest = block_digest(done.contribution)
-        uplink = Uplink(
-            downlink.federation_id, self.name, number, done.contribution, done.metrics, digest, epoch
-        )
+        uplink = Uplink(downlink.federation_id, self.name, number, done.contribution, done.metrics, digest, epoch)
         uplink = replace(uplink, metrics=finite_metrics(uplink))
         self._guard.keep(participant.state(), uplink)
         if (

@@ -35,7 +35,9 @@ def load_plugin(text: str) -> Any:
             remedy="check the spelling and PYTHONPATH",
         ) from error
     if not callable(found):
-        raise UserCodeError(f"{text!r} is not callable but a {type(found).__name__}", expected="a function or a class")
+        raise UserCodeError(
+            f"{text!r}, of type {type(found).__name__}, cannot be called", expected="a function or a class"
+        )
     return found
 
 

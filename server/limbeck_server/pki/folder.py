@@ -115,10 +115,24 @@ class TlsFolder:
         return Token(number, secret, name, role, expires, address, self._read("ca.pem"))
 
     def expiring(self) -> list[tuple[str, int]]:
-        """Return the certificates that expire soon: the file of each, and the whole days left."""
+        """Return the certificates that expire soon: the file of each, and the whole days left.
+
+        Raises:
+            SettingsError: a file is missing, or is not a certificate.
+        """
         files = ("ca.pem", "server.pem", f"{OPERATOR}/certificate.pem")
-        found = [(name, days_left(self._read(name))) for name in files]
+        found = [(name, self._days_left(name)) for name in files]
         return [(name, left) for name, left in found if left is not None]
+
+    def _days_left(self, name: str) -> int | None:
+        try:
+            return days_left(self._read(name))
+        except ValueError as error:
+            raise SettingsError(
+                f"{self.path / name} is not a certificate: {error}",
+                expected="the file that `limbeck-server init` or `rotate` made",
+                remedy="restore it from a backup; `limbeck-server rotate --host NAME` can make all but ca.pem again",
+            ) from error
 
     def _make_operator(self, ca: KeyPair) -> None:
         key = new_key()

@@ -118,6 +118,14 @@ def test_certificates_about_to_expire_are_named(tmp_path: Path) -> None:
     assert folder.expiring() == [("server.pem", 2)]
 
 
+def test_a_file_that_is_not_a_certificate_is_named(tmp_path: Path) -> None:
+    folder = TlsFolder(tmp_path)
+    folder.init(["server"])
+    (tmp_path / "server.pem").write_bytes(b"not PEM")
+    with pytest.raises(SettingsError, match=r"server\.pem is not a certificate: .*; expected .*rotate"):
+        folder.expiring()
+
+
 def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"no certificate authority in .*limbeck-server init"):
         TlsFolder(tmp_path).new_token("a", "client", 60)
