@@ -130,9 +130,7 @@ class OpenSettings(Section):
 
     source: Annotated[
         str | None,
-        Field(
-            description="package.module:callable that returns a ParticipantData with open rows, and maybe test rows."
-        ),
+        Field(description="Function, as package.module:callable, that returns a ParticipantData with open rows."),
     ] = None
     digest: Annotated[
         str,
@@ -189,7 +187,7 @@ class TlsSettings(Section):
     )
     mode: Annotated[
         Literal["auto", "off"],
-        Field(description="auto: TLS if the folder has certificates, otherwise plain text on loopback; off: no TLS."),
+        Field(description="When to use TLS. auto: if there are certificates, else plain text on loopback; off: never."),
     ] = "auto"
     enrol_port: Annotated[
         _Port | None, Field(description="Port where clients exchange tokens for certificates; by default port + 1.")
