@@ -6,7 +6,10 @@ from limbeck_common.support.cli import LazyGroup, run_command
 
 COMMANDS = {
     "audit": ("limbeck_server.cli.store:audit", "Check that a store is what a daemon wrote, round by round."),
-    "backup": ("limbeck_server.cli.store:backup", "Copy a store to the new folder OUT, also while a daemon works in it."),
+    "backup": (
+        "limbeck_server.cli.store:backup",
+        "Copy a store to the new folder OUT, also while a daemon works in it.",
+    ),
     "close-round": ("limbeck_server.cli.operator:close_round", "Close the open round now."),
     "doctor": ("limbeck_server.cli.doctor:doctor", "Check that a `run` with the same options would work."),
     "evict": ("limbeck_server.cli.operator:evict", "Remove CLIENT from the federation for good."),

@@ -57,7 +57,8 @@ def backup(store: Path, out: Path) -> None:
 def restore(backup: Path, store: Path) -> None:
     """Copy a backup to a new folder, from which a daemon resumes.
 
-    BACKUP is a folder that `limbeck-server backup` made. Clients that know of later rounds than the backup count anew from it.
+    BACKUP is a folder that `limbeck-server backup` made. Clients that have seen later rounds than the backup's go on
+    from its round.
     """
     copied, epoch = copies.restore(backup, store)
     click.echo(
