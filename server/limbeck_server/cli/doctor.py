@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 from limbeck_common.core.errors import LimbeckError, SettingsError
-from limbeck_common.core.spec import Spec
+from limbeck_common.core.spec import MethodSpec, Spec
 from limbeck_common.methods.registry import make_method
 from limbeck_common.runtime.model_check import check_device, check_model
 from limbeck_common.support.diagnostics import Finding, Level, check_folder, check_versions, failure, show
@@ -36,6 +36,7 @@ _PACKAGES = (
     "grpcio-health-checking",
     "grpcio-reflection",
 )
+_STAND_IN = MethodSpec(name="local")
 _OWN_DESCRIPTORS = 64  # for the journal, the uplinks' files, the worker's pipes
 
 
@@ -58,19 +59,23 @@ def diagnose_server(settings: Settings) -> Iterator[Finding]:
     yield _check_port(settings.listen)
     yield _check_descriptors(settings.limits.connections)
     yield from _check_tls(settings)
+    usable = settings
     try:
         make_method(settings.method)
         yield Finding(Level.OK, f"method {settings.method.name}")
     except LimbeckError as error:
         yield failure(f"method {settings.method.name}", error)
+        usable = settings.model_copy(update={"method": _STAND_IN})  # so that the rest is checked all the same
     try:
-        found = find_open_data(settings)
-        spec = make_spec(settings, found)
+        found = find_open_data(usable)
+        spec = make_spec(usable, found)
     except (LimbeckError, ValueError) as error:
         yield failure("open data", error)
         return
     where = "" if found.data is not None else ", not sent to clients"
     yield Finding(Level.OK, f"open data: {found.rows} rows, digest {found.digest.hex()[:16]}...{where}")
+    if usable is not settings:
+        spec = spec.model_copy(update={"method": settings.method})
     yield _check_journal(settings, spec, found.digest.hex())
     if settings.model.name == "none":
         yield Finding(Level.OK, "server model: none, the server aggregates only")
