@@ -6,7 +6,8 @@ import numpy as np
 import structlog
 
 from limbeck_common.core.errors import UserCodeError
-from limbeck_common.core.messages import Block, Rows, Space, Uplink, slices
+from limbeck_common.core.messages import Block, Rows, Space, Uplink
+from limbeck_common.core.tensors import slices
 
 _log = structlog.get_logger()
 
