@@ -27,7 +27,9 @@ PROGRAMS: dict[str, click.Group] = {"limbeck-server": server_cli, "limbeck-clien
 
 def parse(program: str, arguments: list[str]) -> dict[str, Any]:
     """Have the program's own command line read the arguments, without running them."""
-    command = PROGRAMS[program].commands[arguments[0]]
+    group = PROGRAMS[program]
+    command = group.get_command(click.Context(group), arguments[0])
+    assert command is not None, f"{program} has no command {arguments[0]}"
     return command.make_context(arguments[0], arguments[1:]).params
 
 

@@ -11,6 +11,8 @@ import psutil
 import pytest
 from support.processes import CLIENTS, Farm, flags, run, until
 
+from limbeck_common.support.cli import ENDED_STATUS
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 ELSEWHERE = {  # open data that the clients alone have
     "model.name": "none",
@@ -69,7 +71,7 @@ def test_status_and_watch_show_the_federation_and_stop_ends_it(farm: Farm) -> No
     assert events[0]["kind"] == "founded"
     assert events[-1]["text"] == "stopped: enough seen"
     for client in clients:
-        farm.wait(client, 1, 20)
+        farm.wait(client, ENDED_STATUS, 20)
     assert "the federation stopped: enough seen" in farm.logs()
 
 

@@ -50,8 +50,19 @@ def test_the_servers_doctor_names_each_mistake(farm: Farm) -> None:
 
 def test_the_servers_doctor_warns_of_more_connections_than_files(farm: Farm) -> None:
     said = server_doctor(farm, "0", TINY | {"limits.connections": "9999999"})
-    assert "WARN  9999999 connections at most" in said.stdout
+    assert "WARN  up to 9999999 connections" in said.stdout
     assert said.returncode == 0
+
+
+def test_the_servers_doctor_warns_of_certificates_for_others_where_only_this_machine_can_call(farm: Farm) -> None:
+    tls = str(farm.folder / "tls")
+    assert run("limbeck_server.cli.main", "init", "--tls", tls, "--host", "federation.example").returncode == 0
+    settings = TINY | {"tls.folder": tls}
+    said = server_doctor(farm, "0", settings)
+    assert "WARN  the certificates are for federation.example, " in said.stdout
+    assert "only this machine can reach 127.0.0.1; listen on every network with --host 0.0.0.0" in said.stdout
+    assert failures(said) == []
+    assert "WARN  the certificates" not in server_doctor(farm, "0", settings | {"listen.host": "0.0.0.0"}).stdout  # noqa: S104
 
 
 def test_the_servers_doctor_knows_a_store_of_other_settings(farm: Farm) -> None:
@@ -75,7 +86,7 @@ def test_the_clients_doctor_passes_what_would_join_and_becomes_no_member(farm: F
 
 def test_the_clients_doctor_names_each_mistake(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
     (farm.folder / "odd.py").write_text(
-        "import tiny\nfrom dataclasses import replace\n"
+        "from support import tiny\nfrom dataclasses import replace\n"
         "def data(part, seed):\n"
         "    found = tiny.data(part, seed)\n"
         "    return replace(found, open=found.open[::-1])\n"

@@ -148,7 +148,7 @@ def test_plain_text_does_not_leave_the_machine_unasked(tmp_path: Path, program: 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["enroll", "limbeck1.abc"], "that is no enrolment token, or not all of one"),
+        (["enroll", "limbeck1.abc"], "that is not an enrolment token, or only a part of one"),
         (["join", "127.0.0.1:9", "--name", "a", "--part", "0", "--token-file", "missing"], "missing: .*No such file"),
     ],
 )

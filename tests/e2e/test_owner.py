@@ -6,6 +6,8 @@ import signal
 import pytest
 from support.processes import TINY, Farm, run, until
 
+from limbeck_common.support.cli import ENDED_STATUS
+
 pytestmark = pytest.mark.e2e
 
 ALONE = TINY | {"lobby.count.min": "1", "lobby.count.max": "1", "round.count.min": "1"}
@@ -61,7 +63,7 @@ def test_nothing_leaves_before_its_owner_decides_and_a_decision_outlives_a_kill(
     until(lambda: "kept back: its owner refused it" in farm.logs())
     until(lambda: farm.status(address)["clients"][0]["present"])
     assert run("limbeck_server.cli.main", "stop", "--server", address).returncode == 0
-    farm.wait(client, 1)
+    farm.wait(client, ENDED_STATUS)
     farm.wait(server)
     assert [line.split()[3] for line in tell(farm, "ledger").splitlines()] == ["1"]
     assert farm.logs().count('"event": "pushed"') == 1

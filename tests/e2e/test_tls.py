@@ -139,3 +139,8 @@ def test_init_on_a_folder_that_has_been_changes_nothing(secured: Farm) -> None:
     assert "is initialised already" in again.stdout
     assert (secured.tls / "ca.pem").read_text() == before
     assert (secured.folder / "a").read_text().startswith("limbeck1.")
+    asked = ["--host", "localhost", "--host", "other.example"]
+    other = run("limbeck_server.cli.main", "init", "--tls", str(secured.tls), *asked, "--client", "b")
+    assert other.returncode == 1
+    assert re.search(r"is not for other\.example; .*limbeck-server rotate .*--host other\.example`", said(other.stderr))
+    assert other.stdout == ""

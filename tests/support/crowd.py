@@ -13,7 +13,8 @@ from limbeck_client.privacy.release_guard import ReleaseGuard
 from limbeck_client.runner import Runner
 from limbeck_client.runtime import InProcessRuntime, data_loader
 from limbeck_client.transport import GrpcTransport
-from limbeck_common.support.cli import run_async, set_up_logs
+from limbeck_common.support.cli import run_async
+from limbeck_common.support.logs import set_up_logs
 from limbeck_common.wire import calls
 
 

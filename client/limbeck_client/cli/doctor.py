@@ -1,38 +1,72 @@
-"""What would keep a client from taking part: `limbeck-client doctor`. It becomes no member and keeps nothing."""
+"""`limbeck-client doctor`: what would keep a client from taking part. It does not join, and keeps nothing."""
 
 import asyncio
+import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
+import click
 from pydantic import ValidationError
 
-from limbeck_client.transport import Transport
-from limbeck_common.core.errors import LimbeckError
+from limbeck_client.cli.choices import Choices
+from limbeck_client.cli.join import join
+from limbeck_client.transport import GrpcTransport, Transport
+from limbeck_common.core.errors import LimbeckError, SettingsError
 from limbeck_common.core.messages import Invitation
 from limbeck_common.core.spec import PROTOCOL_VERSION, Spec
 from limbeck_common.datasets.examples import ParticipantData
 from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.runtime.model_check import check_device, check_model
-from limbeck_common.support.diagnostics import (
-    Finding,
-    Level,
-    check_folder,
-    check_versions,
-    failure,
-)
+from limbeck_common.support.cli import run_async
+from limbeck_common.support.diagnostics import Finding, Level, check_folder, check_versions, failure, show
+from limbeck_common.support.logs import set_up_logs
 
 _PACKAGES = ("grpcio", "protobuf", "numpy", "pydantic", "safetensors")
 _CLOCK_SECONDS = 5.0
+_MEGABYTE = 1_000_000
 
 
-async def examine(
-    name: str, transport: Transport, model: str, device: str, load_data: Callable[[Spec], ParticipantData]
-) -> AsyncIterator[Finding]:
-    """Yield what is found at the server and with this client's data and model."""
+@click.command(params=join.params)
+def doctor(**options: Any) -> None:
+    """Check that a `join` with the same options would work.
+
+    It looks at this machine, the server, the data and the model, and neither joins nor changes anything. It prints one
+    line per finding, with a remedy, and exits with status 1 if a join would fail.
+    """
+    choices = Choices(**options)
+    set_up_logs(choices.log_level, choices.log_format)
+    sys.exit(run_async(_diagnose(choices)))
+
+
+async def _diagnose(choices: Choices) -> int:
+    """Print what is found, and return the exit status."""
+    failed = show(diagnose_machine(choices), click.echo)
+    try:
+        credentials = choices.find_credentials()
+    except SettingsError as error:
+        return show([failure("credentials", error)], click.echo)
+    transport = GrpcTransport(choices.address, credentials)
+    try:
+        async for finding in diagnose_federation(choices, transport):
+            failed |= show([finding], click.echo)
+    finally:
+        await transport.close()
+    return failed
+
+
+def diagnose_machine(choices: Choices) -> Iterator[Finding]:
+    """Yield what is found on this machine alone."""
+    yield from check_versions(_PACKAGES)
+    yield check_device(choices.model, choices.device)
+    yield from check_folder("state", choices.folder)
+
+
+async def diagnose_federation(choices: Choices, transport: Transport) -> AsyncIterator[Finding]:
+    """Yield what is found at the server, and with this client's data and model."""
     asked = time.time()
     try:
-        invitation = await transport.join(name, b"", 0)
+        invitation = await transport.join(choices.name, b"", 0)
         spec = Spec.model_validate_json(invitation.spec_json)
     except (LimbeckError, ValidationError) as error:
         yield failure("server", error)
@@ -41,28 +75,21 @@ async def examine(
     yield Finding(Level.OK, f"server: federation {invitation.federation_id}, protocol version {PROTOCOL_VERSION}")
     yield _check_clock(invitation.unix_seconds - (asked + answered) / 2, answered - asked)
     try:
-        data = await asyncio.to_thread(load_data, spec)
+        data = await asyncio.to_thread(choices.data_loader(), spec)
     except LimbeckError as error:
         yield failure("data", error)
         return
     for finding in _check_data(data, invitation):
         yield finding
     if data.private is not None:
-        yield await asyncio.to_thread(check_model, model, spec, data.private.x[:2], device)
-
-
-def examine_machine(model: str, device: str, state: Path) -> Iterator[Finding]:
-    """Yield what is found on this machine alone."""
-    yield from check_versions(_PACKAGES)
-    yield check_device(model, device)
-    yield from check_folder("state", state)
+        yield await asyncio.to_thread(check_model, choices.model, spec, data.private.x[:2], choices.device)
 
 
 def _check_clock(ahead: float, took: float) -> Finding:
-    """Say how far the server's clock is ahead of ours; the answer took `took` seconds, half of which is unknown."""
+    """Say how far the server's clock is ahead of this one, give or take half of the `took` seconds of the answer."""
     off = abs(ahead) - took / 2 > _CLOCK_SECONDS
     said = f"clock: the server's is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} this one"
-    remedy = "set both by NTP: times in logs and certificates will not agree" if off else ""
+    remedy = "set both by NTP: otherwise times in logs and certificates do not agree" if off else ""
     return Finding(Level.WARN if off else Level.OK, said, remedy)
 
 
@@ -75,8 +102,9 @@ def _check_data(data: ParticipantData, invitation: Invitation) -> Iterator[Findi
         yield Finding(Level.OK, f"open data: the federation's, digest {invitation.open_digest.hex()[:16]}...")
     elif ours is not None:
         said = f"open data: digest {ours.hex()[:16]}..., the federation's is {invitation.open_digest.hex()[:16]}..."
-        yield Finding(Level.FAIL, said, "bring the same rows in the same order, or none and let the server send them")
+        yield Finding(Level.FAIL, said, "bring the same rows in the same order, or none: the server may send them")
     elif size:
-        yield Finding(Level.OK, f"open data: the server will send {size / 1e6:.1f} MB")
+        amount = f"{size / _MEGABYTE:,.1f} MB" if size >= _MEGABYTE else f"{size / 1000:,.1f} kB"
+        yield Finding(Level.OK, f"open data: none here, the server will send it, {amount}")
     else:
         yield Finding(Level.FAIL, "open data: none here, and the server sends none", "bring it with --data")

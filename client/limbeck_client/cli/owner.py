@@ -1,8 +1,11 @@
-"""`limbeck-client ledger`, `review`, `approve`, `refuse`: what has left, what would, and the owner's word about it."""
+"""The data owner's commands: what has left, what would leave, and the owner's decision about it."""
 
 from pathlib import Path
 
 import click
+
+from limbeck_client.privacy.release_log import ReleaseLog
+from limbeck_client.privacy.review_queue import ReviewQueue
 
 _STATE = click.argument("state", type=click.Path(path_type=Path, exists=True, file_okay=False))
 
@@ -10,9 +13,10 @@ _STATE = click.argument("state", type=click.Path(path_type=Path, exists=True, fi
 @click.command()
 @_STATE
 def ledger(state: Path) -> None:
-    """Show all that a client has sent, from its STATE folder: a line for each uplink."""
-    from limbeck_client.privacy.release_log import ReleaseLog  # noqa: PLC0415 - help answers at once
+    """List everything that a client has sent.
 
+    STATE is the client's state folder, limbeck-client/NAME by default. One line per uplink.
+    """
     for each in ReleaseLog(state).read():
         click.echo(str(each))
 
@@ -20,20 +24,24 @@ def ledger(state: Path) -> None:
 @click.command()
 @_STATE
 def review(state: Path) -> None:
-    """Show the uplink that a client with --review holds in its STATE folder, as the ledger would."""
-    from limbeck_client.privacy.review_queue import ReviewQueue  # noqa: PLC0415 - help answers at once
+    """Show the uplink that is held in STATE.
 
+    STATE is the state folder of a client that joined with --review. The line is the one that `ledger` would show.
+    """
     click.echo(str(ReviewQueue(state).held()))
 
 
 @click.command()
 @_STATE
-@click.option("--all", "every", is_flag=True, help="And all that follow in this federation, until you refuse.")
-@click.option("--round", "number", type=int, help="Only if it is this round's.")
+@click.option(
+    "--all", "every", is_flag=True, help="Also let all later ones of this federation leave, until you refuse."
+)
+@click.option("--round", "number", type=int, help="Only if the uplink is this round's.")
 def approve(state: Path, number: int | None, *, every: bool) -> None:
-    """Let go the uplink that is held in STATE, if its round is still open. The client need not run."""
-    from limbeck_client.privacy.review_queue import ReviewQueue  # noqa: PLC0415 - help answers at once
+    """Let the uplink that is held in STATE leave.
 
+    It leaves if its round is still open. The client need not be running now.
+    """
     release = ReviewQueue(state).approve(number, every=every)
     click.echo(f"approved{', and all that follow' * every}: {release}")
 
@@ -41,8 +49,9 @@ def approve(state: Path, number: int | None, *, every: bool) -> None:
 @click.command()
 @_STATE
 def refuse(state: Path) -> None:
-    """Keep back the uplink that is held in STATE: it never leaves, and the client goes on with the next round."""
-    from limbeck_client.privacy.review_queue import ReviewQueue  # noqa: PLC0415 - help answers at once
+    """Keep back the uplink that is held in STATE, for good.
 
+    The client goes on with the next round. An approval of all that follow ends.
+    """
     release = ReviewQueue(state).refuse()
-    click.echo("no more is approved in advance" if release is None else f"refused: {release}")
+    click.echo("nothing is approved in advance any more" if release is None else f"refused: {release}")

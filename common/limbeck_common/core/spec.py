@@ -1,6 +1,6 @@
 """The federation's specification: what the server decides and every client must follow.
 
-The server reads it from its configuration and sends it, as JSON, in the answer to Join.
+The server derives it from its settings and sends it, as JSON, in its answer to Join.
 """
 
 import re
@@ -13,7 +13,7 @@ from limbeck_common.core.errors import ClientNameError
 PROTOCOL_VERSION = 1
 MAX_CLASSES = 100_000
 
-NAME_RULE = "1 to 64 letters, digits, dots, dashes, underscores, and not dots alone"  # a name is a folder's, too
+NAME_RULE = "1 to 64 letters, digits, dots, dashes, underscores, and not dots alone"  # names are folders' names, too
 _NAME = re.compile(r"\.*[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _LONGEST_NAME = 64
 
@@ -40,59 +40,79 @@ Name = Annotated[str, AfterValidator(_check_name)]
 
 
 class Section(BaseModel):
-    """A part of a configuration: unknown keys are refused by name, and it never changes once read."""
+    """A part of the configuration. It refuses unknown keys by name and never changes once read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Recipe(Section):
-    """How a learner trains. The same on every client and for the server's model."""
+    """How a learner trains: the same on every client and for the server's model."""
 
-    local_epochs: Annotated[int, Field(ge=0, description="epochs on the private data, a round")] = 5
-    distill_epochs: Annotated[int, Field(ge=0, description="epochs on the aggregate, a round")] = 5
-    batch_size: Annotated[PositiveInt, Field(description="rows a step")] = 50
-    optimizer: Annotated[Literal["sgd", "adam"], Field(description="for both kinds of training")] = "sgd"
-    learning_rate: Annotated[float, Field(gt=0, description="on the private data")] = 0.1
-    distill_learning_rate: Annotated[float, Field(gt=0, description="on the aggregate")] = 0.1
-    momentum: Annotated[float, Field(ge=0, lt=1, description="of SGD")] = 0.0
-    threads: Annotated[PositiveInt, Field(description="torch threads; sums inside torch depend on it")] = 1
-    evaluate_every: Annotated[int, Field(ge=0, description="rounds between evaluations; 0: only at the end")] = 1
+    local_epochs: Annotated[int, Field(ge=0, description="Epochs per round on the private rows.")] = 5
+    distill_epochs: Annotated[int, Field(ge=0, description="Epochs per round on the aggregate.")] = 5
+    batch_size: Annotated[PositiveInt, Field(description="Rows per optimizer step.")] = 50
+    optimizer: Annotated[
+        Literal["sgd", "adam"], Field(description="Optimizer for training on private rows and on the aggregate.")
+    ] = "sgd"
+    learning_rate: Annotated[float, Field(gt=0, description="Learning rate on the private rows.")] = 0.1
+    distill_learning_rate: Annotated[float, Field(gt=0, description="Learning rate on the aggregate.")] = 0.1
+    momentum: Annotated[float, Field(ge=0, lt=1, description="Momentum of SGD.")] = 0.0
+    threads: Annotated[PositiveInt, Field(description="Threads of torch; a model's last bits depend on it.")] = 1
+    evaluate_every: Annotated[
+        int, Field(ge=0, description="Rounds from one evaluation to the next; 0 evaluates at the end only.")
+    ] = 1
 
 
 class DataSpec(Section):
-    """Which data set the federation works on, and how the built-in ones are split and shared out.
+    """Which data set the federation works on, and how a built-in one is split among the clients.
 
-    With `dataset = "own"` every participant brings its own data, and the open set is known by its digest alone.
+    With `dataset = "own"` every participant brings its own data, and the open data is known by its digest alone.
     """
 
-    dataset: Name = "digits"  # one of `limbeck_common.datasets.registry`, or "own"
-    parts: Annotated[PositiveInt, Field(description="clients that the private rows are shared out to")] = 5
-    private: Annotated[int, Field(ge=0, description="private rows in all; 0 for all that are left")] = 0
-    open: Annotated[int, Field(ge=0, description="open rows; 0 for the data set's default")] = 0
-    partition: Literal["iid", "dirichlet", "dirichlet_equal", "shards"] = "dirichlet"
-    alpha: Annotated[float, Field(gt=0, description="of the Dirichlet distribution")] = 0.5
-    classes_per_part: Annotated[PositiveInt, Field(description="classes a client, for shards")] = 2
+    dataset: Annotated[
+        Name, Field(description="Built-in data set, by its name, or own: every participant brings its own data.")
+    ] = "digits"
+    parts: Annotated[PositiveInt, Field(description="Number of parts that the private rows are split into.")] = 5
+    private: Annotated[int, Field(ge=0, description="Private rows in all; 0 takes all that are left.")] = 0
+    open: Annotated[int, Field(ge=0, description="Open rows; 0 takes the data set's default.")] = 0
+    partition: Annotated[
+        Literal["iid", "dirichlet", "dirichlet_equal", "shards"],
+        Field(description="Rule by which the private rows are split into parts."),
+    ] = "dirichlet"
+    alpha: Annotated[
+        float, Field(gt=0, description="Parameter of the Dirichlet distribution; smaller means more uneven parts.")
+    ] = 0.5
+    classes_per_part: Annotated[PositiveInt, Field(description="Classes per part, for the partition shards.")] = 2
 
 
 class MethodSpec(Section):
-    """The method's name (or `package.module:Class`) and its options."""
+    """The distillation method and its options."""
 
-    name: str = "dsfl"
-    options: dict[str, Any] = {}
+    name: Annotated[str, Field(description="Built-in method, or package.module:Class.")] = "dsfl"
+    options: Annotated[dict[str, Any], Field(description="Options of the method, by name.")] = {}
 
 
 class Spec(Section):
-    """All that a client needs to take part."""
+    """All that a client needs to take part.
 
-    name: Name = "federation"
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    rounds: PositiveInt = 10
-    classes: Annotated[int, Field(ge=2, le=MAX_CLASSES)]
-    sample_shape: tuple[int, ...]
-    sample_dtype: str
-    open_rows: Annotated[int, Field(ge=0, description="0: for methods that need no open data")]
-    input_mean: Annotated[tuple[float, ...], Field(description="a channel, of inputs given as bytes / 255")] = (0.0,)
-    input_std: tuple[float, ...] = (1.0,)
-    method: MethodSpec = MethodSpec()
-    data: DataSpec = DataSpec()
-    recipe: Recipe = Recipe()
+    >>> spec = Spec(classes=10, sample_shape=(1, 8, 8), sample_dtype="|u1", open_rows=500)
+    >>> spec.recipe.batch_size
+    50
+    """
+
+    name: Annotated[Name, Field(description="Name of the federation.")] = "federation"
+    seed: Annotated[int, Field(ge=0, lt=2**63, description="Seed of everything random in the federation.")] = 0
+    rounds: Annotated[PositiveInt, Field(description="Number of rounds.")] = 10
+    classes: Annotated[int, Field(ge=2, le=MAX_CLASSES, description="Number of classes.")]
+    sample_shape: Annotated[tuple[int, ...], Field(description="Shape of one row.")]
+    sample_dtype: Annotated[str, Field(description="NumPy type of a row, such as |u1 or <f4.")]
+    open_rows: Annotated[int, Field(ge=0, description="Number of open rows; 0 for a method that needs no open data.")]
+    input_mean: Annotated[
+        tuple[float, ...], Field(description="Mean per channel of byte inputs, scaled to [0, 1].")
+    ] = (0.0,)
+    input_std: Annotated[
+        tuple[float, ...], Field(description="Standard deviation per channel of byte inputs, scaled to [0, 1].")
+    ] = (1.0,)
+    method: Annotated[MethodSpec, Field(description="The distillation method and its options.")] = MethodSpec()
+    data: Annotated[DataSpec, Field(description="The data set, and how it is split.")] = DataSpec()
+    recipe: Annotated[Recipe, Field(description="How every model trains.")] = Recipe()

@@ -1,4 +1,4 @@
-"""Whether a model can run on this machine: the part of both doctors that needs a learner."""
+"""Whether a model works on this machine: the checks of both `doctor` commands that need a learner."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from limbeck_common.support.plugins import is_plugin
 
 
 def check_device(model: str, wanted: str) -> Finding:
-    """Say where a model's training would run."""
+    """Check the device that a model would train on; `wanted` is auto, cpu, cuda, cuda:1 or mps."""
     if model in {"none", "forest"}:
         return Finding(Level.OK, f"device: model {model} needs no torch")
     try:
@@ -23,7 +23,7 @@ def check_device(model: str, wanted: str) -> Finding:
     except ImportError as error:
         level = Level.WARN if is_plugin(model) else Level.FAIL
         return Finding(
-            level, f"device: torch is not here: {error}", f"pip install 'limbeck[torch]' if {model} needs it"
+            level, f"device: torch is not installed: {error}", f"pip install 'limbeck[torch]' if {model} needs it"
         )
     try:
         device = pick_device(wanted)
@@ -35,7 +35,7 @@ def check_device(model: str, wanted: str) -> Finding:
 
 
 def check_model(model: str, spec: Spec, rows: NDArray[Any], device: str) -> Finding:
-    """Build the model and let it predict a few rows, shape [rows, *sample_shape]."""
+    """Build the model and let it predict `rows`, of shape [rows, *sample_shape]."""
     try:
         learner = make_learner(model, spec, 0, device)
     except LimbeckError as error:
@@ -44,9 +44,9 @@ def check_model(model: str, spec: Spec, rows: NDArray[Any], device: str) -> Find
         shape = np.asarray(learner.predict(rows)).shape
     except Exception as error:  # noqa: BLE001 - the user's own code may raise anything
         said = " ".join(str(error).split())[:200]
-        finding = f"model {model} is built, but cannot predict before training: {type(error).__name__}: {said}"
-        return Finding(Level.WARN, finding, "right for some learners; if it is a mistake, mend the model")
+        finding = f"model {model} can be built, but does not predict before training: {type(error).__name__}: {said}"
+        return Finding(Level.WARN, finding, "some learners are like that; if yours should predict, fix it")
     if shape != (len(rows), spec.classes):
         wrong = f"model {model} predicts {list(shape)} for {len(rows)} rows"
-        return Finding(Level.FAIL, wrong, f"let it predict the federation's {spec.classes} classes")
-    return Finding(Level.OK, f"model {model} is built and predicts {spec.classes} classes")
+        return Finding(Level.FAIL, wrong, f"make it predict the federation's {spec.classes} classes")
+    return Finding(Level.OK, f"model {model} can be built and predicts {spec.classes} classes")

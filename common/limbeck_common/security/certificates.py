@@ -1,4 +1,4 @@
-"""Keys, signing requests and what a certificate says: the part of X.509 that both sides need."""
+"""Private keys, signing requests, and reading certificates: the part of X.509 that both sides need."""
 
 import functools
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ WARN_BEFORE = timedelta(days=14)
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a certificate is for. `serial` is in hex; `expires` has a time zone."""
+    """The participant that a certificate names. `serial` is in hex; `expires` has a time zone."""
 
     name: str
     role: str
@@ -33,15 +33,20 @@ def new_key() -> bytes:
 
 
 def read_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
-    """Return the private key of a PEM file. Raises ValueError for one that is not on an elliptic curve."""
+    """Return the private key of a PEM file.
+
+    Raises:
+        ValueError: the file does not hold a private key.
+        TypeError: the key is not an elliptic-curve key.
+    """
     key = serialization.load_pem_private_key(pem, password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise TypeError("the key is not an elliptic curve's")
+        raise TypeError("not an elliptic-curve key")
     return key
 
 
 def signing_request(key: bytes, name: str) -> bytes:
-    """Return the request, PKCS #10 in DER, that a certificate be made for this key."""
+    """Return a certificate signing request for this key: PKCS #10 in DER."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(read_key(key), hashes.SHA256())
     return request.public_bytes(serialization.Encoding.DER)
@@ -49,7 +54,7 @@ def signing_request(key: bytes, name: str) -> bytes:
 
 @functools.lru_cache(maxsize=4096)  # asked on every call
 def read_identity(pem: bytes) -> Identity | None:
-    """Return who a certificate is for, by its limbeck:// URI, or None where it has no such one."""
+    """Return the participant that a certificate names in its limbeck:// URI, or None if it has none."""
     certificate = x509.load_pem_x509_certificate(pem)
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -68,6 +73,6 @@ def fingerprint(pem: bytes) -> str:
 
 
 def days_left(pem: bytes, now: datetime | None = None) -> int | None:
-    """Return the whole days until a certificate expires if it is time to warn of it (negative: since), else None."""
+    """Return the whole days until a certificate expires, negative once it has; None if it is too early to warn."""
     left = x509.load_pem_x509_certificate(pem).not_valid_after_utc - (now or datetime.now(UTC))
     return left.days if left < WARN_BEFORE else None

@@ -1,7 +1,7 @@
-"""An enrolment token: one line that makes a stranger a participant, once.
+"""Enrolment tokens: one-time secrets that a client exchanges for a certificate.
 
-`limbeck1.BASE64URL.BASE64URL`: JSON that says who, where and until when, with the secret; then the federation's CA
-certificate, DER. So the CA is pinned before the first byte is sent, and the secret goes to nobody else.
+A token is one line, `limbeck1.BASE64URL.BASE64URL`: JSON with name, address, expiry and secret, then the federation's
+CA certificate in DER. The client thus knows the CA before it sends anything, and sends the secret to nobody else.
 """
 
 import base64
@@ -19,7 +19,7 @@ _TEXTS = ("id", "secret", "name", "role", "address")
 
 @dataclass(frozen=True)
 class Token:
-    """What a token says. `expires` is in seconds since the Unix epoch, `address` the enrolment port's, `ca` PEM."""
+    """A parsed token. `expires` is in seconds since the Unix epoch, `address` is the enrolment port's, `ca` is PEM."""
 
     id: str
     secret: str
@@ -39,10 +39,10 @@ class Token:
 
 
 def read_token(line: str) -> Token:
-    """Return what a token says.
+    """Return the token that a line holds.
 
     Raises:
-        SettingsError: it is not a token, or not all of one.
+        SettingsError: the line is not a token, or only a part of one.
     """
     try:
         version, fields, der = line.strip().split(".")
@@ -54,7 +54,7 @@ def read_token(line: str) -> Token:
         return Token(ca=ca, expires=int(said["expires"]), **texts)
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise SettingsError(
-            "that is no enrolment token, or not all of one",
+            "that is not an enrolment token, or only a part of one",
             expected=f"the whole line that `limbeck-server token create` printed, {_VERSION}.…",
         ) from error
 

@@ -1,4 +1,4 @@
-"""HOST:PORT, as a person writes it: to dial, and to listen on."""
+"""Network addresses as people write them: HOST:PORT to dial, HOST to listen on."""
 
 import ipaddress
 import re
@@ -11,10 +11,13 @@ _LAST_PORT = 65535
 
 
 def read_host(text: str) -> str:
-    """Return a host name or address as it is, an IPv6 address without its brackets.
+    """Return a host name or address, an IPv6 address without brackets.
+
+    >>> read_host("[::1]")
+    '::1'
 
     Raises:
-        SettingsError: it is none.
+        SettingsError: the text is neither.
     """
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
@@ -28,8 +31,11 @@ def read_host(text: str) -> str:
 def read_address(text: str) -> str:
     """Return HOST:PORT as gRPC dials it.
 
+    >>> read_address(" server.example.org:50051 ")
+    'server.example.org:50051'
+
     Raises:
-        SettingsError: host or port is missing or cannot be one, or an IPv6 address has no brackets.
+        SettingsError: the host or the port is missing or impossible, or an IPv6 address has no brackets.
     """
     found = _ADDRESS.fullmatch(text.strip())
     try:
@@ -44,5 +50,9 @@ def read_address(text: str) -> str:
 
 
 def with_port(host: str, port: int) -> str:
-    """Return HOST:PORT, an IPv6 address in brackets."""
+    """Return HOST:PORT, with brackets around an IPv6 address.
+
+    >>> with_port("::1", 50051)
+    '[::1]:50051'
+    """
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

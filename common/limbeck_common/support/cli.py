@@ -1,26 +1,27 @@
-"""What the three console programs share: one line for a mistake, structured logs, a fast event loop."""
+"""What the three console programs share: commands imported when they are run, one line for a mistake, an event loop."""
 
 import asyncio
 import importlib
-import logging
 import os
 import sys
 from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
 import click
-import structlog
 
 from limbeck_common.core.errors import LimbeckError
 from limbeck_common.support.address import read_address
+
+ENDED_STATUS = 3  # exit status: the federation has failed or was stopped, and starting again does not help
 
 _Result = TypeVar("_Result")
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when one is run, so that the group's own help answers at once.
+    """A group whose commands are imported when they are run, so that its own help answers at once.
 
-    `lazy` maps each command's name to where it is, `package.module:attribute`, and its one line of help.
+    `lazy` maps the name of each command to its place, `package.module:attribute`, and its line of help, which is the
+    first sentence of the command's own.
 
     >>> group = LazyGroup("demo", lazy={"join": ("limbeck_client.cli.join:join", "Join a federation.")})
     >>> group.list_commands(click.Context(group))
@@ -36,7 +37,7 @@ class LazyGroup(click.Group):
         return sorted([*super().list_commands(ctx), *self.lazy])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command, imported now; None where there is none of that name."""
+        """Import a command and return it; None if there is none of that name."""
         if cmd_name not in self.lazy:
             return super().get_command(ctx, cmd_name)
         module, _, attribute = self.lazy[cmd_name][0].partition(":")
@@ -44,7 +45,7 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands with their lines of help, importing none of them."""
+        """Write the commands with their lines of help, without importing them."""
         rows = [(name, self._line(ctx, name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
@@ -57,8 +58,8 @@ class LazyGroup(click.Group):
 
 
 def run_command(command: click.Command, program: str) -> None:
-    """Run a console program. A mistake ends it with one line on standard error and status 1; Ctrl-C with 130."""
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what a person can mend we say ourselves, in one line
+    """Run a console program. A mistake ends it with one line on standard error and status 1, Ctrl-C with status 130."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # mistakes that a person can mend are reported below, in one line
     try:
         sys.exit(command.main(prog_name=program, standalone_mode=False))
     except click.ClickException as error:
@@ -73,33 +74,15 @@ def run_command(command: click.Command, program: str) -> None:
 
 
 def dialled(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
-    """Return an address that is to be dialled as it stands in a command; SettingsError for what is none."""
+    """Check an address on a command line, as click's callback; SettingsError for what is not HOST:PORT."""
     return None if text is None else read_address(text)
 
 
 def run_async(work: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run a coroutine to its end, on uvloop where it is installed."""
+    """Run a coroutine to its end, on uvloop if it is installed."""
     try:
         import uvloop  # noqa: PLC0415 - optional
     except ImportError:
         return asyncio.run(work)
     result: _Result = uvloop.run(work)
     return result
-
-
-def set_up_logs(level: str, style: str) -> None:
-    """Log to standard error: `style` is json, text, or auto (text on a terminal)."""
-    text = style == "text" or (style == "auto" and sys.stderr.isatty())
-    renderer: Any = structlog.dev.ConsoleRenderer() if text else structlog.processors.JSONRenderer()
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.StackInfoRenderer(),
-            *([] if text else [structlog.processors.format_exc_info]),
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

@@ -1,4 +1,4 @@
-"""What both doctors share: a finding a line, and a look at this machine."""
+"""What both `doctor` commands share: findings, one line each, and the checks of this machine."""
 
 import os
 import platform
@@ -21,7 +21,7 @@ _SLOW_FLUSH = 0.1  # seconds
 
 
 class Level(StrEnum):
-    """How bad it is. With a FAIL the program would not run."""
+    """How bad a finding is. With a FAIL the program would not run."""
 
     OK = "OK"
     WARN = "WARN"
@@ -30,7 +30,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: what was looked at and found, and what to do about it."""
+    """One line: what was found, and what to do about it."""
 
     level: Level
     said: str
@@ -41,7 +41,7 @@ class Finding:
 
 
 def show(findings: Iterable[Finding], say: Callable[[str], None]) -> int:
-    """Say each finding as it comes, and return the exit status: 1 if any is a FAIL."""
+    """Print each finding with `say` as it comes, and return the exit status: 1 if any is a FAIL, else 0."""
     failed = False
     for finding in findings:
         say(str(finding))
@@ -50,7 +50,7 @@ def show(findings: Iterable[Finding], say: Callable[[str], None]) -> int:
 
 
 def failure(what: str, error: Exception) -> Finding:
-    """Return the FAIL that an error stands for."""
+    """Return an error as a finding of level FAIL; `what` names the thing that was checked."""
     if isinstance(error, LimbeckError):
         remedy = [f"expected {error.expected}"] if error.expected else []
         return Finding(
@@ -60,7 +60,7 @@ def failure(what: str, error: Exception) -> Finding:
 
 
 def check_versions(packages: Iterable[str]) -> Iterator[Finding]:
-    """Look at Python's version, and at the packages that are needed."""
+    """Check the version of Python, and that the packages are installed."""
     level = Level.OK if sys.version_info >= _OLDEST else Level.FAIL
     wanted = ".".join(map(str, _OLDEST))
     remedy = "" if level is Level.OK else f"install Python {wanted} or newer"
@@ -75,7 +75,7 @@ def check_versions(packages: Iterable[str]) -> Iterator[Finding]:
 
 
 def check_folder(what: str, folder: Path) -> Iterator[Finding]:
-    """Write, flush and delete a small file where `folder` is or would be made, and look at the space left."""
+    """Write, flush and delete a small file where `folder` is or would be created, and check the space left."""
     place = folder.absolute()
     try:
         while not place.exists():
@@ -91,8 +91,8 @@ def check_folder(what: str, folder: Path) -> Iterator[Finding]:
         yield Finding(Level.FAIL, f"{what} {folder}: cannot write in {place}: {error.strerror}", remedy)
         return
     slow = took > _SLOW_FLUSH
-    said = f"{what} {folder}: writable, a flush to the disk takes {1e3 * took:.1f} ms"
-    yield Finding(Level.WARN if slow else Level.OK, said, "every receipt waits for one: name a faster disk" * slow)
+    said = f"{what} {folder}: writable, flushing a file to the disk takes {1e3 * took:.1f} ms"
+    yield Finding(Level.WARN if slow else Level.OK, said, "every receipt waits for that: name a faster disk" * slow)
     free = shutil.disk_usage(place).free
     level = Level.FAIL if free < _NO_DISK else Level.WARN if free < _LOW_DISK else Level.OK
-    yield Finding(level, f"{what} {folder}: {free / 1e9:.1f} GB free", "make room" * (level is not Level.OK))
+    yield Finding(level, f"{what} {folder}: {free / 1e9:.1f} GB free", "free some space" * (level is not Level.OK))

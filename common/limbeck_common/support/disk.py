@@ -1,4 +1,4 @@
-"""Folders and files: usable, ours alone, on the disk for sure."""
+"""Files that survive a crash, and folders that one process at a time uses."""
 
 import fcntl
 import os
@@ -12,7 +12,7 @@ from limbeck_common.core.errors import SettingsError
 
 
 def flush(path: Path) -> None:
-    """Force the content of a file, or the names in a folder, to the disk."""
+    """Force the content of a file, or the names in a folder, to the disk (fsync)."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -21,16 +21,18 @@ def flush(path: Path) -> None:
 
 
 def put(path: Path, *parts: bytes, secret: bool = False) -> None:
-    """Put a whole file in the place of what was there, on the disk once this returns; `secret`: for its owner alone.
+    """Replace a file as a whole; its content and name are on the disk once this returns.
+
+    `secret`: only its owner can read the file.
 
     Raises:
-        OSError: it cannot be written; what was there still is.
+        OSError: the file cannot be written; the former one is still there.
     """
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if secret else 0o666)
     with os.fdopen(descriptor, "wb") as file:
-        if os.geteuid() == 0:  # root, beside a program that runs as the folder's owner
+        if os.geteuid() == 0:  # a command run by root, beside a daemon that runs as the folder's owner
             owner = path.parent.stat()
             os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
         file.writelines(parts)
@@ -41,10 +43,12 @@ def put(path: Path, *parts: bytes, secret: bool = False) -> None:
 
 
 def take(path: Path, who: str = "daemon", flag: str = "--store") -> TextIO:
-    """Lock a folder for this process; the lock goes with the process, however it ends.
+    """Lock a folder for this process, by the file `path` in it; the lock ends with the process, however that ends.
+
+    `who` names the kind of process that uses such folders, and `flag` the option that chooses another folder.
 
     Raises:
-        SettingsError: another process, `who`, has it, or it cannot be written to; `flag` names another folder.
+        SettingsError: another process holds the lock, or the folder cannot be written to.
     """
     with writing(path.parent, flag):
         file = path.open("w")
@@ -60,7 +64,7 @@ def take(path: Path, who: str = "daemon", flag: str = "--store") -> TextIO:
 
 @contextmanager
 def writing(place: Path, flag: str) -> Iterator[None]:
-    """Say in one line what keeps us from writing to `place`, which `flag` names.
+    """Turn an OSError into one line about `place`, which the option `flag` chooses.
 
     Raises:
         SettingsError: there was an OSError.
@@ -76,10 +80,10 @@ def writing(place: Path, flag: str) -> Iterator[None]:
 
 
 def make_folder(folder: Path, flag: str) -> None:
-    """Make a folder, if it is not there, and make sure that files can be written to it.
+    """Create a folder if it does not exist, and make sure that files can be written to it.
 
     Raises:
-        SettingsError: they cannot; `flag` names another.
+        SettingsError: they cannot; the option `flag` chooses another folder.
     """
     with writing(folder, flag):
         folder.mkdir(parents=True, exist_ok=True)

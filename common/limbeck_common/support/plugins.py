@@ -1,4 +1,4 @@
-"""A user's own objects, named as `package.module:callable`."""
+"""Users' own models, data and methods, named as `package.module:callable`."""
 
 import importlib
 import inspect
@@ -15,10 +15,13 @@ def is_plugin(text: str) -> bool:
 
 
 def load_plugin(text: str) -> Any:
-    """Return the object that `text` names. The working folder is searched too.
+    """Return the callable that `text` names. The working folder is searched too.
+
+    >>> load_plugin("math:sqrt")(9)
+    3.0
 
     Raises:
-        UserCodeError: it cannot be imported, or is not there.
+        UserCodeError: it cannot be imported, does not exist, or is not callable.
     """
     module_name, _, attribute = text.partition(":")
     if "" not in sys.path:
@@ -32,12 +35,14 @@ def load_plugin(text: str) -> Any:
             remedy="check the spelling and PYTHONPATH",
         ) from error
     if not callable(found):
-        raise UserCodeError(f"{text!r} is a {type(found).__name__}", expected="something that can be called")
+        raise UserCodeError(
+            f"{text!r}, of type {type(found).__name__}, cannot be called", expected="a function or a class"
+        )
     return found
 
 
 def call_plugin(text: str, **offered: Any) -> Any:
-    """Call the object that `text` names with those of the offered arguments that it names in its signature.
+    """Call what `text` names with those of the offered arguments that its signature names, and return the result.
 
     Raises:
         UserCodeError: it cannot be loaded, or it raises.
@@ -48,5 +53,5 @@ def call_plugin(text: str, **offered: Any) -> Any:
         return target(**{name: value for name, value in offered.items() if name in wanted})
     except Exception as error:  # the user's code may raise anything
         raise UserCodeError(
-            f"{text} raised {type(error).__name__}: {error}", remedy="mend it and join again"
+            f"{text} raised {type(error).__name__}: {error}", remedy="fix it and start again"
         ) from error

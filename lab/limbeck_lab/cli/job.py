@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from limbeck_common.core.errors import EndedError
-from limbeck_common.support.cli import run_async, run_command, set_up_logs
+from limbeck_common.support.cli import run_async, run_command
+from limbeck_common.support.logs import set_up_logs
 from limbeck_lab.compare.plan import Job, read_plan
 from limbeck_lab.report.run_report import write_report
 from limbeck_lab.results.records import Summary

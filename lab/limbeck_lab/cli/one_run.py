@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from limbeck_common.core.errors import EndedError
-from limbeck_common.support.cli import run_async, set_up_logs
+from limbeck_common.support.cli import run_async
+from limbeck_common.support.logs import set_up_logs
 from limbeck_lab.cli.options import base_settings
 from limbeck_lab.report.run_report import write_report
 from limbeck_lab.report.run_table import print_summary

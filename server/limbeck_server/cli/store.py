@@ -17,10 +17,10 @@ _STORE = click.option("--store", default="limbeck-store", show_default=True, typ
 @_STORE
 @click.option("--head", default="", help="A chain value that an earlier audit printed; it must still be there.")
 def audit(store: Path, head: str) -> None:
-    """Check that a store is what a daemon wrote, and that its aggregates follow from its uplinks.
+    """Check that a store is what a daemon wrote, round by round.
 
-    Prints one line per round; the exit status is 1 if anything is damaged. No daemon may be running on the store. A
-    read-only copy will do.
+    Its aggregates must follow from its uplinks. It prints one line per round; the exit status is 1 if anything is
+    damaged. No daemon may be running on the store. A read-only copy will do.
     """
     reader = SqliteReader(store)
     faults = 0
@@ -55,9 +55,10 @@ def backup(store: Path, out: Path) -> None:
 @click.argument("backup", metavar="BACKUP", type=_FOLDER)
 @click.option("--store", required=True, type=_FOLDER, help="The new folder.")
 def restore(backup: Path, store: Path) -> None:
-    """Copy BACKUP, which `backup` made, to a new folder from which a daemon goes on.
+    """Copy a backup to a new folder, from which a daemon resumes.
 
-    Clients that know of later rounds than the backup count anew from it.
+    BACKUP is a folder that `limbeck-server backup` made. Clients that have seen later rounds than the backup's go on
+    from its round.
     """
     copied, epoch = copies.restore(backup, store)
     click.echo(

@@ -1,1 +1,1 @@
-"""The federation's certificate authority."""
+"""Certificates and enrolment tokens: issuing, recording and revoking them."""

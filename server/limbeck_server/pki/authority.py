@@ -1,4 +1,4 @@
-"""The federation's certificate authority: EC P-256, bytes in, bytes out."""
+"""The federation's certificate authority: makes and signs certificates, EC P-256, as PEM bytes."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -16,19 +16,24 @@ from limbeck_common.security.certificates import SCHEME, new_key, read_key
 
 _CA_LIFETIME = timedelta(days=3650)
 LIFETIME = timedelta(days=365)  # of every other certificate
-_SKEW = timedelta(minutes=5)  # that a clock may be behind ours
+_SKEW = timedelta(minutes=5)  # by which another machine's clock may lag
 
 
 @dataclass(frozen=True, repr=False)
 class KeyPair:
-    """A private key and its certificate, PEM each."""
+    """A private key and its certificate, both PEM."""
 
     key: bytes
     certificate: bytes
 
 
 def make_ca(name: str = "limbeck federation") -> KeyPair:
-    """Return a new authority, which signs its own certificate."""
+    """Return a new authority, whose certificate is signed by itself.
+
+    >>> ca = make_ca()
+    >>> hosts_of(issue_server(ca, ["federation.example.org", "127.0.0.1"]).certificate)
+    ['federation.example.org', '127.0.0.1']
+    """
     pem = new_key()
     key = read_key(pem)
     uses = x509.KeyUsage(
@@ -52,7 +57,7 @@ def make_ca(name: str = "limbeck federation") -> KeyPair:
 
 
 def issue_server(ca: KeyPair, hosts: Iterable[str], lifetime: timedelta = LIFETIME) -> KeyPair:
-    """Return a new key and certificate for a server that is reached under these host names and addresses."""
+    """Return a new key and certificate for a server with these host names and addresses."""
     names = [_general_name(host) for host in dict.fromkeys(hosts)]
     pem = new_key()
     builder = _builder(_name("limbeck-server"), read_key(pem).public_key(), lifetime)
@@ -60,7 +65,7 @@ def issue_server(ca: KeyPair, hosts: Iterable[str], lifetime: timedelta = LIFETI
 
 
 def sign_request(ca: KeyPair, request: bytes, name: str, role: str, lifetime: timedelta = LIFETIME) -> bytes:
-    """Return a certificate for the key of a signing request (PKCS #10, DER). Nothing else in the request counts.
+    """Return a certificate for the key of a signing request (PKCS #10, DER); all else in the request is ignored.
 
     Raises:
         StreamError: the request is malformed, its key is not on P-256, or its signature is not that key's.
@@ -73,13 +78,17 @@ def sign_request(ca: KeyPair, request: bytes, name: str, role: str, lifetime: ti
 
 
 def public_key(request: bytes) -> ec.EllipticCurvePublicKey:
-    """Return the key of a signing request, which the asker has proved to hold. Raises StreamError as `sign_request`."""
+    """Return the key of a signing request, whose signature proves that its sender holds the private key.
+
+    Raises:
+        StreamError: as `sign_request`.
+    """
     try:
-        asked = x509.load_der_x509_csr(request)
-        key = asked.public_key()
+        parsed = x509.load_der_x509_csr(request)
+        key = parsed.public_key()
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
             raise TypeError("the key is of another kind")
-        if not asked.is_signature_valid:
+        if not parsed.is_signature_valid:
             raise ValueError("the signature is not the key's")
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise StreamError(f"the signing request: {error}", expected="PKCS #10 in DER, for a key on P-256") from error
@@ -87,7 +96,7 @@ def public_key(request: bytes) -> ec.EllipticCurvePublicKey:
 
 
 def hosts_of(certificate: bytes) -> list[str]:
-    """Return the host names and addresses that a server's certificate is for, in the order given."""
+    """Return the host names and addresses that a server's certificate is for, in its order."""
     parsed = x509.load_pem_x509_certificate(certificate)
     names = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return [str(name.value) for name in names]

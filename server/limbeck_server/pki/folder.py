@@ -1,9 +1,9 @@
-"""The folder of the federation's authority: made by `init`, served from by the daemon, changed by the other commands.
+"""The folder of the federation's certificates: `init` creates it, the daemon reads it, the other commands change it.
 
-ca.pem, ca-key.pem    the authority; whoever has its key can be anyone
+ca.pem, ca-key.pem    the certificate authority; whoever has its key can pose as anyone
 server.pem            the server's key and certificate, in one file, so that they change together
-operator/             credentials for this machine's operator
-registry.sqlite       tokens and certificates given out, and which are revoked
+operator/             the credentials of this machine's operator
+registry.sqlite       the tokens and certificates that were issued, and which of them are revoked
 """
 
 import sqlite3
@@ -27,17 +27,23 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class TlsFolder:
-    """An authority on disk. Files are replaced as wholes; keys can be read by their owner alone."""
+    """A certificate authority on disk. A file is replaced as a whole, and only its owner can read it."""
 
     path: Path
 
     @property
     def initialised(self) -> bool:
-        """Whether `init` has done its work here."""
+        """Whether `init` has finished in this folder."""
         return (self.path / "server.pem").exists()
 
     def init(self, hosts: Sequence[str], names: Sequence[str] = ()) -> None:
-        """Make the authority, the server's certificate for `hosts`, `names` and loopback, and the operator's."""
+        """Create the authority, the operator's certificate, and the server's for `hosts`, `names` and loopback.
+
+        Tokens name the first of `hosts` as the address to enrol at.
+
+        Raises:
+            SettingsError: the folder cannot be written to.
+        """
         with writing(self.path, "--tls"):
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             ca = make_ca()
@@ -47,10 +53,30 @@ class TlsFolder:
             self._make_server(ca, [*hosts, *names, *_LOOPBACK])
             self._note_host(hosts)
 
+    def check_hosts(self, hosts: Sequence[str]) -> None:
+        """Check that the server's certificate is for all of these host names and addresses.
+
+        Raises:
+            SettingsError: it lacks some of them.
+        """
+        known = hosts_of(self.server().certificate)
+        lower = {name.lower() for name in known}
+        missing = [host for host in hosts if host.lower() not in lower]
+        if missing:
+            wanted = [*(name for name in known if name not in _LOOPBACK), *missing]
+            raise SettingsError(
+                f"{self.path} is initialised already, and its server certificate is not for {', '.join(missing)}",
+                expected=f"only names among {', '.join(known)}",
+                remedy=f"for a new one run `limbeck-server rotate {' '.join(f'--host {name}' for name in wanted)}`",
+            )
+
     def rotate(self, hosts: Sequence[str] = ()) -> list[str]:
         """Make new keys and certificates for the server and the operator, and return the server's host names.
 
-        They are `hosts` and loopback; without `hosts`, those of the certificate before.
+        They are `hosts` and loopback; without `hosts`, those of the certificate that is replaced.
+
+        Raises:
+            SettingsError: the folder is not initialised, or cannot be written to.
         """
         ca = self.ca()
         wanted = [*hosts, *_LOOPBACK] if hosts else hosts_of(self.server().certificate)
@@ -70,12 +96,16 @@ class TlsFolder:
         return KeyPair(both, both)  # OpenSSL and gRPC take from a PEM file the part that they look for
 
     def registry(self) -> Registry:
-        """Open the registry. Raises SettingsError where `init` has not been, or it cannot be used."""
+        """Open the registry. Raises SettingsError where the folder is not initialised, or the file cannot be used."""
         self._read("server.pem")
         return self._registry()
 
     def new_token(self, name: str, role: str, seconds: float, address: str | None = None) -> Token:
-        """Make an enrolment token, good for `seconds`; `address` is the enrolment port's, as its user will dial it."""
+        """Create an enrolment token, valid for `seconds`; `address` is the enrolment port's, as its user will dial it.
+
+        Raises:
+            SettingsError: the folder is not initialised.
+        """
         expires = int(time.time() + seconds)
         with self.registry() as registry:
             if address is None:
@@ -85,10 +115,24 @@ class TlsFolder:
         return Token(number, secret, name, role, expires, address, self._read("ca.pem"))
 
     def expiring(self) -> list[tuple[str, int]]:
-        """Return the certificates to warn of, each with the days that it has left."""
+        """Return the certificates that expire soon: the file of each, and the whole days left.
+
+        Raises:
+            SettingsError: a file is missing, or is not a certificate.
+        """
         files = ("ca.pem", "server.pem", f"{OPERATOR}/certificate.pem")
-        found = [(name, days_left(self._read(name))) for name in files]
+        found = [(name, self._days_left(name)) for name in files]
         return [(name, left) for name, left in found if left is not None]
+
+    def _days_left(self, name: str) -> int | None:
+        try:
+            return days_left(self._read(name))
+        except ValueError as error:
+            raise SettingsError(
+                f"{self.path / name} is not a certificate: {error}",
+                expected="the file that `limbeck-server init` or `rotate` made",
+                remedy="restore it from a backup; `limbeck-server rotate --host NAME` can make all but ca.pem again",
+            ) from error
 
     def _make_operator(self, ca: KeyPair) -> None:
         key = new_key()
@@ -125,7 +169,7 @@ class TlsFolder:
             raise SettingsError(
                 f"no certificate authority in {self.path}: {error.strerror}: {name}",
                 expected="a folder that `limbeck-server init` made",
-                remedy="run it first, or name the folder with --tls",
+                remedy="run it first, or name another folder with --tls",
             ) from error
 
     def _write(self, name: str, content: bytes) -> None:

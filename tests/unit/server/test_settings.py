@@ -1,12 +1,16 @@
 """The daemon's settings: a file, then variables, then flags; mistakes are named by their key."""
 
+import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from limbeck_common.core.errors import SettingsError
+from limbeck_common.core.spec import MethodSpec, Spec
 from limbeck_server.open_data import find_open_data
 from limbeck_server.settings import Settings, load
 
@@ -47,6 +51,36 @@ def test_variables_and_flags_are_read_as_toml_where_they_are_toml(monkeypatch: p
     assert settings.open.sample_shape == (3, 32, 32)
     assert settings.open.served is False
     assert settings.model.name == "mlp"
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "options"),
+    [
+        ("method.options.aggregation", "sa", {"aggregation": "sa"}),
+        ("method.options.half", "true", {"half": True}),
+        ("method.options.name", '"5"', {"name": "5"}),
+        ("method.options.layers", "[8, 4]", {"layers": [8, 4]}),
+        ("method.options.inner.beta", "2", {"inner": {"beta": 2}}),
+        ("method.options", "{half = true, beta = 2}", {"half": True, "beta": 2}),
+    ],
+)
+def test_an_option_of_a_method_is_read_as_toml_where_it_is_toml(key: str, text: str, options: dict[str, Any]) -> None:
+    assert load(None, {key: text}).method.options == options
+
+
+def test_a_whole_section_may_be_given_and_parts_of_it_override_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIMBECK_ROUND", "{count = {min = 4}, time = {max = 20}}")
+    settings = load(None, {"round.time": "{min = 5}", "round.time.max": "30"})
+    assert (settings.round.count.min, settings.round.time.min, settings.round.time.max) == (4, 5, 30)
+
+
+def test_a_text_for_a_whole_table_replaces_the_one_before(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text('[method]\nname = "fedavg"\n[method.options]\nproximal = 1\n')
+    assert load(file, {"method.options": "{}"}).method == MethodSpec(name="fedavg")
+    assert load(file, {"method.options": "{}", "method.options.a": "1"}).method.options == {"a": 1}
+    monkeypatch.setenv("LIMBECK_METHOD__OPTIONS__PROXIMAL", "2")
+    assert load(file, {"method.options.b": "1"}).method.options == {"proximal": 2, "b": 1}
+    assert load(file, {"method.options": "{}"}).method.options == {}
 
 
 @pytest.mark.parametrize("text", ["2024", "2024-01-02", "1e3", "true", "nan"])
@@ -123,10 +157,13 @@ def test_an_unknown_section_and_an_unknown_variable_are_named_too(file: Path, mo
         ("listen.port", "70000", "less than or equal to 65535"),
         ("recipe.optimizer", '"lbfgs"', "'sgd' or 'adam'"),
         ("round", "5", "valid dictionary"),
+        ("round", "often", "valid dictionary"),
+        ("open.sample_shape", "[3", "valid tuple"),
+        ("open.served", "perhaps", "valid boolean"),
         ("open.digest", '"abc"', "match pattern"),
         ("open.classes", "1", "greater than or equal to 2"),
-        ("open.sample_dtype", '"blob"', "no NumPy type"),
-        ("open.sample_dtype", '"O"', "no type of numbers"),
+        ("open.sample_dtype", '"blob"', "not a NumPy type"),
+        ("open.sample_dtype", '"O"', "not a numeric NumPy type"),
         ("listen.host", '"host:5"', "without a port"),
     ],
 )
@@ -135,7 +172,83 @@ def test_a_value_that_does_not_fit_is_named_with_its_key(key: str, value: str, s
         load(None, {key: value})
     assert caught.value.wrong.startswith(f"setting {key}: ")
     assert said in caught.value.wrong
-    assert f"got {tomllib.loads('value = ' + value)['value']!r}" in caught.value.wrong
+    try:
+        given = tomllib.loads("value = " + value)["value"]
+    except tomllib.TOMLDecodeError:
+        given = value
+    assert f"got {given!r}" in caught.value.wrong
+
+
+def test_a_value_that_does_not_fit_is_explained_by_what_its_setting_means() -> None:
+    remedy = refusal(None, round__grace="-1").remedy
+    assert remedy == "meaning: Seconds of silence after which a client counts as gone."
+
+
+@pytest.mark.parametrize("section", [Settings, Spec])
+def test_every_setting_says_what_it_means_in_a_sentence(section: type[BaseModel]) -> None:
+    for name, field in section.model_fields.items():
+        said = field.description or ""
+        assert re.match("[A-Z]", said), f"{section.__name__}.{name}: {said!r}"
+        assert said.endswith("."), f"{section.__name__}.{name}: {said!r}"
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            test_every_setting_says_what_it_means_in_a_sentence(kind)
+
+
+def test_unknown_variables_are_named_whatever_their_section(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIMBECK_ROUNED__TIME__MAX", "1")
+    assert refusal(None).wrong == "unknown setting rouned"
+    assert refusal(None).remedy == "did you mean 'round'?"
+
+
+def test_a_key_of_the_readers_own_is_no_setting(file: Path) -> None:
+    for key in ("tree", "flags", "_env_file", "model_config"):
+        file.write_text(f"{key} = 'x'\n")
+        assert refusal(file).wrong == f"unknown setting {key} in {file}"
+
+
+def keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        yield prefix + name
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from keys(kind, f"{prefix}{name}.")
+    yield f"{prefix}unknown.key"
+
+
+NASTY = (
+    "",
+    " ",
+    "x",
+    "[",
+    "{a",
+    "'",
+    '"',
+    "[" * 3000,
+    "9" * 5000,
+    "nan",
+    "-1",
+    "1\n2",
+    "{a.b.c = {d = 1}}",
+    "[1, 'a']",
+)
+
+
+@pytest.mark.parametrize("text", NASTY, ids=lambda text: repr(text[:9]))
+def test_any_text_is_a_value_or_a_mistake_of_one_line(text: str) -> None:
+    refused = {key: error for key in keys(Settings) if (error := mistake(key, text)) is not None}
+    assert len(refused) > 15
+    for key, error in refused.items():
+        assert error.wrong.startswith((f"setting {key.partition('.')[0]}", "unknown setting "))
+        assert len(error.wrong) < 400
+
+
+def mistake(key: str, text: str) -> SettingsError | None:
+    try:
+        load(None, {key: text})
+    except SettingsError as error:
+        return error
+    return None
 
 
 def test_a_file_that_is_not_toml_is_named_with_the_line(file: Path) -> None:

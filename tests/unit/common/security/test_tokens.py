@@ -38,7 +38,7 @@ def test_a_token_is_one_line_that_reads_back(folder: TlsFolder) -> None:
 
 @pytest.mark.parametrize("cut", [0, 10, 300, -5])
 def test_half_a_token_is_refused(folder: TlsFolder, cut: int) -> None:
-    with pytest.raises(SettingsError, match="no enrolment token, or not all of one"):
+    with pytest.raises(SettingsError, match="not an enrolment token, or only a part of one"):
         read_token(str(folder.new_token("edge-1", "client", 60))[:cut])
 
 

@@ -71,11 +71,11 @@ def test_a_slow_and_a_full_disk_are_said(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("model", "level", "said"),
     [
-        ("support.tiny:learner", Level.OK, "is built and predicts 3 classes"),
+        ("support.tiny:learner", Level.OK, "can be built and predicts 3 classes"),
         ("vgg", Level.FAIL, "unknown model 'vgg'"),
         ("nowhere:model", Level.FAIL, "cannot load 'nowhere:model'"),
         ("checked_models:narrow", Level.FAIL, "predicts [2, 2] for 2 rows"),
-        ("checked_models:Silent", Level.WARN, "cannot predict before training: RuntimeError: not yet"),
+        ("checked_models:Silent", Level.WARN, "does not predict before training: RuntimeError: not yet"),
     ],
 )
 def test_a_model_is_built_and_tried(

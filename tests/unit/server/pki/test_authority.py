@@ -96,6 +96,19 @@ def test_a_folder_keeps_its_keys_to_itself_and_rotates_under_the_same_authority(
     assert folder.new_token("a", "client", 60).address == "other:50052"
 
 
+def test_a_host_that_the_certificate_lacks_is_named_with_the_way_to_add_it(tmp_path: Path) -> None:
+    folder = TlsFolder(tmp_path / "tls")
+    folder.init(["server.example", "2001:db8::1"], ["this-machine"])
+    folder.check_hosts([])
+    folder.check_hosts(["2001:db8::1", "Server.Example", "127.0.0.1"])
+    with pytest.raises(SettingsError, match=r"its server certificate is not for other\.example; expected") as caught:
+        folder.check_hosts(["server.example", "other.example"])
+    assert caught.value.remedy == (
+        "for a new one run `limbeck-server rotate"
+        " --host server.example --host 2001:db8::1 --host this-machine --host other.example`"
+    )
+
+
 def test_certificates_about_to_expire_are_named(tmp_path: Path) -> None:
     folder = TlsFolder(tmp_path)
     folder.init(["server"])
@@ -103,6 +116,14 @@ def test_certificates_about_to_expire_are_named(tmp_path: Path) -> None:
     soon = issue_server(folder.ca(), ["server"], 3 * DAY)
     (tmp_path / "server.pem").write_bytes(soon.key + soon.certificate)
     assert folder.expiring() == [("server.pem", 2)]
+
+
+def test_a_file_that_is_not_a_certificate_is_named(tmp_path: Path) -> None:
+    folder = TlsFolder(tmp_path)
+    folder.init(["server"])
+    (tmp_path / "server.pem").write_bytes(b"not PEM")
+    with pytest.raises(SettingsError, match=r"server\.pem is not a certificate: .*; expected .*rotate"):
+        folder.expiring()
 
 
 def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
