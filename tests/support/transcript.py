@@ -17,7 +17,8 @@ Rules = dict[str, Any]
 def shows(transcript: str, **rules: Any) -> None:
     """Replay a transcript; require exactly what it says, and that a replay of the journal ends in the same state.
 
-    Nothing may follow once a federation has ended. The rules are two rounds of ten seconds with a quorum of two, where `rules` does not say otherwise.
+    Nothing may follow once a federation has ended. The rules are two rounds of ten seconds with a quorum of two, where
+    `rules` does not say otherwise.
     """
     usual: Rules = {"rounds": 2, "seed": 7, "lobby": Bounds(2, 9, 0, 100), "round": Bounds(2, 9, 0, 10)}
     machine = Machine(**usual | rules)
