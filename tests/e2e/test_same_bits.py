@@ -1,7 +1,6 @@
 """The network and the simulation end with the same bits, whatever the order of arrival.
 
-Part of the long set: `test_methods.py` compares the two in one order of arrival, and `property/test_exact.py` adds up in
-many.
+It is of the long set: `test_methods.py` compares the two in one order, and `property/test_exact.py` adds up in many.
 """
 
 import hashlib
