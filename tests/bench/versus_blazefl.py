@@ -42,7 +42,7 @@ def limbeck(rounds: int, seed: int) -> tuple[list[float], list[float]]:
         subprocess.run(command, check=True, stdout=sys.stderr)
         results = read(run)
     seconds = [each.seconds for each in results.rounds]
-    # The last lesson of the server's model is on nobody's critical path, but a whole run's seconds must hold it.
+    # What the server's model learns last is on nobody's critical path, but a whole run's seconds must hold it.
     seconds[-1] += results.server[-1].seconds
     return seconds, [each.accuracy or 0.0 for each in results.server]
 

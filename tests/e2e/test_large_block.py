@@ -83,8 +83,8 @@ def test_a_refused_large_uplink_hears_why_and_not_that_its_call_broke(farm: Farm
 def test_64_megabytes_travel_both_ways_in_little_memory(farm: Farm) -> None:
     server, address = farm.server(settings=SETTINGS)
     before = kilobytes(server.pid, "VmRSS")
-    sent, taught = asyncio.run(exchange(address))
+    sent, received = asyncio.run(exchange(address))
     growth = 1024 * (kilobytes(server.pid, "VmHWM") - before)
-    np.testing.assert_allclose(taught, sent, atol=1e-7)
+    np.testing.assert_allclose(received, sent, atol=1e-7)
     assert growth < 3 * sent.nbytes
     farm.wait(server)

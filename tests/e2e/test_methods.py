@@ -48,11 +48,11 @@ def models_of(method: str) -> dict[str, str]:
 
 
 def digests(folder: Path, models: dict[str, Path]) -> dict[str, str]:
-    """Return what a run taught and the models that it ended with, each by its SHA-256."""
+    """Return a run's aggregates and the models that it ended with, each by its SHA-256."""
     store = SqliteStore(folder)
-    taught = [fact.digest for fact in store.facts() if isinstance(fact, Aggregated)]
+    aggregates = [fact.digest for fact in store.facts() if isinstance(fact, Aggregated)]
     store.close()
-    found = {f"round {number}": digest for number, digest in enumerate(taught, start=1)}
+    found = {f"round {number}": digest for number, digest in enumerate(aggregates, start=1)}
     return found | {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in models.items()}
 
 

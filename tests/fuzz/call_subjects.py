@@ -17,7 +17,7 @@ from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.security.certificates import new_key, read_identity, signing_request
 from limbeck_common.wire.v1 import enrolment_pb2, operator_pb2
 from limbeck_common.wire.v1 import federation_pb2 as pb
-from limbeck_server.rpc import upload as intake
+from limbeck_server.rpc import upload
 
 
 class Call(Subject):
@@ -132,11 +132,11 @@ class LargePush(Push):
     name = "large-push"
 
     def judge(self, data: bytes) -> None:
-        usual, intake.INLINE_BYTES = intake.INLINE_BYTES, 16
+        usual, upload.INLINE_BYTES = upload.INLINE_BYTES, 16
         try:
             super().judge(data)
         finally:
-            intake.INLINE_BYTES = usual
+            upload.INLINE_BYTES = usual
 
 
 class OpenData(Call):

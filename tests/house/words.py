@@ -1,50 +1,40 @@
-"""Retired words: where one of them still stands."""
+"""Retired words, which docs/glossary.md lists: where one of them still stands."""
 
 import io
 import re
 import tokenize
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+
+from support.glossary import retired
 
 from house.files import File
 
-LIST = Path(__file__).with_name("retired.txt")
+_EXEMPT = {"docs/glossary.md", "tests/contract/test_house.py"}  # the list itself; what must be found
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _WORDS = re.compile(r"[A-Za-z_]\w*")
-_PASSED = re.compile(r"NeurIPS[\w\s,]*[Ww]orkshops?|[Tt]hird[ -]part(y|ies)")  # a paper's venue; a licence's words
-
-
-def retired() -> dict[str, dict[str, str]]:
-    """Return, for each of text, part, name and module, the words with what to say instead."""
-    words: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    for line in LIST.read_text().splitlines():
-        if line and not line.startswith("#"):
-            left, _, instead = line.partition(" -> ")
-            where, word = left.split()
-            words[where][word] = instead.strip()
-    return dict(words)
+# A paper's venue, and the words of ruff and of licences.
+_PASSED = re.compile(r"NeurIPS[\w\s,]*[Ww]orkshops?|([Tt]hird|[Ff]irst)[ -]part(y|ies)")
 
 
 def found(files: Iterable[File]) -> list[str]:
     """Return a line for each retired word that stands somewhere: the place, the word and what to say instead."""
     words = retired()
-    return [line for file in files for line in _found(file, words)]
+    return [line for file in files if str(file.path) not in _EXEMPT for line in _found(file, words)]
 
 
 def _found(file: File, words: dict[str, dict[str, str]]) -> Iterator[str]:
     stem = file.path.stem
     if file.path.suffix == ".py":
-        for where, wrong in (("module", {stem}), ("part", set(_parts(stem)))):
+        for where, wrong in (("file", {stem}), ("name", set(_parts(stem)))):
             for word in sorted(wrong & words[where].keys()):
                 yield f"{file.path}: {word} -> {words[where][word]}"
         for number, name in _names(file.text):
             for word in _retired_in_name(name, words):
-                yield f"{file.path}:{number}: {name}: {word} -> {words['part'].get(word) or words['name'][word]}"
+                yield f"{file.path}:{number}: {name}: {word} -> {words['name'].get(word) or words['exactly'][word]}"
     for number, line in enumerate(_PASSED.sub("", file.text).splitlines(), start=1):
         for name in _WORDS.findall(line):
-            for word in sorted({part for part in _parts(name) if part in words["text"]}):
-                yield f"{file.path}:{number}: {name}: {word} -> {words['text'][word]}"
+            for word in sorted({part for part in _parts(name) if part in words["anywhere"]}):
+                yield f"{file.path}:{number}: {name}: {word} -> {words['anywhere'][word]}"
 
 
 def _names(source: str) -> Iterator[tuple[int, str]]:
@@ -56,9 +46,9 @@ def _names(source: str) -> Iterator[tuple[int, str]]:
 def _retired_in_name(name: str, words: dict[str, dict[str, str]]) -> list[str]:
     if name.startswith("test_"):  # a sentence
         return []
-    if name in words["name"]:
+    if name in words["exactly"]:
         return [name]
-    return sorted({part for part in _parts(name) if part in words["part"]})
+    return sorted({part for part in _parts(name) if part in words["name"]})
 
 
 def _parts(name: str) -> list[str]:

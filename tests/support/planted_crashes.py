@@ -25,7 +25,7 @@ class Step(Enum):
     COMMITTING = ("server", "SqliteStore.commit", "before")
     WRITING = ("server", "RootTransaction.commit", "before")  # the rows are there, the transaction is not
     COMMITTED = ("server", "SqliteStore.commit", "after")
-    GATHERED = ("server", "SqliteStore.collect", "after")
+    COLLECTED = ("server", "SqliteStore.collect", "after")
     TRAINED = ("client", "CheckpointFile.save", "before")
     WRITTEN = ("client", "Path.replace", "before")
     KEPT = ("client", "CheckpointFile.save", "after")

@@ -1,10 +1,10 @@
 """FedMD: heterogeneous models that reach a consensus on open data.
 
 D. Li, J. Wang, "FedMD: Heterogenous Federated Learning via Model Distillation", NeurIPS workshop on federated learning
-for data privacy and confidentiality, 2019 (arXiv 1910.03581), Algorithm 1. Transfer learning: each party trains on the
-labelled open set, then on its private one. Then, in each round: communicate the class scores f_k(x) of a subset of the
-open set; aggregate f~(x) = 1/m sum of f_k(x); digest, that is, train towards f~; revisit, that is, train on the private
-set again.
+for data privacy and confidentiality, 2019 (arXiv 1910.03581), Algorithm 1. Transfer learning: each participant trains
+on the labelled open set, then on its private one. Then, in each round: communicate the class scores f_k(x) of a subset
+of the open set; aggregate f~(x) = 1/m sum of f_k(x); digest, that is, train towards f~; revisit, that is, train on the
+private set again.
 
 Departures: the authors' code digests with the mean absolute error between scores; here it is the cross-entropy with
 softmax(f~ / T), which learners without scores can minimise too. Such a learner sends logarithms of probabilities. A

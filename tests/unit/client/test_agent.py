@@ -89,7 +89,7 @@ def shows(transcript: str, patience: float = 3600.0) -> Agent:
         agent, effects = machine.step(agent, event)
         last |= {type(effect): effect for effect in effects}
         under_way += effects
-        played.append(" ".join(words) + (" -> " if effects else "") + "; ".join(map(_tell, effects)))
+        played.append(" ".join(words) + (" -> " if effects else "") + "; ".join(map(_say, effects)))
         # The sign of life: one Join or Pull is always under way, and never two. Beside it, one piece of work at most.
         signs = sum(isinstance(effect, Join | Pull) for effect in under_way)
         assert signs == 1 or (signs == 0 and agent.ended is not None) or agent.phase is ClientPhase.DONE
@@ -137,7 +137,7 @@ def _released(last: dict[type, machine.Effect]) -> Uplink:
     return release.uplink
 
 
-def _tell(effect: machine.Effect) -> str:
+def _say(effect: machine.Effect) -> str:
     match effect:
         case ReportRestore():
             return f"report restore after {effect.round}, epoch {effect.epoch}"
@@ -146,18 +146,18 @@ def _tell(effect: machine.Effect) -> str:
         case Stop():
             return f"stop: {effect.ended.state if effect.ended else effect.error}"
         case Join():
-            told = "join"
+            said = "join"
         case Pull():
-            told = f"pull {effect.federation_id} after {effect.after}"
-            told += f" knowing {effect.learned}" if effect.learned != effect.after else ""
-            told += f" in epoch {effect.epoch}" if effect.epoch != 1 else ""
+            said = f"pull {effect.federation_id} after {effect.after}"
+            said += f" knowing {effect.learned}" if effect.learned != effect.after else ""
+            said += f" in epoch {effect.epoch}" if effect.epoch != 1 else ""
         case Decline():
-            told = f"decline {effect.federation_id} {effect.round}"
-            told += f" in epoch {effect.epoch}" if effect.epoch != 1 else ""
+            said = f"decline {effect.federation_id} {effect.round}"
+            said += f" in epoch {effect.epoch}" if effect.epoch != 1 else ""
         case AwaitRelease() | Push():
-            told = f"{'push' if isinstance(effect, Push) else 'release'} {effect.uplink.round}"
+            said = f"{'push' if isinstance(effect, Push) else 'release'} {effect.uplink.round}"
     pause = effect.pause if isinstance(effect, AwaitRelease) else effect.attempts.pause
-    return told + (f" in {pause:g} s" if pause else "")
+    return said + (f" in {pause:g} s" if pause else "")
 
 
 def test_a_federation_of_two_rounds() -> None:

@@ -17,7 +17,7 @@ from limbeck_common.runtime.make_learner import make_learner
 
 SPEC = Spec(classes=3, sample_shape=(1,), sample_dtype="|u1", open_rows=2)
 PRIVATE = Examples(np.array([[0], [1], [0], [1]], np.uint8), np.array([2, 0, 0, 2]))
-CHANCES = np.array([[1, 0, 0], [0, 0.5, 0.5]])
+PREDICTED = np.array([[1, 0, 0], [0, 0.5, 0.5]])
 
 
 def test_a_client_averages_its_outputs_by_label() -> None:
@@ -63,7 +63,7 @@ def test_the_averages_enter_the_next_training_of_a_torch_model() -> None:
 
 
 def test_any_other_learner_takes_it_as_labels_of_its_rows() -> None:
-    participant, learner = recording(SPEC, CHANCES, private=PRIVATE)
+    participant, learner = recording(SPEC, PREDICTED, private=PRIVATE)
     averages = np.array([[0.9, 0.1, 0], [0, 0.2, 0.8]], np.float32)
     FD().client_receive(participant, by_class(Rows(np.array([0, 2])), averages), 1)
     block = FD().client_update(participant, Rows(np.zeros(0, np.int64)), 2)

@@ -16,7 +16,7 @@ SPEC = Spec(classes=3, sample_shape=(1,), sample_dtype="|u1", open_rows=2)
 BOTH = Rows(np.arange(2))
 OPEN = np.array([[0], [1]], np.uint8)
 PRIVATE = Examples(np.array([[1], [0], [1]], np.uint8), np.array([2, 0, 2]))
-CHANCES = np.array([[1, 0, 0], [0.25, 0.25, 0.5]])
+PREDICTED = np.array([[1, 0, 0], [0.25, 0.25, 0.5]])
 
 
 def test_the_consensus_is_the_mean_of_the_scores() -> None:
@@ -35,7 +35,7 @@ def test_it_is_digested_as_its_softmax() -> None:
     # exp(1), 1, 1 over their sum where T = 2; two scores that lead by far share a row, and nothing overflows.
     expected = [[e / (e + 2), 1 / (e + 2), 1 / (e + 2)], [0.5, 0.5, 0]]
     assert digested(consensus, 2).tolist() == [pytest.approx(row, abs=1e-6) for row in expected]
-    participant, learner = recording(SPEC, CHANCES, open=OPEN)
+    participant, learner = recording(SPEC, PREDICTED, open=OPEN)
     FedMD(temperature=2).client_receive(participant, consensus, 1)
     ((step, x, labels),) = learner.asked
     assert (step, x.tolist()) == ("distill", OPEN.tolist())
@@ -43,7 +43,7 @@ def test_it_is_digested_as_its_softmax() -> None:
 
 
 def test_the_first_time_a_client_learns_the_open_rows_before_its_own() -> None:
-    participant, learner = recording(SPEC, CHANCES, open=OPEN, private=PRIVATE, open_labels=np.array([1, 2]))
+    participant, learner = recording(SPEC, PREDICTED, open=OPEN, private=PRIVATE, open_labels=np.array([1, 2]))
     for number in (3, 4):  # a client that comes late, too
         FedMD().client_update(participant, BOTH, number)
     assert [(step, labels.tolist()) for step, _, labels in learner.asked] == [
@@ -56,13 +56,13 @@ def test_the_first_time_a_client_learns_the_open_rows_before_its_own() -> None:
 @pytest.mark.parametrize("options", [{}, {"transfer": False}])
 def test_without_labels_or_unless_wanted_it_learns_its_own_rows_alone(options: dict[str, bool]) -> None:
     labels = np.array([1, 2]) if options else None
-    participant, learner = recording(SPEC, CHANCES, open=OPEN, private=PRIVATE, open_labels=labels)
+    participant, learner = recording(SPEC, PREDICTED, open=OPEN, private=PRIVATE, open_labels=labels)
     FedMD(**options).client_update(participant, BOTH, 1)
     assert len(learner.asked) == 1
 
 
 def test_a_learner_without_scores_sends_logarithms() -> None:
-    participant, _ = recording(SPEC, CHANCES, open=OPEN, private=PRIVATE)
+    participant, _ = recording(SPEC, PREDICTED, open=OPEN, private=PRIVATE)
     sent = FedMD().client_update(participant, BOTH, 1).predictions[:]
     assert sent.tolist() == [
         pytest.approx([0, log(1e-7), log(1e-7)], abs=1e-5),

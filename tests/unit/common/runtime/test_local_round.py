@@ -14,7 +14,7 @@ from limbeck_common.runtime.local_round import local_round
 LABELS = np.array([[0.75, 0.25], [0.25, 0.75]], np.float32)
 ROWS = np.array([[0], [1]], np.uint8)
 EXAMPLES = Examples(ROWS, np.array([0, 0]))
-TAUGHT = soft_labels(Rows(np.array([1])), LABELS[:1])
+LEARNED_FROM = soft_labels(Rows(np.array([1])), LABELS[:1])
 WANTED = Rows(np.array([0, 1]))
 
 
@@ -25,7 +25,7 @@ def participant(every: int) -> tuple[Participant, Recording]:
 
 def test_the_aggregate_comes_before_the_training() -> None:
     client, learner = participant(1)
-    done = local_round(DSFL(), client, 3, TAUGHT, WANTED)
+    done = local_round(DSFL(), client, 3, LEARNED_FROM, WANTED)
     assert [call for call, _, _ in learner.asked] == ["distill", "fit"]
     assert done.contribution is not None
     assert np.array_equal(done.contribution.predictions[:], LABELS)
@@ -34,7 +34,7 @@ def test_the_aggregate_comes_before_the_training() -> None:
 def test_a_first_round_only_trains_and_a_closing_one_only_learns() -> None:
     client, learner = participant(1)
     assert local_round(DSFL(), client, 1, None, WANTED).contribution is not None
-    assert local_round(DSFL(), client, 2, TAUGHT, None).contribution is None
+    assert local_round(DSFL(), client, 2, LEARNED_FROM, None).contribution is None
     assert [call for call, _, _ in learner.asked] == ["fit", "distill"]
 
 
@@ -52,7 +52,7 @@ def test_clients_are_measured_when_it_is_due_and_at_the_end(
     every: int, number: int, wanted: Rows | None, measured: set[str]
 ) -> None:
     client, _ = participant(every)
-    metrics = local_round(DSFL(), client, number, TAUGHT, wanted).metrics
+    metrics = local_round(DSFL(), client, number, LEARNED_FROM, wanted).metrics
     assert set(metrics) == measured | {"seconds"}
     assert metrics["seconds"] >= 0
     assert metrics.get("accuracy", 0.5) == 0.5  # the second of two equal rows is taken for the other class

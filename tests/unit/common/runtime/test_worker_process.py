@@ -34,7 +34,7 @@ SPEC = Spec(
 )
 SETUP = Setup(participant="a", spec=SPEC, model="support.tiny:learner", data="support.tiny:data", part=1)
 WANTED = Rows(np.array([3, 4, 40]))
-TAUGHT = soft_labels(Rows(np.array([0, 7])), np.array([[0.8, 0.1, 0.1], [0, 0.5, 0.5]], np.float32))
+LEARNED_FROM = soft_labels(Rows(np.array([0, 7])), np.array([[0.8, 0.1, 0.1], [0, 0.5, 0.5]], np.float32))
 _Result = TypeVar("_Result")
 
 
@@ -69,13 +69,13 @@ def test_an_open_participant_is_named_by_its_open_set() -> None:
 def test_rounds_in_a_worker_are_those_in_this_process() -> None:
     participant, method = here(), DSFL()
     first = local_round(method, participant, 1, None, WANTED)
-    second = local_round(method, participant, 2, TAUGHT, WANTED)
-    last = local_round(method, participant, 3, TAUGHT, None)
+    second = local_round(method, participant, 2, LEARNED_FROM, WANTED)
+    last = local_round(method, participant, 3, LEARNED_FROM, None)
 
     async def use(worker: WorkerProcess) -> None:
         await worker.open(SETUP)
         for number, (mine, aggregate, wanted) in enumerate(
-            [(first, None, WANTED), (second, TAUGHT, WANTED), (last, TAUGHT, None)], start=1
+            [(first, None, WANTED), (second, LEARNED_FROM, WANTED), (last, LEARNED_FROM, None)], start=1
         ):
             theirs = await worker.local_round(SPEC, "a", number, aggregate, wanted)
             assert theirs.metrics.keys() == mine.metrics.keys()
@@ -105,17 +105,17 @@ def test_training_alone_takes_as_many_rounds_and_leaves_no_trace(tmp_path: Path)
 
 
 def test_a_refined_aggregate_comes_back_with_its_groups(tmp_path: Path) -> None:
-    (tmp_path / "0").write_bytes(write_blocks({"": TAUGHT}))
+    (tmp_path / "0").write_bytes(write_blocks({"": LEARNED_FROM}))
     spec = SPEC.model_copy(update={"method": MethodSpec(name="cfd", options={"open_per_round": 60})})
     setup = SETUP.model_copy(update={"participant": "server", "spec": spec, "part": None})
 
     async def use(worker: WorkerProcess) -> Aggregate:
         await worker.open(setup)
-        return await worker.refine(spec, "server", 1, Aggregate({"": TAUGHT}, {"b": "wide"}), tmp_path)
+        return await worker.refine(spec, "server", 1, Aggregate({"": LEARNED_FROM}, {"b": "wide"}), tmp_path)
 
     refined = with_worker(use)
     assert sorted(refined.blocks) == ["", "server"]
-    assert refined.blocks["server"].predictions[:].tolist() == TAUGHT.predictions[:].tolist()
+    assert refined.blocks["server"].predictions[:].tolist() == LEARNED_FROM.predictions[:].tolist()
     assert refined.blocks[""].predictions[:].shape == (2, 1)
 
 

@@ -31,14 +31,14 @@ FACTS = [
 
 
 @dataclass(frozen=True)
-class Kept:
+class Specimen:
     """A store, and how to flip the first bit of what it keeps of a block."""
 
     store: Store
     spoil: Callable[[BlockKey], None]
 
 
-def in_memory(_: Path) -> Kept:
+def in_memory(_: Path) -> Specimen:
     store = MemoryStore()
 
     def spoil_row(key: BlockKey) -> None:
@@ -49,25 +49,25 @@ def in_memory(_: Path) -> Kept:
             path = store._folder / row["file"]  # noqa: SLF001
             path.write_bytes(flipped(path.read_bytes(), 0))
 
-    return Kept(store, spoil_row)
+    return Specimen(store, spoil_row)
 
 
-def in_sqlite(folder: Path) -> Kept:
-    return Kept(SqliteStore(folder), lambda key: spoil(folder, key))
+def in_sqlite(folder: Path) -> Specimen:
+    return Specimen(SqliteStore(folder), lambda key: spoil(folder, key))
 
 
 STORES = {"memory": in_memory, "sqlite": in_sqlite}
 
 
 @pytest.fixture(params=STORES.values(), ids=STORES)
-def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
-    made: Kept = request.param(tmp_path)
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Specimen]:
+    made: Specimen = request.param(tmp_path)
     yield made
     made.store.close()
 
 
 @pytest.fixture
-def store(kept: Kept) -> Store:
+def store(kept: Specimen) -> Store:
     return kept.store
 
 
@@ -288,7 +288,9 @@ def test_room_is_checked_before_a_block_comes(store: Store) -> None:
 
 @pytest.mark.parametrize("in_file", [False, True], ids=["inline", "file"])
 @pytest.mark.parametrize("aggregate", [False, True], ids=["uplink", "aggregate"])
-def test_a_flipped_bit_makes_each_read_raise_and_name_the_block(kept: Kept, *, aggregate: bool, in_file: bool) -> None:
+def test_a_flipped_bit_makes_each_read_raise_and_name_the_block(
+    kept: Specimen, *, aggregate: bool, in_file: bool
+) -> None:
     store = kept.store
     block = large(store) if in_file else labels(1, 0, 1)
     key = BlockKey(3, "cnn" if aggregate else "ward-7", aggregate)

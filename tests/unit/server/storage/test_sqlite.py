@@ -373,9 +373,9 @@ def test_a_folder_that_cannot_be_used_is_named_in_one_line(
     Path("a-file").touch()
     with pytest.raises(
         SettingsError, match=rf"^{where} cannot be used: .*; expected a folder to write to; name"
-    ) as told:
+    ) as refused:
         SqliteStore(Path(where))
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("what", ["iterdir", "unlink"])
@@ -387,9 +387,9 @@ def test_a_folder_that_cannot_be_swept_is_named_in_one_line_and_let_go(
         store.new_file(1).touch()
     with monkeypatch.context() as failing:
         failing.setattr(Path, what, broken)
-        with pytest.raises(SettingsError) as told:
+        with pytest.raises(SettingsError) as refused:
             SqliteStore(tmp_path)
-    assert str(told.value) == (
+    assert str(refused.value) == (
         f"{tmp_path} cannot be used: Input/output error; expected a folder to write to; "
         "name another with --store, or see to its owner and permissions"
     )
