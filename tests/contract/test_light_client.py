@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-HEAVY = {"torch", "torchvision", "sklearn", "scipy", "sqlalchemy"}
+HEAVY = {"torch", "torchvision", "sklearn", "scipy", "sqlalchemy", "matplotlib"}
 
 
 def loaded(code: str) -> set[str]:
