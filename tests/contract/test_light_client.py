@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-HEAVY = {"torch", "torchvision", "sklearn", "scipy", "sqlalchemy"}
+HEAVY = {"torch", "torchvision", "sklearn", "scipy", "sqlalchemy", "matplotlib"}
 
 
 def loaded(code: str) -> set[str]:
