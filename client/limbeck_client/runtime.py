@@ -155,9 +155,7 @@ class InProcessRuntime:
         uplink = Uplink(downlink.federation_id, self.name, number, done.contribution, done.metrics, digest, epoch)
         uplink = replace(uplink, metrics=finite_metrics(uplink))
         self._guard.keep(participant.state(), uplink)
-        if (
-            participant is self._participant
-        ):  # else the client has joined again meanwhile, and goes on from the checkpoint
+        if participant is self._participant:  # else the client has joined again, and goes on from the checkpoint
             self._finished = participant
         return uplink
 

@@ -30,7 +30,7 @@ def learner(seed):
 """
 
 
-def tell(farm: Farm, word: str, *arguments: str) -> str:
+def owner(farm: Farm, word: str, *arguments: str) -> str:
     said = run("limbeck_client.cli.main", word, str(farm.folder / "clients" / "client-0"), *arguments)
     assert said.returncode == 0, said.stderr
     return said.stdout
@@ -44,17 +44,17 @@ def test_nothing_leaves_before_its_owner_decides_and_a_decision_outlives_a_kill(
     server, address = farm.server(settings=ALONE)
     client = farm.client("client-0", address, *OWN, "--review")
     until(lambda: held(farm) == ["1"])
-    assert "round   1  30 rows of probabilities, 360 bytes" in tell(farm, "review")
-    assert tell(farm, "ledger") == ""
+    assert "round   1  30 rows of probabilities, 360 bytes" in owner(farm, "review")
+    assert owner(farm, "ledger") == ""
     assert farm.delivered(address) == 0
     client.kill()
     farm.wait(client, -9)
-    assert tell(farm, "approve").startswith("approved: ")
+    assert owner(farm, "approve").startswith("approved: ")
 
     client = farm.client("client-0", address, *OWN, "--review")
     until(lambda: held(farm) == ["1", "2"])
-    assert tell(farm, "ledger").count("\n") == 1
-    assert tell(farm, "refuse").startswith("refused: ")
+    assert owner(farm, "ledger").count("\n") == 1
+    assert owner(farm, "refuse").startswith("refused: ")
     client.kill()
     farm.wait(client, -9)
 
@@ -65,7 +65,7 @@ def test_nothing_leaves_before_its_owner_decides_and_a_decision_outlives_a_kill(
     assert run("limbeck_server.cli.main", "stop", "--server", address).returncode == 0
     farm.wait(client, ENDED_STATUS)
     farm.wait(server)
-    assert [line.split()[3] for line in tell(farm, "ledger").splitlines()] == ["1"]
+    assert [line.split()[3] for line in owner(farm, "ledger").splitlines()] == ["1"]
     assert farm.logs().count('"event": "pushed"') == 1
 
 
@@ -73,11 +73,11 @@ def test_all_that_follows_can_be_approved_at_once(farm: Farm) -> None:
     server, address = farm.server(settings=ALONE)
     client = farm.client("client-0", address, *OWN, "--review")
     until(lambda: held(farm) == ["1"])
-    assert tell(farm, "approve", "--all").startswith("approved, and all that follow: ")
+    assert owner(farm, "approve", "--all").startswith("approved, and all that follow: ")
     farm.wait(client)
     farm.wait(server)
     assert held(farm) == ["1"]
-    assert tell(farm, "ledger").count("\n") == 4
+    assert owner(farm, "ledger").count("\n") == 4
 
 
 def test_an_interrupt_ends_a_client_in_training_at_once_and_saves_nothing(farm: Farm) -> None:
@@ -104,7 +104,7 @@ def test_a_client_whose_server_stays_away_keeps_its_model_and_what_it_holds(farm
     model = farm.folder / "models" / "client-0" / "model.safetensors"
     assert client.stdout.read() == f"model of the last finished round: {model}\n"
     assert model.stat().st_size > 0
-    assert "round   1  30 rows of probabilities" in tell(farm, "review")
+    assert "round   1  30 rows of probabilities" in owner(farm, "review")
 
 
 def test_nobody_waits_for_an_uplink_that_its_owner_refused(farm: Farm) -> None:
@@ -113,10 +113,10 @@ def test_nobody_waits_for_an_uplink_that_its_owner_refused(farm: Farm) -> None:
     held_back = farm.client("client-0", address, *OWN, "--review")
     other = farm.client("client-1", address)
     until(lambda: held(farm) == ["1"] and farm.delivered(address) == 1)
-    tell(farm, "refuse")
+    owner(farm, "refuse")
     until(lambda: held(farm) == ["1", "2"])  # long before the round's deadline, an hour away
     assert "declined: the round does not wait for this client" in farm.logs()
-    tell(farm, "approve", "--all")
+    owner(farm, "approve", "--all")
     for process in (held_back, other, server):
         farm.wait(process)
-    assert [line.split()[3] for line in tell(farm, "ledger").splitlines()] == ["2", "3"]
+    assert [line.split()[3] for line in owner(farm, "ledger").splitlines()] == ["2", "3"]

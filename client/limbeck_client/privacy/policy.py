@@ -1,4 +1,4 @@
-"""The owner's policy: what may leave this machine, and what work is accepted."""
+"""The data owner's policy: what may leave this machine, and what work is accepted."""
 
 import math
 import tomllib

@@ -100,8 +100,9 @@ class ReleaseLog:
         if any(each.key == record.key for each in self.read()):
             return
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        with self.file.open("a+b") as file:
-            if file.tell() and not self.file.read_bytes().endswith(b"\n"):
+        before = self.file.read_bytes() if self.file.exists() else b""
+        with self.file.open("ab") as file:
+            if before and not before.endswith(b"\n"):
                 file.write(b"\n")  # end the line that a crash cut short
             file.write(json.dumps(asdict(record)).encode() + b"\n")
         flush(self.file)

@@ -334,11 +334,11 @@ def test_the_aggregate_is_learned_from(start: Callable[..., Client]) -> None:
     alone.start()
     alone.work(CLOSING)
     labels = soft_labels(WANTED, np.full((30, 3), 1 / 3, np.float32))
-    other = start(folder="other")
-    other.start()
-    uplink = other.work(Downlink("f", 4, labels, closing=True))
+    distilled = start(folder="other")
+    distilled.start()
+    uplink = distilled.work(Downlink("f", 4, labels, closing=True))
     assert uplink.digest == block_digest(None)
-    assert other.learner.weights.tolist() != alone.learner.weights.tolist()
+    assert distilled.learner.weights.tolist() != alone.learner.weights.tolist()
 
 
 def test_whose_part_of_a_built_in_data_set_must_be_said() -> None:

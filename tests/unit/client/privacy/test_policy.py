@@ -10,7 +10,6 @@ from limbeck_client.privacy.policy import Policy, extremes, read_policy, work_by
 from limbeck_common.core.errors import PolicyError, SettingsError, UserCodeError
 from limbeck_common.core.messages import (
     NO_ROWS,
-    SLICE_BYTES,
     Block,
     Downlink,
     Kind,
@@ -21,6 +20,7 @@ from limbeck_common.core.messages import (
     soft_labels,
 )
 from limbeck_common.core.spec import Recipe, Spec
+from limbeck_common.core.tensors import SLICE_BYTES
 
 ROWS = Rows(np.arange(4))
 PROBABILITIES = np.array([[0.5, 0.5], [0.9, 0.1], [0.25, 0.75], [0.99, 0.01]], np.float32)
