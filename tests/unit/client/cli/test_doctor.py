@@ -13,7 +13,7 @@ from limbeck_client.cli.doctor import diagnose_federation
 from limbeck_common.core.errors import ClientNameError
 from limbeck_common.core.messages import Invitation
 from limbeck_common.core.spec import Spec
-from limbeck_common.datasets.registry import open_digest
+from limbeck_common.datasets.open_digest import open_digest
 
 SPEC = Spec(classes=3, sample_shape=(6,), sample_dtype="<f4", open_rows=60)
 CHOICES = Choices(
