@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from limbeck_client.transport import Member
 from limbeck_common.core.errors import FederationError
 from limbeck_common.core.messages import Answer, Downlink, Idle, Receipt, Rows, Uplink, soft_labels
 from limbeck_common.wire.codec import block_digest, encode_downlink, encode_uplink
@@ -18,7 +19,7 @@ LABELS = soft_labels(ROWS, np.array([[0.25, 0.75], [0.5, 0.5]], np.float32))
 
 
 class Membership:
-    def check(self, federation_id: str) -> None:
+    def check(self, federation_id: str, _epoch: int) -> None:
         if federation_id != "this":
             raise FederationError(federation_id)
 
@@ -48,7 +49,7 @@ def transport(answer: Answer) -> tuple[MemoryTransport, Server]:
 def test_a_downlink_is_decoded_anew_and_counted_by_its_round() -> None:
     sent = Downlink("this", 3, aggregate=LABELS, wanted=ROWS)
     made, _ = transport(sent)
-    received = asyncio.run(made.pull("this", "a", 2, 2, 10))
+    received = asyncio.run(made.pull(Member("this", 1, "a"), 2, 2, 10))
     assert isinstance(received, Downlink)
     assert received is not sent
     assert received.round == 3
@@ -58,7 +59,7 @@ def test_a_downlink_is_decoded_anew_and_counted_by_its_round() -> None:
     count = ByteCount(down=head.ByteSize() + sum(len(bytes(np.asarray(each))) for each in tensors))
     assert made.rounds == {3: count}
     assert made.carried == count
-    asyncio.run(made.pull("this", "a", 2, 2, 10))
+    asyncio.run(made.pull(Member("this", 1, "a"), 2, 2, 10))
     assert made.carried.down == 2 * count.down
 
 
@@ -78,14 +79,14 @@ def test_an_uplink_is_counted_by_its_round_and_arrives_whole() -> None:
 
 def test_waiting_costs_nothing() -> None:
     made, _ = transport(IDLE)
-    assert asyncio.run(made.pull("this", "a", 2, 2, 10)) == IDLE
+    assert asyncio.run(made.pull(Member("this", 1, "a"), 2, 2, 10)) == IDLE
     assert made.carried == ByteCount()
 
 
 def test_messages_for_another_federation_are_refused() -> None:
     made, server = transport(IDLE)
     with pytest.raises(FederationError):
-        asyncio.run(made.pull("another", "a", 2, 2, 10))
+        asyncio.run(made.pull(Member("another", 1, "a"), 2, 2, 10))
     with pytest.raises(FederationError):
         asyncio.run(made.push(Uplink("another", "a", 3)))
     assert server.pushed == []
