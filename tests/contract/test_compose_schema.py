@@ -93,7 +93,7 @@ def test_every_client_is_handed_its_token_and_the_server_waits_for_all() -> None
     }
 
 
-def test_a_client_sees_no_volume_of_another_party() -> None:
+def test_a_client_sees_no_volume_of_another_client() -> None:
     for name, service in CLIENTS.items():
         assert [volume.split(":")[0] for volume in service["volumes"]] == [name, f"{name}-token"]
 

@@ -23,7 +23,7 @@ UNDER_WAY = pytest.mark.xfail(strict=False, reason="the restructuring is under w
     [
         "long files",
         "full folders",
-        pytest.param("retired words", marks=UNDER_WAY),
+        "retired words",
         pytest.param("noqa", marks=UNDER_WAY),
         pytest.param("tests of each module", marks=UNDER_WAY),
     ],

@@ -66,8 +66,8 @@ def test_status_and_watch_show_the_federation_and_stop_ends_it(farm: Farm) -> No
     first = watching.stdout.readline()
     assert run("limbeck_server.cli.main", "stop", "--reason", "enough seen", "--server", address).returncode == 0
     farm.wait(server, 0, 40)
-    told, _ = watching.communicate(timeout=20)
-    events = [json.loads(line) for line in (first + told).splitlines()]
+    seen, _ = watching.communicate(timeout=20)
+    events = [json.loads(line) for line in (first + seen).splitlines()]
     assert events[0]["kind"] == "founded"
     assert events[-1]["text"] == "stopped: enough seen"
     for client in clients:

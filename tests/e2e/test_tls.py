@@ -41,8 +41,8 @@ def test_enrolled_clients_run_a_federation_to_its_end(secured: Farm) -> None:
     processes.append(secured.client(CLIENTS[2], address, *own))
     for process in (*processes, server):
         secured.wait(process)
-    taught = [json.loads(line) for line in secured.logs().splitlines() if '"event": "aggregated"' in line]
-    assert len(taught) == 3
+    aggregated = [json.loads(line) for line in secured.logs().splitlines() if '"event": "aggregated"' in line]
+    assert len(aggregated) == 3
 
 
 def test_a_client_waits_for_a_server_that_is_away_when_it_enrols(secured: Farm) -> None:

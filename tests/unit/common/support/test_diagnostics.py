@@ -10,7 +10,7 @@ import pytest
 
 from limbeck_common.core.spec import Spec
 from limbeck_common.runtime.model_check import check_device, check_model
-from limbeck_common.support import diagnostics as checkup
+from limbeck_common.support import diagnostics
 from limbeck_common.support.diagnostics import (
     Finding,
     Level,
@@ -41,7 +41,7 @@ def test_a_package_that_is_missing_is_named() -> None:
 
 
 def test_an_old_python_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkup, "_OLDEST", (99, 0))
+    monkeypatch.setattr(diagnostics, "_OLDEST", (99, 0))
     assert levels(check_versions([]))[0] is Level.FAIL
 
 
@@ -59,9 +59,9 @@ def test_a_folder_that_cannot_be_one_is_a_failure(tmp_path: Path) -> None:
 
 def test_a_slow_and_a_full_disk_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", ["free"])  # noqa: PYI024
-    monkeypatch.setattr(checkup, "_SLOW_FLUSH", 0.0)
+    monkeypatch.setattr(diagnostics, "_SLOW_FLUSH", 0.0)
     for free, level in ((10**10, Level.OK), (10**8, Level.WARN), (10**6, Level.FAIL)):
-        monkeypatch.setattr(checkup.shutil, "disk_usage", lambda _, free=free: usage(free))
+        monkeypatch.setattr(diagnostics.shutil, "disk_usage", lambda _, free=free: usage(free))
         assert levels(check_folder("store", tmp_path)) == [Level.WARN, level]
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(5, "Input/output error")))
     (finding,) = check_folder("store", tmp_path)
