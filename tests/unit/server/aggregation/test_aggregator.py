@@ -159,7 +159,7 @@ def test_a_teaching_of_what_is_no_number_is_refused_before_it_spreads() -> None:
 def test_one_number_that_is_not_finite_is_found_in_a_large_aggregate() -> None:
     values = np.full((400_000, 2), 0.5, np.float32)
     values[-1, -1] = np.inf
-    with pytest.raises(MethodError, match="numbers that are not finite"):
+    with pytest.raises(MethodError, match="made an aggregate that is not finite"):
         brought(LABELS).check_aggregate(Aggregate.to_all(soft_labels(Rows(np.arange(len(values))), values)))
 
 
