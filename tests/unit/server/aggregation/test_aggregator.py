@@ -156,6 +156,13 @@ def test_an_aggregate_that_is_not_finite_is_refused_before_it_spreads() -> None:
         found.check_aggregate(Aggregate({"": good, "other": bad}))
 
 
+def test_one_number_that_is_not_finite_is_found_in_a_large_aggregate() -> None:
+    values = np.full((400_000, 2), 0.5, np.float32)
+    values[-1, -1] = np.inf
+    with pytest.raises(MethodError, match="made an aggregate that is not finite"):
+        brought(LABELS).check_aggregate(Aggregate.to_all(soft_labels(Rows(np.arange(len(values))), values)))
+
+
 def test_codes_are_added_up_as_the_method_decodes_them_and_kept_as_they_came() -> None:
     ask = Ask(Space.OPEN, Kind.CODES, WANTED, dtype="|u1", columns=1)
 

@@ -203,6 +203,12 @@ def test_a_head_is_refused_for_what_it_says_of_its_block(
     assert len(str(caught.value)) < 500
 
 
+def test_a_refusal_shows_the_first_three_of_many_tensors() -> None:
+    outline = replace(GOOD, values=tuple(VALUES[:rows] for rows in (1, 2, 3, 0))).outline
+    with pytest.raises(ShapeError, match=r"shape \[1, 3\] and .* shape \[2, 3\] and .* shape \[3, 3\]; expected"):
+        check_outline(outline, TASK, SPEC)
+
+
 def test_the_payload_of_what_was_asked_for_has_one_size() -> None:
     assert check_outline(GOOD.outline, TASK, SPEC) == VALUES.nbytes
     assert check_outline(None, None, SPEC) == 0
