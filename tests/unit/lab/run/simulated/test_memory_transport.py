@@ -14,14 +14,21 @@ from limbeck_lab.results.byte_count import ByteCount
 from limbeck_lab.run.simulated.memory_transport import MemoryTransport
 
 ROWS = Rows(np.array([1, 4]))
+A = Member("this", 2, "a")
 IDLE = Idle("collecting", 3)
 LABELS = soft_labels(ROWS, np.array([[0.25, 0.75], [0.5, 0.5]], np.float32))
 
 
 class Membership:
-    def check(self, federation_id: str, _epoch: int) -> None:
-        if federation_id != "this":
+    def __init__(self) -> None:
+        self.declined: list[tuple[str, int]] = []
+
+    def check(self, federation_id: str, epoch: int) -> None:
+        if (federation_id, epoch) != ("this", 2):
             raise FederationError(federation_id)
+
+    async def decline(self, client: str, round_number: int) -> None:
+        self.declined.append((client, round_number))
 
 
 class Server:
@@ -30,6 +37,7 @@ class Server:
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self.pushed: list[Uplink] = []
+        self.membership = Membership()
 
     async def pull(self, _client: str, _after: int, _wait: float, _learned: int) -> Answer:
         return self.answer
@@ -42,14 +50,14 @@ class Server:
 def transport(answer: Answer) -> tuple[MemoryTransport, Server]:
     server = Server(answer)
     spec = SimpleNamespace(open_rows=10)
-    federation = SimpleNamespace(spec=spec, membership=Membership(), downlinks=server, admissions=server)
+    federation = SimpleNamespace(spec=spec, membership=server.membership, downlinks=server, admissions=server)
     return MemoryTransport(federation), server  # type: ignore[arg-type]
 
 
 def test_a_downlink_is_decoded_anew_and_counted_by_its_round() -> None:
     sent = Downlink("this", 3, aggregate=LABELS, wanted=ROWS)
     made, _ = transport(sent)
-    received = asyncio.run(made.pull(Member("this", 1, "a"), 2, 2, 10))
+    received = asyncio.run(made.pull(A, 2, 2, 10))
     assert isinstance(received, Downlink)
     assert received is not sent
     assert received.round == 3
@@ -59,13 +67,13 @@ def test_a_downlink_is_decoded_anew_and_counted_by_its_round() -> None:
     count = ByteCount(down=head.ByteSize() + sum(len(bytes(np.asarray(each))) for each in tensors))
     assert made.rounds == {3: count}
     assert made.carried == count
-    asyncio.run(made.pull(Member("this", 1, "a"), 2, 2, 10))
+    asyncio.run(made.pull(A, 2, 2, 10))
     assert made.carried.down == 2 * count.down
 
 
 def test_an_uplink_is_counted_by_its_round_and_arrives_whole() -> None:
     made, server = transport(IDLE)
-    uplink = Uplink("this", "a", 3, LABELS, {"accuracy": 0.5}, block_digest(LABELS))
+    uplink = Uplink("this", "a", 3, LABELS, {"accuracy": 0.5}, block_digest(LABELS), epoch=2)
     assert asyncio.run(made.push(uplink)) is Receipt.ACCEPTED
     (received,) = server.pushed
     assert received.client == "a"
@@ -79,14 +87,24 @@ def test_an_uplink_is_counted_by_its_round_and_arrives_whole() -> None:
 
 def test_waiting_costs_nothing() -> None:
     made, _ = transport(IDLE)
-    assert asyncio.run(made.pull(Member("this", 1, "a"), 2, 2, 10)) == IDLE
+    assert asyncio.run(made.pull(A, 2, 2, 10)) == IDLE
     assert made.carried == ByteCount()
 
 
 def test_messages_for_another_federation_are_refused() -> None:
     made, server = transport(IDLE)
+    stranger = Member("another", 2, "a")
     with pytest.raises(FederationError):
-        asyncio.run(made.pull(Member("another", 1, "a"), 2, 2, 10))
+        asyncio.run(made.decline(stranger, 3))
     with pytest.raises(FederationError):
-        asyncio.run(made.push(Uplink("another", "a", 3)))
+        asyncio.run(made.pull(stranger, 2, 2, 10))
+    with pytest.raises(FederationError):
+        asyncio.run(made.push(Uplink("another", "a", 3, epoch=2)))
     assert server.pushed == []
+
+
+def test_a_client_declines_a_round_by_its_name() -> None:
+    made, server = transport(IDLE)
+    asyncio.run(made.decline(A, 3))
+    assert server.membership.declined == [("a", 3)]
+    assert made.carried == ByteCount()
