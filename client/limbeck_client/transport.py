@@ -66,6 +66,7 @@ class GrpcTransport:
         self.address = address
         self._wait = wait
         self._most = 0  # bytes of an aggregate that this client takes; the specification says how many
+        self._classes = 0
         self._channel = open_channel(address, credentials)
         self._stub = FederationStub(self._channel)
 
@@ -80,7 +81,8 @@ class GrpcTransport:
         )
         with translating(self.address):
             answer = await self._stub.Join(request, timeout=_JOIN_SECONDS)
-        self._most = _aggregate_bytes(answer.spec_json)
+        spec = _specification(answer.spec_json)
+        self._most, self._classes = _aggregate_bytes(spec), spec.classes
         size = answer.open_data_size if answer.open_data_served else 0
         return Invitation(
             answer.federation_id, answer.spec_json, answer.open_digest, size, answer.unix_seconds, answer.epoch
@@ -112,7 +114,7 @@ class GrpcTransport:
         if head is None:
             raise StreamError("the server answered a pull with nothing", expected="a downlink, idle or ended")
         payload.close()
-        return decode_downlink(head, payload, open_rows)
+        return decode_downlink(head, payload, open_rows, self._classes)
 
     async def push(self, uplink: Uplink) -> Receipt:
         """See `Transport`."""
@@ -160,10 +162,13 @@ class GrpcTransport:
                 yield message.chunk
 
 
-def _aggregate_bytes(spec_json: str) -> int:
+def _specification(spec_json: str) -> Spec:
     try:
-        spec = Spec.model_validate_json(spec_json)
+        return Spec.model_validate_json(spec_json)
     except ValidationError as error:
         raise StreamError("the server sent no specification", expected="a limbeck server of this version") from error
+
+
+def _aggregate_bytes(spec: Spec) -> int:
     weights = _MOST_PARAMETERS if make_method(spec.method).architectures("") else 0
     return 4 * max(spec.open_rows, spec.classes) * spec.classes + weights  # float32

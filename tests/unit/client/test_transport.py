@@ -10,8 +10,20 @@ import numpy as np
 import pytest
 
 from limbeck_client.transport import GrpcTransport, Member
-from limbeck_common.core.errors import SizeError, StreamError, UnreachableError
-from limbeck_common.core.messages import Downlink, Ended, Idle, Invitation, Receipt, Rows, Uplink, soft_labels
+from limbeck_common.core.errors import KeysError, SizeError, StreamError, UnreachableError
+from limbeck_common.core.messages import (
+    Block,
+    Downlink,
+    Ended,
+    Idle,
+    Invitation,
+    Kind,
+    Receipt,
+    Rows,
+    Space,
+    Uplink,
+    soft_labels,
+)
 from limbeck_common.core.spec import MethodSpec, Spec
 from limbeck_common.wire.codec import block_digest, encode_downlink, encode_uplink
 from limbeck_common.wire.payload import GO_AHEAD, chunks
@@ -136,6 +148,19 @@ def test_a_pull_that_is_answered_with_nothing_or_with_too_little_is_refused() ->
 
     fake.pulls = downlink()[:-1]
     with pytest.raises(StreamError, match="ended after"):
+        talk(fake, scene)
+
+
+def test_an_aggregate_that_names_a_class_beyond_the_specifications_is_refused() -> None:
+    fake = Fake()
+    block = Block(Space.CLASSES, Rows(np.array([0, 2])), Kind.LOGITS, (np.zeros((2, 9), np.float32),))
+    fake.pulls = downlink(block)
+
+    async def scene(transport: GrpcTransport) -> Any:
+        await transport.join("a", b"", 0)
+        return await transport.pull(MEMBER, 0, 0, SPEC.open_rows)
+
+    with pytest.raises(KeysError, match="rows below 2"):
         talk(fake, scene)
 
 
