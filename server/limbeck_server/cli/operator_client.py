@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from limbeck_common.core.errors import UnreachableError
@@ -15,8 +16,6 @@ from limbeck_common.wire.calls import translating
 from limbeck_common.wire.credentials import Credentials, open_channel
 from limbeck_common.wire.v1 import operator_pb2 as pb
 from limbeck_common.wire.v1.operator_pb2_grpc import OperatorStub
-
-Order = pb.PauseRequest | pb.ResumeRequest | pb.CloseRoundRequest | pb.StopRequest | pb.EvictRequest
 
 _SECONDS = 10.0
 _RETRY_SECONDS = 1.0
@@ -41,87 +40,78 @@ class Daemon:
             async with open_channel(self.address, self.credentials) as channel:
                 yield channel
 
+    async def health(self) -> str:
+        """Return the standard health service's answer for the whole daemon, such as SERVING.
 
-async def health(daemon: Daemon) -> str:
-    """Return the standard health service's answer for the whole daemon, such as SERVING.
+        Raises:
+            UnreachableError: no daemon answers at its address.
+        """
+        async with self.channel() as channel:
+            stub: Any = health_pb2_grpc.HealthStub(channel)  # its type stubs leave the calls out
+            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_SECONDS)
+        return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
 
-    Raises:
-        UnreachableError: no daemon answers at its address.
-    """
-    async with daemon.channel() as channel:
-        stub: Any = health_pb2_grpc.HealthStub(channel)  # its type stubs leave the calls out
-        answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_SECONDS)
-    return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+    async def status(self) -> pb.StatusResponse:
+        """Return the state of the federation and its clients.
 
+        Raises:
+            UnreachableError: no daemon answers at its address.
+        """
+        async with self.channel() as channel:
+            answer: pb.StatusResponse = await OperatorStub(channel).Status(pb.StatusRequest(), timeout=_SECONDS)
+        return answer
 
-async def status(daemon: Daemon) -> pb.StatusResponse:
-    """Return the state of the federation and its clients.
+    async def send(self, request: Message) -> None:
+        """Send an operator's request, and return once the daemon has carried it out.
 
-    Raises:
-        UnreachableError: no daemon answers at its address.
-    """
-    async with daemon.channel() as channel:
-        answer: pb.StatusResponse = await OperatorStub(channel).Status(pb.StatusRequest(), timeout=_SECONDS)
-    return answer
+        The call has the name of its request: `PauseRequest` goes to `Pause`.
 
+        Raises:
+            UnreachableError: no daemon answers at its address.
+            RefusalError: the daemon refused.
+        """
+        async with self.channel() as channel:
+            call = getattr(OperatorStub(channel), type(request).__name__.removesuffix("Request"))
+            await call(request, timeout=_SECONDS)
 
-async def send(daemon: Daemon, order: Order) -> None:
-    """Send an operator's order, and return once the daemon has carried it out.
+    async def watch(
+        self,
+        after: int,
+        patience: float,
+        *,
+        show: Callable[[pb.WatchResponse], None],
+        warn: Callable[[str], None],
+    ) -> None:
+        """Show every event after number `after` until the federation ends.
 
-    Raises:
-        UnreachableError: no daemon answers at its address.
-        RefusalError: the daemon refused.
-    """
-    async with daemon.channel() as channel:
-        stub = OperatorStub(channel)
-        calls: dict[type[Order], Callable[..., Awaitable[object]]] = {
-            pb.PauseRequest: stub.Pause,
-            pb.ResumeRequest: stub.Resume,
-            pb.CloseRoundRequest: stub.CloseRound,
-            pb.StopRequest: stub.Stop,
-            pb.EvictRequest: stub.Evict,
-        }
-        await calls[type(order)](order, timeout=_SECONDS)
+        While no daemon answers, `warn` says so once, and the call is tried again for `patience` seconds.
 
-
-async def watch(
-    daemon: Daemon,
-    after: int,
-    patience: float,
-    *,
-    show: Callable[[pb.WatchResponse], None],
-    warn: Callable[[str], None],
-) -> None:
-    """Show every event after number `after` until the federation ends.
-
-    While no daemon answers, `warn` says so once, and the call is tried again until one answers, for `patience` seconds.
-
-    Raises:
-        UnreachableError: no daemon answered for `patience` seconds.
-        RefusalError: the daemon refused.
-    """
-    lost: float | None = None
-    watched: tuple[str, int] | None = None
-    while True:
-        try:
-            answer = await status(daemon)
-            found = (answer.federation_id, answer.epoch)
-            if lost is not None:
-                warn(f"{daemon.address} answers again")
-            if watched is not None and watched != found:
-                warn("it runs another federation, or its store was restored: events are shown from the first one")
-                after = 0
-            lost, watched = None, found
-            async with daemon.channel() as channel:
-                async for event in OperatorStub(channel).Watch(pb.WatchRequest(after_event=after)):
-                    after = event.number
-                    show(event)
-        except UnreachableError as error:
-            if lost is None:
-                lost = time.monotonic()
-                warn(f"{error.wrong}; trying again for {patience:g} s")
-            if time.monotonic() - lost >= patience:
-                raise
-            await asyncio.sleep(_RETRY_SECONDS)
-        else:
-            return
+        Raises:
+            UnreachableError: no daemon answered for `patience` seconds.
+            RefusalError: the daemon refused.
+        """
+        lost: float | None = None
+        watched: tuple[str, int] | None = None
+        while True:
+            try:
+                answer = await self.status()
+                found = (answer.federation_id, answer.epoch)
+                if lost is not None:
+                    warn(f"{self.address} answers again")
+                if watched is not None and watched != found:
+                    warn("it runs another federation, or its store was restored: events are shown from the first one")
+                    after = 0
+                lost, watched = None, found
+                async with self.channel() as channel:
+                    async for event in OperatorStub(channel).Watch(pb.WatchRequest(after_event=after)):
+                        after = event.number
+                        show(event)
+            except UnreachableError as error:
+                if lost is None:
+                    lost = time.monotonic()
+                    warn(f"{error.wrong}; trying again for {patience:g} s")
+                if time.monotonic() - lost >= patience:
+                    raise
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                return

@@ -9,8 +9,6 @@ import click
 
 from limbeck_common.support.cli import dialled
 from limbeck_common.support.logs import set_up_logs
-from limbeck_common.wire.credentials import choose_credentials
-from limbeck_server.cli.operator_client import Daemon
 
 TLS = click.option(
     "--tls",
@@ -39,7 +37,10 @@ _INSECURE = click.option("--insecure", is_flag=True, help="Use plain text, even 
 
 
 def on_daemon(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that name a daemon, and pass it that `Daemon` as its first argument."""
+    """Give a command the options that name a daemon, and pass it that `Daemon` as its first argument.
+
+    gRPC is imported when the command runs, so that the commands can be listed without it.
+    """
 
     @TLS
     @_SERVER
@@ -47,6 +48,9 @@ def on_daemon(command: Callable[..., None]) -> Callable[..., None]:
     @_INSECURE
     @functools.wraps(command)
     def wrapped(*, folder: Path, address: str, credentials: Path | None, insecure: bool, **options: Any) -> None:
+        from limbeck_common.wire.credentials import choose_credentials  # noqa: PLC0415 - see above
+        from limbeck_server.cli.operator_client import Daemon  # noqa: PLC0415
+
         set_up_logs("warning", "auto")
         place = credentials or folder / "operator"
         found = choose_credentials(place, address, insecure=insecure, named=credentials is not None)

@@ -70,7 +70,7 @@ def read_pairs(pairs: Iterable[str]) -> dict[str, str]:
 class _Sources(Settings, BaseSettings):
     """Settings read from `tree`, a parsed file, and from `texts`, by dotted name, which override it."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", case_sensitive=True)
 
     @classmethod
     def settings_customise_sources(

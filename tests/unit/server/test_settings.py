@@ -269,3 +269,14 @@ def test_settings_do_not_change_once_read() -> None:
     settings = load(None, {})
     with pytest.raises(ValueError, match="frozen"):
         settings.listen.port = 1  # type: ignore[misc]
+
+
+def test_keys_are_told_apart_by_case(tmp_path: Path) -> None:
+    for text, key in (
+        ("[Federation]\nrounds = 3\n", "Federation"),
+        ("[federation]\nRounds = 3\n", "federation.Rounds"),
+    ):
+        file = tmp_path / "f.toml"
+        file.write_text(text)
+        with pytest.raises(SettingsError, match=f"unknown setting {key}"):
+            load(file, {})

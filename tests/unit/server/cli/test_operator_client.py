@@ -7,11 +7,12 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.message import Message
 
 from limbeck_common.core.errors import RefusalError, UnreachableError
 from limbeck_common.wire.v1 import operator_pb2 as pb
 from limbeck_server.cli import operator_client
-from limbeck_server.cli.operator_client import Daemon, Order, send, watch
+from limbeck_server.cli.operator_client import Daemon
 
 
 @dataclass
@@ -86,9 +87,9 @@ def served(handler: grpc.GenericRpcHandler, work: Callable[[Daemon], Awaitable[N
         pb.EvictRequest(client_name="a"),
     ],
 )
-def test_an_order_reaches_the_daemon_as_it_was_given(order: Order) -> None:
+def test_an_order_reaches_the_daemon_as_it_was_given(order: Message) -> None:
     service = Recording()
-    served(service.handler(), lambda daemon: send(daemon, order))
+    served(service.handler(), lambda daemon: daemon.send(order))
     assert service.asked == [order]
 
 
@@ -96,7 +97,7 @@ def test_an_order_that_the_daemon_does_not_know_is_refused() -> None:
     with pytest.raises(RefusalError, match="UNIMPLEMENTED"):
         served(
             grpc.method_handlers_generic_handler("limbeck.v1.Operator", {}),
-            lambda daemon: send(daemon, pb.CloseRoundRequest()),
+            lambda daemon: daemon.send(pb.CloseRoundRequest()),
         )
 
 
@@ -123,7 +124,7 @@ def watch_over_a_restart(before: Recording, after: Recording) -> tuple[list[int]
                 all_shown.set()
 
         server, port = await start(before.handler())
-        watching = asyncio.create_task(watch(Daemon(f"127.0.0.1:{port}", None), 0, 30, show=show, warn=warn))
+        watching = asyncio.create_task(Daemon(f"127.0.0.1:{port}", None).watch(0, 30, show=show, warn=warn))
         await all_shown.wait()
         await server.stop(None)
         await lost.wait()
@@ -159,5 +160,5 @@ def test_watch_starts_over_where_another_federation_or_a_restored_store_answers(
 def test_watch_gives_up_when_its_patience_ends() -> None:
     warned: list[str] = []
     with pytest.raises(UnreachableError, match=r"no answer from 127\.0\.0\.1:9"):
-        asyncio.run(watch(Daemon("127.0.0.1:9", None), 0, 0.1, show=print, warn=warned.append))
+        asyncio.run(Daemon("127.0.0.1:9", None).watch(0, 0.1, show=print, warn=warned.append))
     assert len(warned) == 1
