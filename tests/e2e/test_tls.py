@@ -88,7 +88,7 @@ def test_everybody_else_is_refused_with_a_reason(secured: Farm) -> None:
     assert said(gone.stderr).startswith("limbeck-client: the certificate of edge-1 was revoked")
     plain = run("limbeck_server.cli.main", "status", "--server", address, "--insecure")
     assert plain.returncode == 1
-    assert '"event": "insecure: plain text' in plain.stderr
+    assert '"event": "insecure: traffic is plain text' in plain.stderr
     assert secured.status(address)["clients"] == []
 
 
