@@ -58,7 +58,7 @@ def digests(folder: Path, models: dict[str, Path]) -> dict[str, str]:
 
 def simulated(folder: Path, method: str, settings: dict[str, str]) -> dict[str, str]:
     words = [word for model in models_of(method).values() for word in ("--model", model)]
-    words += ["--clients", "3", "--no-alone", "--run-dir", str(folder), *flags(settings)]
+    words += ["--clients", "3", "--no-alone", "--keep-store", "--run-dir", str(folder), *flags(settings)]
     done = run("limbeck_lab.cli.main", "simulate", *words, seconds=240)
     assert done.returncode == 0, done.stderr
     return digests(folder / "store", {name: folder / "models" / f"{name}.safetensors" for name in (*CLIENTS, "server")})

@@ -88,6 +88,7 @@ def test_simulation_and_network_in_two_orders_of_arrival_give_the_same_bits(tmp_
         "3",
         *order,
         "--no-alone",
+        "--keep-store",
         "--run-dir",
         str(simulated),
         *flags(SETTINGS),

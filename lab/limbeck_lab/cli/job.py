@@ -1,7 +1,6 @@
 """One run of a comparison, in a process of its own: `python -m limbeck_lab.cli.job COMPARISON LABEL SEED`."""
 
 import asyncio
-import shutil
 from pathlib import Path
 
 import click
@@ -45,7 +44,6 @@ def job(comparison: Path, label: str, seed: int, workers: int) -> None:
     write_report(folder)
     if summary.state != "finished":
         raise EndedError(f"the federation {summary.state}: {summary.reason}")
-    shutil.rmtree(settings.store.path)  # a comparison needs no evidence, and many stores would fill a disk
 
 
 if __name__ == "__main__":

@@ -31,7 +31,15 @@ def carry_out(
     folder = make_run_folder(options["run_dir"] or timed_folder(command))
     settings = base_settings(options, len(clients)).load(folder)
     set_up_logs("warning", "text")
-    run = LabRun(settings, clients, folder, options["workers"], alone=options["alone"], show=click.echo)
+    run = LabRun(
+        settings,
+        clients,
+        folder,
+        options["workers"],
+        alone=options["alone"],
+        show=click.echo,
+        keep_store=options.get("keep_store", False),
+    )
     summary = run_async(runner(run))
     print_summary(summary)
     click.echo(f"report: {write_report(folder)}")

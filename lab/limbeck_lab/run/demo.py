@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from dataclasses import replace
+from pathlib import Path
 
 from limbeck_common.core.errors import LimbeckError
 from limbeck_common.core.messages import Kind
@@ -51,7 +52,8 @@ async def run_demo(run: LabRun) -> Summary:
     try:
         server = await _start_server(run)
         programs.append(server)
-        address = (await server.first_line()).rpartition(" ")[2]
+        await server.first_line()  # it listens from here on
+        address = (await asyncio.to_thread(_address_file(run).read_text)).strip()
         run.show(f"server on {address}; {len(run.clients)} clients are starting, results go to {run.folder}")
         host, _, port = address.rpartition(":")
         meters += [Meter(host, int(port)) for _ in run.clients]
@@ -85,8 +87,12 @@ def with_servers_model(clients: list[Client], settings: Settings) -> list[Client
     return [replace(client, model=settings.model.name) for client in clients]
 
 
+def _address_file(run: LabRun) -> Path:
+    return run.folder / "server-address"
+
+
 async def _start_server(run: LabRun) -> Program:
-    arguments = ["run", *as_flags(run.settings.model_dump(mode="json"))]
+    arguments = ["run", "--address-file", str(_address_file(run)), *as_flags(run.settings.model_dump(mode="json"))]
     return await Program.start("the server", "limbeck_server.cli.main", arguments, run.folder / "logs/server.log")
 
 

@@ -29,7 +29,8 @@ class LabRun:
     """The choices of one run.
 
     `folder` takes the results, `workers` is the number of processes that train, `alone` has each client trained
-    without the federation as well, to compare, `show` prints a line, and `closed` is told each round that closes.
+    without the federation as well, to compare, `show` prints a line, and `closed` is told each round that closes. A
+    simulation keeps its store in memory, unless `keep_store` asks for one on the disk, as a daemon has it.
     """
 
     settings: Settings
@@ -39,6 +40,7 @@ class LabRun:
     alone: bool
     show: Callable[[str], None]
     closed: Callable[[int], None] = lambda _round: None
+    keep_store: bool = False
 
     @property
     def models(self) -> dict[str, str]:

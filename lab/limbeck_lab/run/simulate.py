@@ -18,6 +18,10 @@ from limbeck_lab.run.simulated.placement import place_clients
 from limbeck_lab.run.simulated.worker_runtime import WorkerRuntime
 from limbeck_server.aggregation.aggregation import Aggregation
 from limbeck_server.federation import Federation
+from limbeck_server.settings import Settings
+from limbeck_server.storage.memory import MemoryStore
+from limbeck_server.storage.protocols import Store
+from limbeck_server.storage.sqlite import SqliteStore
 
 
 async def simulate(run: LabRun) -> Summary:
@@ -30,9 +34,15 @@ async def simulate(run: LabRun) -> Summary:
     """
     began = time.monotonic()
     settings = run.settings
+    store: Store = SqliteStore(settings.store.path) if run.keep_store else MemoryStore()
     worker_processes = [WorkerProcess() for _ in range(run.workers)]
     try:
-        async with Federation.open(settings, worker=worker_processes[-1], federation_id="simulation") as federation:
+        async with Federation.open(
+            settings if run.keep_store else _forgetful(settings),
+            store=store,
+            worker=worker_processes[-1],
+            federation_id="simulation",
+        ) as federation:
             spec = federation.spec
             write_settings(run, spec)
             distilled = open_rows(federation.coordinator.aggregation)
@@ -70,8 +80,15 @@ async def simulate(run: LabRun) -> Summary:
     finally:
         for worker_process in worker_processes:
             await worker_process.close()
+        store.close()
     carried = {name: transport.carried for name, transport in transports.items()}
     return recorder.summarise(alone_accuracy, carried, seconds, "as encoded")
+
+
+def _forgetful(settings: Settings) -> Settings:
+    """Return the settings with uplinks deleted a round after their aggregate: memory is finite."""
+    kept = settings.store.model_copy(update={"keep_rounds": settings.store.keep_rounds or 1})
+    return settings.model_copy(update={"store": kept})
 
 
 def open_rows(aggregation: Aggregation) -> int:

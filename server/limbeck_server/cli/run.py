@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from limbeck_common.support.cli import ENDED_STATUS, run_async
+from limbeck_common.support.disk import put, writing
 from limbeck_common.support.logs import set_up_logs
 from limbeck_server.daemon import serve
 from limbeck_server.settings import Settings, load, read_pairs
@@ -32,7 +33,10 @@ _KEYS = {
 @click.option("--tls", help="Folder of the certificates that `limbeck-server init` made.  [default: limbeck-tls]")
 @click.option("--insecure", is_flag=True, default=None, help="Serve plain text, even on a network.")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. --set round.time.max=60.")
-def run(config: Path | None, pairs: tuple[str, ...], **named: Any) -> None:
+@click.option(
+    "--address-file", type=click.Path(path_type=Path), help="File to write HOST:PORT to, once the daemon listens there."
+)
+def run(config: Path | None, pairs: tuple[str, ...], address_file: Path | None, **named: Any) -> None:
     """Run one federation until it ends.
 
     Ctrl-C or SIGTERM interrupts it; started again with the same settings, it resumes. Settings come from --config, then
@@ -43,7 +47,14 @@ def run(config: Path | None, pairs: tuple[str, ...], **named: Any) -> None:
     """
     settings = read_settings(config, pairs, named)
     set_up_logs(settings.log.level, settings.log.format)
-    failed = run_async(serve(settings, lambda address: click.echo(f"limbeck-server listening on {address}")))
+
+    def announce(address: str) -> None:
+        if address_file is not None:
+            with writing(address_file.parent, "--address-file"):
+                put(address_file, f"{address}\n".encode())
+        click.echo(f"limbeck-server listening on {address}")
+
+    failed = run_async(serve(settings, announce))
     sys.exit(ENDED_STATUS if failed else 0)
 
 

@@ -93,11 +93,11 @@ def test_waiting_costs_nothing() -> None:
 
 def test_messages_for_another_federation_are_refused() -> None:
     made, server = transport(IDLE)
-    stranger = Member("another", 2, "a")
+    foreign = Member("another", 2, "a")
     with pytest.raises(FederationError):
-        asyncio.run(made.decline(stranger, 3))
+        asyncio.run(made.decline(foreign, 3))
     with pytest.raises(FederationError):
-        asyncio.run(made.pull(stranger, 2, 2, 10))
+        asyncio.run(made.pull(foreign, 2, 2, 10))
     with pytest.raises(FederationError):
         asyncio.run(made.push(Uplink("another", "a", 3, epoch=2)))
     assert server.pushed == []
