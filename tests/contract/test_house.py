@@ -15,19 +15,7 @@ def breaches() -> dict[str, list[str]]:
     return broken()
 
 
-UNDER_WAY = pytest.mark.xfail(strict=False, reason="the restructuring is under way")
-
-
-@pytest.mark.parametrize(
-    "bound",
-    [
-        "long files",
-        "full folders",
-        "retired words",
-        pytest.param("noqa", marks=UNDER_WAY),
-        pytest.param("tests of each module", marks=UNDER_WAY),
-    ],
-)
+@pytest.mark.parametrize("bound", ["long files", "full folders", "retired words", "noqa", "tests of each module"])
 def test_every_bound_holds(bound: str, breaches: dict[str, list[str]]) -> None:
     assert breaches[bound] == []
 
