@@ -12,6 +12,7 @@ from mutation.core import Module
 from mutation.operators import assigned_names, conditions, expressions, is_log, is_type, statements
 
 _MESSAGES = {"expected", "remedy", "help", "description", "strict"}  # keywords whose values are no behaviour
+_SHOWN = (ast.expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return)
 _TEXT_LENGTH = 60
 
 
@@ -177,8 +178,8 @@ class _Walk:
 
     def _add(self, node: ast.AST, replacement: ast.AST, places: list[Place]) -> None:
         shown = node
-        for place in reversed(places):  # the widest expression around the change that still reads at a glance
-            if not isinstance(place.parent, ast.expr) or len(ast.unparse(place.parent)) > _TEXT_LENGTH:
+        for place in reversed(places):  # the widest code around the change that still reads at a glance
+            if not isinstance(place.parent, _SHOWN) or len(ast.unparse(place.parent)) > _TEXT_LENGTH:
                 break
             shown = place.parent
         mutant = Mutant(self.module, self.tree, places[-1], node, replacement, ".".join(self._function), self._lines)

@@ -83,6 +83,18 @@ def test_the_deadline_without_quorum_is_extended_once_and_then_fails_with_the_re
     """)
 
 
+def test_a_deadline_is_extended_as_often_as_the_rules_say() -> None:
+    shows(
+        """
+        at  1 tick a b       -> opened round 1 for a b until 11
+        at 11 tick           -> extended until 21
+        at 21 tick           -> extended until 31
+        at 31 tick           -> failed: round 1: 0 of at least 2 uplinks at the deadline; missing a, b
+    """,
+        extensions=2,
+    )
+
+
 def test_an_extension_gives_time_for_the_quorum_and_each_round_has_its_own() -> None:
     shows("""
         at  1 tick a b      -> opened round 1 for a b until 11

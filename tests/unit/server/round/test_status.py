@@ -77,6 +77,15 @@ def test_late_for_an_earlier_round_is_no_standing_in_this_one() -> None:
             "ab",
             Wait("uplinks of round 1: 0 have come, 2 are needed, 2 may come", 1070, "the federation fails"),
         ),
+        (
+            [*OPENED, fact.Declined(at=1011, round=1, client="b")],
+            "ab",
+            Wait(
+                "uplinks of round 1: 0 have come, 2 are needed, 1 may come; declined by b",
+                1040,
+                "the deadline is put off",
+            ),
+        ),
         (CLOSED, "ab", Wait("the aggregate of round 1")),
         (AGGREGATED, "a", Wait("clients for round 2: 1 of at least 2 present", 1141, "the federation fails")),
         ([*OPENED, fact.Paused(at=1011)], "ab", Wait("an operator to resume")),
