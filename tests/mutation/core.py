@@ -22,9 +22,11 @@ CORE = (  # globs, from the root: a new file in one of these folders is measured
     "server/limbeck_server/rpc/upload.py",
     "client/limbeck_client/agent.py",
     "client/limbeck_client/checkpoint.py",
+    "client/limbeck_client/participation.py",
     "client/limbeck_client/retry.py",
     "client/limbeck_client/privacy/*.py",
 )
+_WITHOUT_BEHAVIOUR = ("/__init__.py", "/protocols.py")
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def core_modules(patterns: list[str] | None = None) -> list[Module]:
     return [
         Module(path)
         for path in paths
-        if not path.endswith("__init__.py") and (not patterns or any(pattern in path for pattern in patterns))
+        if not path.endswith(_WITHOUT_BEHAVIOUR) and (not patterns or any(pattern in path for pattern in patterns))
     ]
 
 
