@@ -165,11 +165,13 @@ class DisagreementMeasured(Fact):
     metrics: dict[str, float]
 
     def __str__(self) -> str:
-        distance = max(self.metrics.values(), default=0.0)
+        if len(self.metrics) <= 1:
+            return f"round {self.round}: too few clients to compare with one another"
+        distance = max(self.metrics.values())
         furthest = [client for client, value in self.metrics.items() if value == distance]
         if len(furthest) > 1:
             return f"round {self.round}: {len(furthest)} clients are furthest from the mean, {distance:.3f} each"
-        return f"round {self.round}: {', '.join(furthest) or 'nobody'} is furthest from the mean, {distance:.3f}"
+        return f"round {self.round}: {furthest[0]} is furthest from the mean, {distance:.3f}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from limbeck_server.open_data import find_open_data
 from limbeck_server.pki.authority import hosts_of
 from limbeck_server.rpc.server import choose_tls
 from limbeck_server.settings import ListenSettings, Settings
-from limbeck_server.specification import check_same, make_spec
+from limbeck_server.specification import check_same, check_same_open_data, make_spec
 from limbeck_server.storage.database import JOURNAL
 from limbeck_server.storage.protocols import DamageError
 from limbeck_server.storage.sqlite_reader import SqliteReader
@@ -138,14 +138,11 @@ def _check_journal(settings: Settings, spec: Spec, open_digest: str) -> Finding:
         if faults := reader.faults():
             raise DamageError(faults[0])
         check_same(str(folder), reader.note("spec") or None, spec)
-        kept = reader.note("open")
+        check_same_open_data(str(folder), reader.note("open") or None, open_digest)
     except (DamageError, ValueError) as error:
         return Finding(Level.FAIL, f"store {folder} is damaged: {error}", "see what limbeck-server audit says")
     except SettingsError as error:
         return failure("store", error)
     finally:
         reader.close()
-    if kept not in {"", open_digest}:
-        remedy = "restore it, or name a new folder with --store"
-        return Finding(Level.FAIL, f"store {folder} holds a federation with other open data", remedy)
     return Finding(Level.OK, f"store {folder}: a federation to go on with")

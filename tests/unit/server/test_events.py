@@ -31,3 +31,16 @@ def test_every_kind_of_fact_survives_its_line_of_json() -> None:
         line = fact.to_json(each)
         assert "\n" not in line
         assert fact.from_json(line) == each
+
+
+def test_the_furthest_client_is_named_only_where_there_are_others_to_compare_it_with() -> None:
+    said = [
+        str(fact.DisagreementMeasured(at=7, round=1, metrics=metrics))
+        for metrics in ({}, {"a": 0.0}, {"a": 0.25, "b": 0.5}, {"a": 0.5, "b": 0.5})
+    ]
+    assert said == [
+        "round 1: too few clients to compare with one another",
+        "round 1: too few clients to compare with one another",
+        "round 1: b is furthest from the mean, 0.500",
+        "round 1: 2 clients are furthest from the mean, 0.500 each",
+    ]
