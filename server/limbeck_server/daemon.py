@@ -11,7 +11,7 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from limbeck_common.core.errors import InternalError, LimbeckError
+from limbeck_common.core.errors import InternalError, LimbeckError, SetupError
 from limbeck_common.wire.payload import message_bytes
 from limbeck_common.wire.v1 import federation_pb2, operator_pb2
 from limbeck_common.wire.v1.federation_pb2_grpc import add_FederationServicer_to_server
@@ -19,18 +19,16 @@ from limbeck_common.wire.v1.operator_pb2_grpc import add_OperatorServicer_to_ser
 from limbeck_server.aggregation.server_model import WorkerServerModel
 from limbeck_server.federation import Federation
 from limbeck_server.pki.folder import TlsFolder
-from limbeck_server.pki.registry import Registry
 from limbeck_server.round.coordinator import Coordinator
 from limbeck_server.round.state import FederationPhase
 from limbeck_server.rpc.authentication import Authentication
 from limbeck_server.rpc.federation_service import FederationService, Traffic
 from limbeck_server.rpc.operator_service import OperatorService
-from limbeck_server.rpc.server import bind, choose_tls, new_server, serve_enrolment, warn_of_expiry
+from limbeck_server.rpc.server import bind, choose_tls, new_server, serve_enrolment
 from limbeck_server.settings import Settings
+from limbeck_server.watchers import follow_revocations, warn_daily
 
 MODEL_FILE = "server-model.safetensors"
-_DAY = 86_400.0
-_REGISTRY_SECONDS = 1.0  # between two looks at what was revoked
 _log = structlog.get_logger()
 
 
@@ -57,13 +55,14 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
             signalled = asyncio.create_task(stopping.wait())
             await asyncio.wait({running, signalled, *watchers}, return_when=asyncio.FIRST_COMPLETED)
             signalled.cancel()
-            if running.done():
+            if finished := running.done():
+                if coordinator.state.phase.ended:
+                    await _linger(coordinator, settings.limits.linger_seconds, stopping)
                 running.result()
-                await _linger(coordinator, settings.limits.linger_seconds, stopping)
             else:
                 await _park(coordinator, running, watchers)
         trained = coordinator.trainer.model is not None  # it was not left out because it failed
-        if coordinator.state.phase.ended and federation.model is not None and trained:
+        if finished and federation.model is not None and trained:
             await _save(federation.model, settings.store.path / MODEL_FILE)
     return _farewell(coordinator)
 
@@ -82,7 +81,7 @@ async def _serving(
         if tls and registry:
             enrolment = await serve_enrolment(settings, tls, registry, int(address.rpartition(":")[2]))
             closing.push_async_callback(enrolment.stop, 0)
-            watching = (_warn_daily(tls), _follow_revocations(federation.coordinator, registry))
+            watching = (warn_daily(tls), follow_revocations(federation.coordinator, registry))
             watchers = [asyncio.create_task(each) for each in watching]
             for watcher in watchers:
                 closing.callback(watcher.cancel)
@@ -111,27 +110,14 @@ async def _listen(
     return server, settings.listen.at(port)
 
 
-async def _warn_daily(tls: TlsFolder) -> None:
-    while True:
-        await asyncio.sleep(_DAY)
-        warn_of_expiry(tls)
-
-
-async def _follow_revocations(coordinator: Coordinator, registry: Registry) -> None:
-    """End the membership of clients whose certificates `limbeck-server revoke`, another process, has revoked."""
-    while True:
-        for name in sorted(registry.revoked_names() & coordinator.state.active):
-            coordinator.apply(coordinator.machine.revoke, name)
-        await asyncio.sleep(_REGISTRY_SECONDS)
-
-
 async def _park(coordinator: Coordinator, running: asyncio.Task[None], watchers: list[asyncio.Task[None]]) -> None:
     """Stop driving the federation, all that was decided being in the journal.
 
     Raises:
         InternalError: that is not because of a signal, but because a watcher failed.
     """
-    await coordinator.settled()
+    with contextlib.suppress(SetupError):  # the journal has stopped: `running` says why
+        await coordinator.settled()
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running

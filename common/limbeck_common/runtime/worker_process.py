@@ -83,6 +83,9 @@ class WorkerProcess:
                 length, size = requests.LENGTHS.unpack(await process.stdout.readexactly(requests.LENGTHS.size))
                 packed = await process.stdout.readexactly(length)
                 content = await process.stdout.readexactly(size)
+            except asyncio.CancelledError:  # its answer would be taken for the next request's
+                process.kill()
+                raise
             except (asyncio.IncompleteReadError, ConnectionError, RuntimeError) as error:  # uvloop: a closed handler
                 code = await process.wait()
                 raise UserCodeError(

@@ -5,17 +5,17 @@ time, because they would race: a small one is made at once only while no large o
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TypeVar
 
-from limbeck_common.core.errors import LimbeckError, UserCodeError
+from limbeck_common.core.errors import LimbeckError
 from limbeck_common.core.messages import Aggregate, Block, Shapes
 from limbeck_common.core.spec import Spec
 from limbeck_common.core.tensors import nbytes
 from limbeck_common.methods.method import Method
 from limbeck_server.aggregation.aggregator import RoundAggregator, ServerContext
+from limbeck_server.aggregation.method_errors import blaming
 from limbeck_server.storage.protocols import INLINE_BYTES, BlockStore
 
 _Result = TypeVar("_Result")
@@ -139,18 +139,3 @@ class Aggregation:
 
 def _is_large(block: Block) -> bool:
     return sum(map(nbytes, block.values)) > INLINE_BYTES
-
-
-@contextmanager
-def blaming(method: Method, hook: str) -> Iterator[None]:
-    """Turn what a method's own code raises into one line that names the method and its function."""
-    try:
-        yield
-    except LimbeckError:
-        raise
-    except Exception as error:
-        said = " ".join(str(error).split())
-        raise UserCodeError(
-            f"method {type(method).__name__} raised {type(error).__name__} in {hook}: {said}",
-            remedy="mend the method, then start the daemon again",
-        ) from error

@@ -16,6 +16,7 @@ from limbeck_common.core.spec import Spec
 from limbeck_common.core.tensors import Tensor, slices
 from limbeck_common.methods.math.softmax import softmax
 from limbeck_common.methods.method import Method
+from limbeck_server.aggregation.method_errors import blaming
 from limbeck_server.aggregation.validation import check_form
 
 Find = Callable[[int, str], Block | None]
@@ -76,7 +77,7 @@ class RoundAggregator:
         group = check_form(block, self.ask, self.context.spec)
         if block is None:
             return None, group
-        received = self.method.server_decode(self.context, self.number, block)
+        received = self._decode(block)
         for values in received.values:
             check_values(values, received.kind)
         return received, group
@@ -118,7 +119,7 @@ class RoundAggregator:
     def uplinks(self) -> Iterator[tuple[str, Block]]:
         """Yield each client's name and its block as it was added up, by name, one in memory at a time."""
         for client, block in self.stored():
-            yield client, self.method.server_decode(self.context, self.number, block)
+            yield client, self._decode(block)
 
     def stacks(self) -> Iterator[NDArray[Any]]:
         """Yield slices of all the predictions, shape [clients, rows, classes], clients by name."""
@@ -171,6 +172,10 @@ class RoundAggregator:
                 apart[client] += float(np.abs(part - mean[places]).sum()) / 2
                 rows[client] += len(part)
         return {client: round(apart[client] / max(1, rows[client]), 6) for client in apart}
+
+    def _decode(self, block: Block) -> Block:
+        with blaming(self.method, "server_decode"):
+            return self.method.server_decode(self.context, self.number, block)
 
 
 def _probabilities(values: NDArray[Any], kind: Kind) -> NDArray[Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from limbeck_common.core.errors import SetupError
 from limbeck_common.core.messages import SERVER, Aggregate, Block
 from limbeck_common.core.spec import Spec
 from limbeck_common.runtime.worker_process import WorkerProcess
@@ -30,9 +31,15 @@ class WorkerServerModel:
 
     async def refine(self, number: int, aggregate: Aggregate, uplinks: Iterator[tuple[str, Block]]) -> Aggregate:
         """Return round `number`'s aggregate as the method's `refine` betters it. The uplinks go over in a file each."""
-        with tempfile.TemporaryDirectory(prefix="limbeck-") as folder:
-            await asyncio.to_thread(_write_out, uplinks, Path(folder))
-            return await self.worker_process.refine(self.spec, SERVER, number, aggregate, Path(folder))
+        try:
+            with tempfile.TemporaryDirectory(prefix="limbeck-") as folder:
+                await asyncio.to_thread(_write_out, uplinks, Path(folder))
+                return await self.worker_process.refine(self.spec, SERVER, number, aggregate, Path(folder))
+        except OSError as error:
+            raise SetupError(
+                f"the uplinks of round {number} cannot be handed to the server's own model: {error.strerror or error}",
+                remedy=f"make room in {tempfile.gettempdir()}, then start the daemon again",
+            ) from error
 
     async def save(self, path: str) -> None:
         """Write the model to a safetensors file."""

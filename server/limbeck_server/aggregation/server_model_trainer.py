@@ -7,7 +7,7 @@ from typing import Protocol
 
 import structlog
 
-from limbeck_common.core.errors import LimbeckError
+from limbeck_common.core.errors import LimbeckError, UserCodeError
 from limbeck_common.core.messages import Aggregate, Block
 from limbeck_server.aggregation.aggregator import RoundAggregator
 from limbeck_server.events import DisagreementMeasured, Evaluated, Fact
@@ -49,9 +49,12 @@ class ServerModelTrainer:
         self._clock = clock
         self._refines = refines
         self._rounds: asyncio.Queue[tuple[int, RoundAggregator | None] | None] = asyncio.Queue()
+        self._idle = asyncio.Event()  # set while no round is left to learn
+        self._idle.set()
 
     def put(self, number: int, aggregator: RoundAggregator | None = None) -> None:
         """Queue round `number`; its aggregator is absent after a restart, when only the model learns it again."""
+        self._idle.clear()
         self._rounds.put_nowait((number, aggregator))
 
     def finish(self) -> None:
@@ -59,9 +62,14 @@ class ServerModelTrainer:
         self._rounds.put_nowait(None)
 
     async def refine(self, aggregator: RoundAggregator, aggregate: Aggregate) -> Aggregate:
-        """Return the aggregate as the model betters it, once it has learned every earlier round."""
-        await self._rounds.join()
-        if not self._refines or self.model is None:
+        """Return the aggregate as the model betters it, once it has learned every earlier round.
+
+        Where the method does not refine, nothing is waited for: the model is trained beside the rounds.
+        """
+        if not self._refines:
+            return aggregate
+        await self._idle.wait()
+        if self.model is None:
             return aggregate
         return await self.model.refine(aggregator.number, aggregate, aggregator.uplinks())
 
@@ -71,18 +79,31 @@ class ServerModelTrainer:
         Raises:
             LimbeckError: the model failed, and the method cannot go on without it.
         """
-        while (queued := await self._rounds.get()) is not None:
-            number, aggregator = queued
-            await self._decide([])  # what the round decided is in the store from here on
-            if aggregator is not None:
-                await self._measure(aggregator)
-            if self.model is not None:
-                await self._train(self.model, number)
-            self._rounds.task_done()
+        try:
+            while (queued := await self._rounds.get()) is not None:
+                number, aggregator = queued
+                await self._decide([])  # what the round decided is in the store from here on
+                if aggregator is not None:
+                    await self._measure(aggregator)
+                if self.model is not None:
+                    await self._train(self.model, number)
+                if self._rounds.empty():
+                    self._idle.set()
+        except BaseException:
+            self.model = None  # `refine` must not wait for rounds that will not be learned
+            self._idle.set()
+            raise
 
     async def _measure(self, aggregator: RoundAggregator) -> None:
-        """Record each client's disagreement; nothing where some of the round's uplinks were deleted meanwhile."""
-        found = await asyncio.to_thread(aggregator.disagreement)
+        """Record each client's disagreement; nothing where some of the round's uplinks were deleted meanwhile.
+
+        It is a figure for the operator: a method whose code fails over it does not end the federation.
+        """
+        try:
+            found = await asyncio.to_thread(aggregator.disagreement)
+        except UserCodeError as error:
+            _log.error("the clients' disagreement is not known", round=aggregator.number, error=str(error))
+            return
         if found and len(found) == aggregator.clients:
             self._decide([DisagreementMeasured(at=self._clock(), round=aggregator.number, metrics=found)])
 

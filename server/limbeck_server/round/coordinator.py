@@ -7,7 +7,7 @@ journal.
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import structlog
 
@@ -68,6 +68,7 @@ class Coordinator:
         )
         self._keep_rounds = keep_rounds
         self._journal = Journal(store)
+        self._internal_error: InternalError | None = None
 
     def recover(self, federation_id: str) -> bool:
         """Go on from the journal, or found the federation `federation_id`. Returns whether it was founded.
@@ -101,17 +102,16 @@ class Coordinator:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._journal.run())
-                training = tasks.create_task(self.trainer.run())
+                training = tasks.create_task(self._guard(self.trainer.run()))
                 while not self.state.phase.ended:
-                    await self._advance()
+                    await self._guard(self._advance())
                 self.trainer.finish()
                 await training
                 self._journal.close()
         except ExceptionGroup as group:
-            _, unforeseen = group.split(LimbeckError)
-            if unforeseen is None:
-                raise group.exceptions[0] from None
-            raise await self._fail(unforeseen.exceptions[0]) from group
+            raise group.exceptions[0] from None
+        if self._internal_error is not None:
+            raise self._internal_error
 
     def apply(self, decision: Callable[..., Sequence[Fact]], *arguments: object) -> asyncio.Future[None]:
         """Apply one of the machine's decisions, `decision(state, *arguments, now)`.
@@ -193,15 +193,18 @@ class Coordinator:
             _log.error("an acknowledged uplink is missing from the sums", error=str(error))
             self.apply(self.machine.fail, str(error))
 
-    async def _fail(self, error: Exception) -> InternalError:
-        """Record that the federation failed, past the journal's queue, and return the error to raise."""
-        said = f"internal error: {type(error).__name__}: {error}"
-        _log.error("a task failed", exc_info=error)
-        facts = self.machine.fail(self.state, said, self.clock())
-        for fact in facts:
-            self.state = evolve(self.state, fact)
-        await asyncio.to_thread(self.store.commit, facts)
-        return InternalError(said, remedy="report it, with the log")
+    async def _guard(self, work: Awaitable[None]) -> None:
+        """Do work; where it fails in a way that nobody foresaw, end the federation, so that every client is told."""
+        try:
+            await work
+        except LimbeckError:
+            raise
+        except Exception as error:  # noqa: BLE001 - `run` raises it once the end is in the journal
+            said = f"internal error: {type(error).__name__}: {error}"
+            _log.error("a task failed", exc_info=error)
+            self._internal_error = InternalError(said, remedy="report it, with the log")
+            self._internal_error.__cause__ = error
+            self.apply(self.machine.fail, said)
 
     async def _aggregate(self) -> None:
         """Turn the round's uplinks into its aggregate, and publish it once it is durable."""

@@ -5,7 +5,7 @@ import time
 
 from limbeck_common.core.errors import MembershipError
 from limbeck_common.core.messages import Answer, Block, Downlink, Ended, Idle, Rows
-from limbeck_server.aggregation.aggregation import blaming
+from limbeck_server.aggregation.method_errors import blaming
 from limbeck_server.round.coordinator import Coordinator, wait
 from limbeck_server.round.state import FederationPhase
 
@@ -28,6 +28,7 @@ class Downlinks:
             BehindError: the client has begun a round that this store has not opened.
         """
         coordinator = self._coordinator
+        self._check_member(client)  # before its name is remembered
         until = time.monotonic() + seconds
         coordinator.presence.saw(client, +1)
         try:
@@ -49,8 +50,7 @@ class Downlinks:
         state = self._coordinator.state
         if state.phase.ended:
             return Ended(state.phase, state.reason)
-        if not state.admits(client):
-            raise MembershipError(f"{client} is not a member", expected="a client that has joined", remedy="join again")
+        self._check_member(client)
         self._coordinator.machine.check_known(state, after)
         if self._asks(client, after):
             wanted, aggregate = await self._parts(state.round, state.groups.get(client, ""), learned)
@@ -65,21 +65,27 @@ class Downlinks:
                 )
         return Idle(state.phase, state.round)
 
+    def _check_member(self, client: str) -> None:
+        state = self._coordinator.state
+        if not state.phase.ended and not state.admits(client):
+            raise MembershipError(f"{client} is not a member", expected="a client that has joined", remedy="join again")
+
     def _asks(self, client: str, after: int) -> bool:
         """Say whether the open round still asks something of the client."""
         state = self._coordinator.state
         asked = client in state.participants and client not in state.delivered and client not in state.declined
-        return state.phase is FederationPhase.COLLECTING and state.round > after and asked
+        return state.phase is FederationPhase.COLLECTING and state.round > after and asked and state.admits(client)
 
     async def _parts(self, number: int, group: str, learned: int) -> tuple[Rows | None, Block | None]:
         """Return what round `number` asks for, and its aggregate for a group's clients that know round `learned`."""
         aggregator = await self._coordinator.aggregation.current()
         if self._round != number:
             self._round, self._aggregates = number, {}
-        key = (group, learned)
-        if key not in self._aggregates:
-            self._aggregates[key] = asyncio.create_task(asyncio.to_thread(self._make, number, group, learned))
-        aggregate = await asyncio.shield(self._aggregates[key])
+        made, key = self._aggregates, (group, min(learned, number))  # a client may claim any round
+        if key not in made:
+            making = made[key] = asyncio.create_task(asyncio.to_thread(self._make, number, *key))
+            making.add_done_callback(lambda done: _failed(done) and made.pop(key))
+        aggregate = await asyncio.shield(made[key])
         return None if aggregator is None else aggregator.ask.wanted, aggregate
 
     def _make(self, number: int, group: str, learned: int) -> Block | None:
@@ -87,3 +93,8 @@ class Downlinks:
         aggregation = self._coordinator.aggregation
         with blaming(aggregation.method, "server_downlink"):
             return aggregation.method.server_downlink(aggregation.context, number, group, learned)
+
+
+def _failed(made: asyncio.Task[Block | None]) -> bool:
+    """Say whether a downlink was not made; the next pull tries again."""
+    return made.cancelled() or made.exception() is not None

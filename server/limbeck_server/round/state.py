@@ -57,6 +57,7 @@ class FederationState:
     round: int = 0
     closing: bool = False
     deadline: float = 0.0
+    seconds: float = 0.0  # that the round was given, when it opened or was last extended
     extensions: int = 0
     members: frozenset[str] = frozenset()
     evicted: frozenset[str] = frozenset()
@@ -101,6 +102,7 @@ def evolve(state: FederationState, fact: Fact) -> FederationState:  # noqa: C901
                 round=fact.round,
                 closing=fact.closing,
                 deadline=fact.at + fact.seconds,
+                seconds=fact.seconds,
                 extensions=0,
                 participants=frozenset(fact.participants),
                 delivered=frozenset(),
@@ -113,7 +115,8 @@ def evolve(state: FederationState, fact: Fact) -> FederationState:  # noqa: C901
         case UplinkLate():
             return replace(state, late=state.late | {fact.client: fact.round})
         case Extended():
-            return replace(state, deadline=fact.at + fact.seconds, extensions=state.extensions + 1)
+            later = fact.at + fact.seconds
+            return replace(state, deadline=later, seconds=fact.seconds, extensions=state.extensions + 1)
         case Closed():
             return replace(state, phase=FederationPhase.AGGREGATING, since=fact.at)
         case Aggregated():
@@ -125,9 +128,10 @@ def evolve(state: FederationState, fact: Fact) -> FederationState:  # noqa: C901
             lost = fact.at - max(paused_at, state.since)  # in this phase, which may have begun during the pause
             return replace(state, paused_at=None, since=state.since + lost, deadline=state.deadline + lost)
         case Restarted() if state.paused_at is None:
-            return replace(state, since=fact.at, deadline=fact.at + (state.deadline - state.since))
-        case Restarted():  # a paused federation gets its time back when it resumes
-            return state
+            return replace(state, since=fact.at, deadline=fact.at + state.seconds)
+        case Restarted():  # paused, it gets its time back when it resumes, by the clock that the new daemon reads
+            shift = fact.at - max(state.paused_at or 0.0, state.since)
+            return replace(state, paused_at=fact.at, since=state.since + shift, deadline=state.deadline + shift)
         case Declined():
             return replace(state, declined=state.declined | {fact.client})
         case Restored():

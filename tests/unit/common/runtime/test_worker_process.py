@@ -148,3 +148,18 @@ def test_a_worker_that_dies_is_named_with_its_status() -> None:
             await worker.save("nobody", Path("model.safetensors"))  # nobody of that name was opened: a bug
 
     with_worker(use)
+
+
+def test_a_request_that_is_given_up_ends_the_worker_lest_its_answer_be_taken_for_the_next(tmp_path: Path) -> None:
+    async def use(worker: WorkerProcess) -> None:
+        await worker.open(SETUP)
+        training = asyncio.create_task(worker.local_round(SPEC, "a", 1, None, WANTED))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        training.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await training
+        with pytest.raises(UserCodeError, match="the worker that trains a died with exit status -9"):
+            await worker.save("a", tmp_path / "model.safetensors")
+
+    with_worker(use)

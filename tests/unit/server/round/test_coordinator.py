@@ -5,10 +5,13 @@ import time
 from collections.abc import Iterator, Mapping
 
 import pytest
+from structlog.testing import capture_logs
 from support.federations import assembled, new_store, opened, pulled, running, uplink
 
 from limbeck_common.core.errors import InternalError, RoundError, UserCodeError
 from limbeck_common.core.messages import Aggregate, Block, Ended, Idle, Receipt
+from limbeck_common.methods.dsfl import DSFL
+from limbeck_common.methods.method import ServerContext
 from limbeck_server.aggregation.server_model_trainer import ServerModelTrainer
 from limbeck_server.events import Evaluated, FederationEnded, UplinksDeleted
 from limbeck_server.federation import Federation
@@ -138,6 +141,70 @@ async def test_a_lost_task_fails_the_federation_by_name(monkeypatch: pytest.Monk
         last = federation.store.facts()[-1]
         assert isinstance(last, FederationEnded)
         assert (last.state, last.reason) == ("failed", "internal error: ZeroDivisionError: a slip of ours")
+
+
+async def test_clients_are_told_of_a_federation_that_failed_by_a_slip(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def slip(*_: object) -> None:
+        raise ZeroDivisionError("a slip of ours")
+
+    monkeypatch.setattr(ServerModelTrainer, "_measure", slip)
+    async with assembled() as federation:
+        await opened(federation)
+        await answered(federation, 1)
+        while isinstance(answer := await federation.downlinks.pull("a", federation.coordinator.state.round, 5), Idle):
+            pass
+        assert answer == Ended("failed", "internal error: ZeroDivisionError: a slip of ours")
+        with pytest.raises(InternalError):
+            await running(federation)
+
+
+class Stuck(Model):
+    """A model that takes as long as the test likes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes_on = asyncio.Event()
+
+    async def learn(self, number: int, aggregates: Mapping[str, Block]) -> dict[str, float]:
+        await self.goes_on.wait()
+        return await super().learn(number, aggregates)
+
+
+async def test_rounds_do_not_wait_for_a_model_that_the_method_can_do_without() -> None:
+    model = Stuck()
+    async with assembled(server_model=model) as federation:
+        await opened(federation)
+        async with asyncio.timeout(10):
+            for number in (1, 2, 3):
+                await answered(federation, number)
+        assert model.learned == []
+        model.goes_on.set()
+        await running(federation)
+        assert model.learned == [1, 2]
+
+
+class Forgetful(DSFL):
+    """Decodes each uplink once, and raises when it is asked again."""
+
+    def server_decode(self, context: ServerContext, number: int, block: Block) -> Block:
+        DECODED.append(number)
+        if DECODED.count(number) > 2:
+            raise KeyError("thrown away")
+        return super().server_decode(context, number, block)
+
+
+DECODED: list[int] = []
+
+
+async def test_a_method_that_fails_over_a_mere_figure_does_not_end_the_federation() -> None:
+    DECODED.clear()
+    async with assembled(method=Forgetful(open_per_round=8)) as federation:
+        with capture_logs() as logs:
+            await finished(federation)
+        assert federation.coordinator.state.phase is FederationPhase.FINISHED
+    said = [each["error"] for each in logs if each["log_level"] == "error"]
+    assert len(said) == 2
+    assert said[0].startswith("method Forgetful raised KeyError in server_decode: 'thrown away'")
 
 
 async def test_uplinks_are_deleted_once_they_were_kept_for_long_enough() -> None:

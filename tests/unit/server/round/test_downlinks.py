@@ -6,7 +6,7 @@ import threading
 import pytest
 from support.federations import assembled, opened, pulled, uplink
 
-from limbeck_common.core.errors import BehindError, MembershipError
+from limbeck_common.core.errors import BehindError, MembershipError, UserCodeError
 from limbeck_common.core.messages import Block, Downlink, Ended, Idle
 from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.methods.method import ServerContext
@@ -93,4 +93,60 @@ async def test_a_downlink_is_made_once_for_a_group_and_beside_the_event_loop() -
         assert [made[:3] for made in MADE] == [(1, "", 0)]
         await asyncio.gather(*(pulled(federation, client, learned=1) for client in "ab"), pulled(federation, "c"))
         assert [made[:3] for made in MADE] == [(1, "", 0), (1, "", 1)]
+        await asyncio.gather(*(pulled(federation, "a", learned=any_round) for any_round in range(1, 99)))
+        assert len(MADE) == 2  # a client may claim any round, and all that the server knows is round 1
         assert threading.get_ident() not in {made[3] for made in MADE}
+
+
+class Stumbling(DSFL):
+    """Fails at its first downlink, and at no other."""
+
+    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:
+        STUMBLED.append(number)
+        if len(STUMBLED) == 1:
+            raise OSError("too many open files")
+        return super().server_downlink(context, number, group, learned)
+
+
+STUMBLED: list[int] = []
+
+
+async def test_a_downlink_that_could_not_be_made_is_made_at_the_next_pull() -> None:
+    STUMBLED.clear()
+    async with assembled(method=Stumbling(open_per_round=8)) as federation:
+        await opened(federation)
+        with pytest.raises(UserCodeError, match="method Stumbling raised OSError in server_downlink: too many open"):
+            await federation.downlinks.pull("a", 0, 0)
+        assert (await pulled(federation, "a")).round == 1
+        assert STUMBLED == [1, 1]
+
+
+class Slow(DSFL):
+    """Makes its downlinks when it is let."""
+
+    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:
+        LET.wait(10)
+        return super().server_downlink(context, number, group, learned)
+
+
+LET = threading.Event()
+
+
+async def test_a_client_that_is_evicted_while_its_downlink_is_made_does_not_get_it() -> None:
+    LET.clear()
+    async with assembled(method=Slow(open_per_round=8)) as federation:
+        await opened(federation)
+        pulling = asyncio.create_task(federation.downlinks.pull("a", 0, 10))
+        await asyncio.sleep(0.05)
+        await federation.coordinator.apply(federation.coordinator.machine.evict, "a")
+        LET.set()
+        with pytest.raises(MembershipError, match="a is not a member"):
+            await pulling
+
+
+async def test_the_name_of_a_stranger_is_not_remembered() -> None:
+    async with assembled() as federation:
+        await opened(federation)
+        with pytest.raises(MembershipError):
+            await federation.downlinks.pull("z", 0, 0)
+        assert federation.coordinator.presence.present() == {"a", "b"}

@@ -25,6 +25,23 @@ def test_each_extension_is_counted_and_moves_the_deadline() -> None:
     assert (state.extensions, state.deadline) == (2, 27)
 
 
+def test_a_restart_gives_an_extended_round_the_time_of_its_extension_again() -> None:
+    opened = fact.Opened(at=10, round=1, participants=("a",), seconds=600)
+    state = after(opened, fact.Extended(at=610, seconds=300), fact.Restarted(at=2000))
+    assert (state.since, state.deadline) == (2000, 2300)
+
+
+@pytest.mark.parametrize("restarted", [500, 1100, 9000])
+def test_a_clock_set_back_at_a_restart_takes_no_time_from_a_paused_federation(restarted: float) -> None:
+    opened = fact.Opened(at=900, round=1, participants=("a",), seconds=300)
+    paused = after(opened, fact.Closed(at=950, round=1), fact.Paused(at=1000), fact.Restarted(at=restarted))
+    aggregated = evolve(paused, fact.Aggregated(at=restarted + 10, round=1, digest=""))
+    lobby = evolve(aggregated, fact.Resumed(at=restarted + 20))
+    assert (lobby.phase, lobby.since) == ("lobby", restarted + 20)
+    collecting = evolve(after(opened, fact.Paused(at=1000)), fact.Restarted(at=restarted))
+    assert evolve(collecting, fact.Resumed(at=restarted + 5)).deadline == restarted + 5 + 200
+
+
 def test_a_restored_store_has_the_epoch_that_its_restoring_gave_it() -> None:
     assert FederationState().epoch == 1
     assert after(fact.Restored(at=1, epoch=4)).epoch == 4
