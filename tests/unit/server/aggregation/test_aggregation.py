@@ -13,7 +13,7 @@ from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Receipt, R
 from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.methods.method import ServerContext, ServerRound
 from limbeck_common.wire.codec import block_digest
-from limbeck_server.aggregation.aggregation import Aggregation
+from limbeck_server.aggregation.aggregation import AdditionError, Aggregation
 from limbeck_server.aggregation.aggregator import RoundAggregator
 from limbeck_server.round.state import FederationPhase
 from limbeck_server.storage.protocols import INLINE_BYTES
@@ -135,4 +135,23 @@ async def test_a_small_block_waits_for_a_large_one_that_is_being_added(monkeypat
     ):  # `Asking` makes no aggregate; every addition is done by then
         await aggregation.aggregate()
     assert order == ["large", "small"]
+    store.close()
+
+
+async def test_a_round_is_not_aggregated_without_an_addition_that_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    def add(*_: object) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(RoundAggregator, "add", add)
+    store, woken = new_store(), list[str]()
+    aggregation = Aggregation(SPEC, DSFL(open_per_round=8), {}, store)
+    aggregation.open(1)
+    aggregator = await aggregation.current()
+    assert aggregator is not None
+    wanted = aggregator.ask.wanted
+    block = Block(Space.OPEN, wanted, Kind.PROBABILITIES, (np.full((len(wanted), 3), 1 / 3, np.float32),))
+    aggregation.add("a", block, "", lambda: woken.append("a"))
+    with pytest.raises(AdditionError, match="round 1: the uplink of a was not added: MemoryError: no room"):
+        await aggregation.aggregate()
+    assert woken == ["a"]
     store.close()

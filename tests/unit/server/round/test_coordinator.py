@@ -42,7 +42,7 @@ async def test_two_rounds_and_a_closing_one_finish() -> None:
         await finished(federation)
         assert federation.coordinator.state.phase is FederationPhase.FINISHED
         kinds = [fact.kind for fact in federation.store.facts()]
-        assert kinds.count("aggregated") == 2
+        assert kinds.count("aggregated") == kinds.count("disagreement_measured") == 2
         assert kinds.count("uplink_accepted") == 6
         assert kinds[-1] == "ended"
 
