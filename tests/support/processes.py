@@ -1,4 +1,4 @@
-"""Real processes for the tests: a server, clients, and a word from the operator."""
+"""Real processes for the tests: a server, clients, and an operator's commands."""
 
 import json
 import os
@@ -78,7 +78,14 @@ class Farm:
     ) -> subprocess.Popen[str]:
         """Start a client that needs no torch, unless its arguments name another model and data."""
         out = str(self.folder / "models" / name)
-        own = arguments or ("--part", name[-1], "--data", "support.tiny:data", "--model", "support.tiny:learner")
+        own = arguments or (
+            "--part",
+            name[-1],
+            "--data",
+            "support.tiny:data",
+            "--model",
+            "support.tiny:learner",
+        )
         state = str(self.folder / "clients" / name)
         words = ["join", address, "--name", name, "--out", out, "--state", state, *own]
         return self.start("limbeck_client.cli.main", *words, cwd=cwd, planted=planted)
