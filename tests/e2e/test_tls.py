@@ -37,16 +37,7 @@ def test_enrolled_clients_run_a_federation_to_its_end(secured: Farm) -> None:
     token = secured.folder / "token"
     token.write_text(secured.token(CLIENTS[2]))
     processes = [secured.client(name, address) for name in CLIENTS[:2]]
-    own = (
-        "--part",
-        "2",
-        "--data",
-        "support.tiny:data",
-        "--model",
-        "support.tiny:learner",
-        "--token-file",
-        str(token),
-    )
+    own = ("--part", "2", "--data", "support.tiny:data", "--model", "support.tiny:learner", "--token-file", str(token))
     processes.append(secured.client(CLIENTS[2], address, *own))
     for process in (*processes, server):
         secured.wait(process)
@@ -58,16 +49,7 @@ def test_a_client_waits_for_a_server_that_is_away_when_it_enrols(secured: Farm) 
     port, enrol_port = free_port(), free_port()
     token = secured.folder / "token"
     token.write_text(secured.token(CLIENTS[0], "--address", f"127.0.0.1:{enrol_port}"))
-    own = (
-        "--part",
-        "0",
-        "--data",
-        "support.tiny:data",
-        "--model",
-        "support.tiny:learner",
-        "--token-file",
-        str(token),
-    )
+    own = ("--part", "0", "--data", "support.tiny:data", "--model", "support.tiny:learner", "--token-file", str(token))
     client = secured.client(CLIENTS[0], f"127.0.0.1:{port}", *own)
     until(lambda: "trying again" in secured.logs())
     assert f"no answer from 127.0.0.1:{enrol_port}" in secured.logs()

@@ -78,14 +78,7 @@ class Farm:
     ) -> subprocess.Popen[str]:
         """Start a client that needs no torch, unless its arguments name another model and data."""
         out = str(self.folder / "models" / name)
-        own = arguments or (
-            "--part",
-            name[-1],
-            "--data",
-            "support.tiny:data",
-            "--model",
-            "support.tiny:learner",
-        )
+        own = arguments or ("--part", name[-1], "--data", "support.tiny:data", "--model", "support.tiny:learner")
         state = str(self.folder / "clients" / name)
         words = ["join", address, "--name", name, "--out", out, "--state", state, *own]
         return self.start("limbeck_client.cli.main", *words, cwd=cwd, planted=planted)
