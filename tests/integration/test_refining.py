@@ -1,4 +1,4 @@
-"""A method that refines its aggregate: the server's model learns from the earlier rounds first, and the federation cannot do without it."""
+"""A method that refines its aggregate: the server's model learns from earlier rounds first, and cannot be missing."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
