@@ -6,11 +6,12 @@ from random import Random
 from typing import Any, ClassVar
 
 import numpy as np
-from fuzz.house import ID, OPEN, SPEC, WANTED, House, Stream, parse, uplink_messages
-from fuzz.mutation import frames, mutate, unframe
+from fuzz.damage import frames, mutate, unframe
+from fuzz.services import WANTED, Services, Stream, parse, uplink_messages
 from fuzz.subject import Subject
 from fuzz.wire_subjects import check_plainly, plain_rows, seal
 from google.protobuf.message import DecodeError
+from support.federations import ID, OPEN, SPEC
 
 from limbeck_common.core.errors import StreamError
 from limbeck_common.datasets.open_digest import open_digest
@@ -21,17 +22,17 @@ from limbeck_server.rpc import upload
 
 
 class Call(Subject):
-    """Asks a house of its own."""
+    """Calls services of its own."""
 
     def __init__(self) -> None:
-        self.house = House()
+        self.services = Services()
 
     def close(self) -> None:
-        self.house.close()
+        self.services.close()
 
     @property
     def state(self) -> Any:
-        return self.house.coordinator.state
+        return self.services.coordinator.state
 
 
 class Join(Call):
@@ -48,7 +49,7 @@ class Join(Call):
 
     def judge(self, data: bytes) -> None:
         request = parse(pb.JoinRequest, data)
-        answer = self.house.ask(self.house.federation.Join, request)
+        answer = self.services.ask(self.services.federation.Join, request)
         assert (request.protocol_version, request.client_name, answer.federation_id) == (1, "a", ID)
         assert request.classes in {0, 3}
         assert request.open_digest in {b"", open_digest(OPEN)}
@@ -68,10 +69,10 @@ class Pull(Call):
 
     def judge(self, data: bytes) -> None:
         request = parse(pb.PullRequest, data)
-        (answer,) = self.house.ask(self.house.federation.Pull, request)
+        (answer,) = self.services.ask(self.services.federation.Pull, request)
         assert (request.federation_id, request.client_name) == (ID, "a")
         assert answer.WhichOneof("answer") == ("head" if request.after_round == 0 else "idle")
-        assert not self.house.federation.authentication._open  # noqa: SLF001 - every call was counted out again
+        assert not self.services.federation.authentication._open  # noqa: SLF001 - every call was counted out again
 
 
 def sealed(data: bytes, random: Random) -> bytes:
@@ -99,13 +100,13 @@ class Push(Call):
     def judge(self, data: bytes) -> None:
         parts = unframe(data)
         try:
-            receipt = self.house.ask(self.house.federation.Push, Stream(parts)).receipt
+            receipt = self.services.ask(self.services.federation.Push, Stream(parts)).receipt
         finally:
             if not self.state.delivered:
-                assert list(self.house.store.blocks.iterdir()) == []
+                assert list(self.services.store.blocks.iterdir()) == []
         if receipt == pb.RECEIPT_ACCEPTED:
             self._check([parse(pb.PushRequest, part) for part in parts])
-            self.house.renew()
+            self.services.renew()
 
     def _check(self, messages: list[Any]) -> None:
         head = messages[0].head
@@ -121,7 +122,7 @@ class Push(Call):
             assert re.fullmatch(r"[A-Za-z0-9._-]{1,64}", name)
             assert math.isfinite(figure)
         assert self.state.delivered == {"a"}
-        ((client, kept),) = self.house.store.uplinks(1)
+        ((client, kept),) = self.services.store.uplinks(1)
         assert client == "a"
         assert kept.predictions[:].tobytes() == payload
 
@@ -149,7 +150,7 @@ class OpenData(Call):
 
     def judge(self, data: bytes) -> None:
         request = parse(pb.OpenDataRequest, data)
-        parts = self.house.ask(self.house.federation.OpenData, request)
+        parts = self.services.ask(self.services.federation.OpenData, request)
         assert request.federation_id == ID
         assert b"".join(part.chunk for part in parts) == OPEN.tobytes()[request.offset :]
 
@@ -160,7 +161,7 @@ class Enrol(Call):
 
     def __init__(self) -> None:
         super().__init__()
-        token = self.house.tls.new_token("edge", "client", 1e9, "127.0.0.1:1")
+        token = self.services.tls.new_token("edge", "client", 1e9, "127.0.0.1:1")
         self._asked = enrolment_pb2.EnrolRequest(
             token_id=token.id, secret=token.secret, signing_request=signing_request(new_key(), "other")
         )
@@ -168,7 +169,7 @@ class Enrol(Call):
 
     def judge(self, data: bytes) -> None:
         request = parse(enrolment_pb2.EnrolRequest, data)
-        answer = self.house.ask(self.house.enrolment.Enrol, request)
+        answer = self.services.ask(self.services.enrolment.Enrol, request)
         assert (request.token_id, request.secret) == (self._asked.token_id, self._asked.secret)
         whose = read_identity(answer.certificate)
         assert whose is not None
@@ -208,12 +209,14 @@ class Operator(Call):
         name = parts[1].decode()
         request = parse(type(self.requests[name]), parts[2])
         before = self.state
-        mine = self.house.operator if parts[0] == b"operator" else self.house.client
+        mine = self.services.operator if parts[0] == b"operator" else self.services.client
         most = None
         if name == "Watch":  # it goes on for ever
-            most = max(0, len(self.house.store.facts()) - request.after_event) if mine == self.house.operator else 1
-        self.house.ask(getattr(self.house.operating, name), request, mine, most)
+            most = (
+                max(0, len(self.services.store.facts()) - request.after_event) if mine == self.services.operator else 1
+            )
+        self.services.ask(getattr(self.services.operating, name), request, mine, most)
         assert parts[0] == b"operator"
         assert name != "Evict" or request.client_name in {"a", "b"}
         if self.state != before:
-            self.house.renew()
+            self.services.renew()

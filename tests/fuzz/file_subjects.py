@@ -16,7 +16,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
-from fuzz.mutation import mutate_bytes
+from fuzz.damage import mutate_bytes
 from fuzz.subject import Subject
 from fuzz.wire_subjects import OPEN_ROWS, UplinkHead
 from safetensors.numpy import load as load_tensors

@@ -18,7 +18,7 @@ from random import Random
 
 import psutil
 import structlog
-from fuzz.mutation import frames
+from fuzz.damage import frames
 from fuzz.network import WireError, barrage
 from fuzz.subject import Subject
 from fuzz.subjects import MAKERS, make

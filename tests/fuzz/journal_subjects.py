@@ -7,11 +7,11 @@ import tempfile
 from pathlib import Path
 from random import Random
 
+from fuzz.damage import frames, mutate, mutate_bytes, unframe
 from fuzz.file_subjects import BLOCK, File, check_types, mutate_json
-from fuzz.house import METHOD
-from fuzz.mutation import frames, mutate, mutate_bytes, unframe
 from fuzz.subject import Subject
 from fuzz.wire_subjects import OPEN_ROWS, check_plainly, plain_values
+from support.federations import METHOD
 from support.finished_store import work
 
 from limbeck_common.core.errors import DataError

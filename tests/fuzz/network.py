@@ -8,11 +8,12 @@ from random import Random
 
 import grpc
 from fuzz.call_subjects import Operator, sealed
-from fuzz.house import OPEN, uplink_messages
-from fuzz.mutation import frames, mutate, unframe
+from fuzz.damage import frames, mutate, unframe
+from fuzz.services import uplink_messages
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
+from support.federations import OPEN
 from support.live_server import Served, served
 
 from limbeck_common.core.errors import refusals

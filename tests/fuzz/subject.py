@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from random import Random
 from typing import ClassVar
 
-from fuzz.mutation import mutate
+from fuzz.damage import mutate
 from google.protobuf.message import Message
 
 from limbeck_common.core.errors import LimbeckError, RefusalError
@@ -15,7 +15,7 @@ class Subject(ABC):
     """One reader of input that others wrote."""
 
     name: ClassVar[str]
-    kinds: ClassVar[tuple[type[Message], ...]] = ()  # how its input is built: see `mutation.mutate`
+    kinds: ClassVar[tuple[type[Message], ...]] = ()  # how its input is built: see `damage.mutate`
     share: ClassVar[float] = 1.0  # of an equal number of inputs; less for slow ones
     seeds: list[bytes]
 

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
-from fuzz.mutation import frames, mutate, mutate_bytes
+from fuzz.damage import frames, mutate, mutate_bytes
 from fuzz.subject import Subject
 from google.protobuf.message import DecodeError
 

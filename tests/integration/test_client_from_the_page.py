@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from support.live_server import OPEN, served
+from support.federations import OPEN
+from support.live_server import served
 
 from limbeck_common.wire.v1 import block_pb2
 from limbeck_common.wire.v1 import federation_pb2 as pb

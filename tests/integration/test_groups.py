@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.audits import change, damage, verdicts
+from support.federations import SPEC
 from support.finished_store import run, specify
-from support.live_server import SPEC, Served, push_messages, served
+from support.live_server import Served, push_messages, served
 
 from limbeck_common.core.messages import Block
 from limbeck_common.core.spec import MethodSpec

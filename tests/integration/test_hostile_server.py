@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
-from support.live_server import OPEN, SPEC
+from support.federations import OPEN, SPEC
 
 from limbeck_client.transport import GrpcTransport, Member
 from limbeck_common.core.errors import SizeError, StreamError, UnreachableError

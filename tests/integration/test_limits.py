@@ -10,7 +10,8 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from support.live_server import SPEC, Served, push_messages, reason, served
+from support.federations import SPEC
+from support.live_server import Served, push_messages, reason, served
 
 from limbeck_common.core.spec import MethodSpec
 from limbeck_common.wire.calls import OPTIONS

@@ -1,4 +1,4 @@
-"""Figures of the server's own model, as the journal keeps them."""
+"""Metrics of the server's own model, as the journal keeps them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A method that refines its aggregate: the server's model has heard the earlier rounds first, and cannot be missed."""
+"""A method that refines its aggregate: the server's model learns from earlier rounds first, and cannot be missing."""
 
 import asyncio
 from collections.abc import Iterator, Mapping

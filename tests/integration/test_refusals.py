@@ -9,7 +9,8 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from support.live_server import OPEN, Served, push_messages, reason, served
+from support.federations import OPEN
+from support.live_server import Served, push_messages, reason, served
 
 from limbeck_common.core.messages import Kind, Uplink
 from limbeck_common.datasets.open_digest import open_digest

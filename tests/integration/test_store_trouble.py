@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 from support.audits import spoil
+from support.federations import SPEC
 from support.finished_store import ROUNDS, run, specify, work
 from support.full_disk import full_disk
-from support.live_server import SPEC, Served, push_messages, reason, served
+from support.live_server import Served, push_messages, reason, served
 
 from limbeck_client.transport import GrpcTransport
 from limbeck_common.core.errors import DataError, StoreFullError, UnreachableError

@@ -12,7 +12,7 @@ from mutation.core import Module
 from mutation.operators import assigned_names, conditions, expressions, is_log, is_type, statements
 
 _MESSAGES = {"expected", "remedy", "help", "description", "strict"}  # keywords whose values are no behaviour
-_SHOWN = (ast.expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return)
+_SHOWN = (ast.expr, ast.keyword, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return)
 _TEXT_LENGTH = 60
 
 

@@ -4,6 +4,7 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from limbeck_common.core.errors import RefusalError, ShapeError, StreamError
 from limbeck_common.core.messages import Block, Kind, Rows, Space, Uplink
+from limbeck_common.core.tensors import FileArray
 from limbeck_common.wire.codec import block_digest, decode_uplink, encode_uplink, read_message, write_message
 from limbeck_common.wire.payload import Payload
 from limbeck_common.wire.v1 import federation_pb2
@@ -71,6 +73,22 @@ def test_it_travels_deflated_only_where_that_is_shorter() -> None:
     head, content = sent(NOISE)
     assert head.contribution.values[0].deflated_size == 0
     assert content == NOISE.tobytes()
+
+
+def test_as_many_bytes_deflated_as_plain_travel_plain() -> None:
+    head, content = sent(np.zeros((11, 1), np.uint8))
+    assert len(zlib.compress(bytes(11), 9)) == 11
+    assert head.contribution.values[0].deflated_size == 0
+    assert content == bytes(11)
+
+
+def test_a_tensor_in_a_file_travels_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "payload").write_bytes(ZEROS.tobytes())
+    tensor = FileArray(tmp_path / "payload", 0, ZEROS.dtype, ZEROS.shape)
+    block = Block(Space.OPEN, Rows(np.arange(ROWS)), Kind.CODES, (tensor,))
+    head, tensors = encode_uplink(Uplink("f", "me", 1, block, {}, block_digest(block)))
+    assert head.contribution.values[0].deflated_size == 0
+    assert tensors == (tensor,)
 
 
 def test_one_tensor_deflated_and_one_not_lie_side_by_side() -> None:

@@ -1,4 +1,4 @@
-"""A federation of real processes, and what befalls them by a schedule."""
+"""A federation of real processes, and the faults that a schedule plants in them."""
 
 import random
 import signal
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psutil
 
-from support.link import Link
 from support.planted_crashes import Step
 from support.processes import CLIENTS, Farm, until
+from support.unreliable_link import Link
 
 
 class Fault(Enum):

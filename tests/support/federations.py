@@ -16,6 +16,7 @@ from limbeck_server.round.machine import Bounds, Machine
 from limbeck_server.storage.memory import MemoryStore
 from limbeck_server.storage.protocols import Store
 
+ID = "test"
 OPEN = np.arange(80, dtype=np.uint8).reshape(20, 4)
 METHOD = MethodSpec(name="dsfl", options={"open_per_round": 8})
 SPEC = Spec(rounds=2, classes=3, sample_shape=(4,), sample_dtype="|u1", open_rows=20, method=METHOD)
@@ -33,7 +34,7 @@ async def assembled(
     store: Store | None = None, spec: Spec = SPEC, machine: Machine | None = None, **parts: Any
 ) -> AsyncIterator[Federation]:
     """Assemble a federation and run its journal and rounds; `parts` replace those of `Federation.assemble`."""
-    given = {"open_digest": open_digest(OPEN), "open_data": OPEN, "federation_id": "test"} | parts
+    given = {"open_digest": open_digest(OPEN), "open_data": OPEN, "federation_id": ID} | parts
     machine = machine or Machine(spec.rounds, spec.seed, BOUNDS, BOUNDS)
     opened_store = None if store else new_store()
     federation = Federation.assemble(spec, machine, store or opened_store, **given)

@@ -1,6 +1,5 @@
 """A real gRPC server in this process, over a coordinator with a small federation."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from grpc_status.rpc_status import from_call
 from numpy.typing import NDArray
 
 from limbeck_common.core.messages import Rows, Uplink, soft_labels
-from limbeck_common.core.spec import MethodSpec, Spec
+from limbeck_common.core.spec import Spec
 from limbeck_common.core.tensors import Tensor
 from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.methods.registry import make_method
@@ -25,10 +24,8 @@ from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationStub, add_FederationServicer_to_server
 from limbeck_common.wire.v1.operator_pb2_grpc import add_OperatorServicer_to_server
 from limbeck_server.aggregation.aggregator import ServerContext
-from limbeck_server.federation import Federation
 from limbeck_server.pki.folder import TlsFolder
 from limbeck_server.round.coordinator import Coordinator
-from limbeck_server.round.machine import Bounds, Machine
 from limbeck_server.round.presence import Presence
 from limbeck_server.rpc.authentication import Authentication
 from limbeck_server.rpc.federation_service import FederationService, Traffic
@@ -36,16 +33,7 @@ from limbeck_server.rpc.operator_service import OperatorService
 from limbeck_server.rpc.server import bind, new_server
 from limbeck_server.settings import LimitSettings
 from limbeck_server.storage.sqlite import SqliteStore
-
-OPEN = np.arange(80, dtype=np.uint8).reshape(20, 4)
-SPEC = Spec(
-    rounds=2,
-    classes=3,
-    sample_shape=(4,),
-    sample_dtype="|u1",
-    open_rows=20,
-    method=MethodSpec(name="dsfl", options={"open_per_round": 8}),
-)
+from support.federations import OPEN, SPEC, assembled
 
 
 @dataclass
@@ -118,34 +106,21 @@ async def served(
 ) -> AsyncIterator[Served]:
     """Serve a federation of two clients on a free loopback port; with `tls`, under mTLS, to whoever dials with it."""
     store = SqliteStore(folder / "store")
-    machine = Machine(spec.rounds, spec.seed, Bounds(2, 2, 0, 60), Bounds(2, 2, 0, 60))
     limits = limits or LimitSettings()
-    federation = Federation.assemble(
-        spec,
-        machine,
-        store,
-        presence=Presence(30),
-        open_digest=open_digest(OPEN),
-        open_data=OPEN,
-        payload_bytes=limits.payload_bytes,
-        federation_id=federation_id,
-    )
-    coordinator = federation.coordinator
-    running = asyncio.create_task(coordinator.run())
-    server = new_server(message_bytes(spec.open_rows), limits.connections)
+    parts = {"presence": Presence(30), "payload_bytes": limits.payload_bytes, "federation_id": federation_id}
     registry = tls.registry() if tls else None
     authentication, traffic = Authentication(registry, limits.calls_per_client), Traffic()
-    add_FederationServicer_to_server(FederationService(federation, limits, traffic, authentication), server)
-    add_OperatorServicer_to_server(OperatorService(federation, traffic, authentication), server)
-    address = f"127.0.0.1:{bind(server, '127.0.0.1:0', tls)}"
-    await server.start()
-    try:
-        async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
-            yield Served(FederationStub(channel), coordinator, store, address)
-    finally:
-        await server.stop(None)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        store.close()
-        if registry is not None:
-            registry.close()
+    server = new_server(message_bytes(spec.open_rows), limits.connections)
+    async with assembled(store, spec, **parts) as federation:
+        add_FederationServicer_to_server(FederationService(federation, limits, traffic, authentication), server)
+        add_OperatorServicer_to_server(OperatorService(federation, traffic, authentication), server)
+        address = f"127.0.0.1:{bind(server, '127.0.0.1:0', tls)}"
+        await server.start()
+        try:
+            async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
+                yield Served(FederationStub(channel), federation.coordinator, store, address)
+        finally:
+            await server.stop(None)
+    store.close()
+    if registry is not None:
+        registry.close()

@@ -1,4 +1,4 @@
-"""Real processes for the tests: a server, clients, and a word from the operator."""
+"""Real processes for the tests: a server, clients, and an operator's commands."""
 
 import json
 import os

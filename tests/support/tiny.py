@@ -1,4 +1,4 @@
-"""A learner and data that need NumPy alone: a process that uses them starts in a fraction of a second."""
+"""A tiny learner and tiny data, which need NumPy alone: a process that uses them starts in a fraction of a second."""
 
 from typing import Any
 

@@ -45,6 +45,16 @@ def test_a_client_that_was_restarted_meanwhile_keeps_its_checkpoint_but_not_the_
     shows("started -> join \n joined f epoch 2 -> pull f after 0 in epoch 2")
 
 
+def test_a_client_that_joins_again_goes_on_where_it_is_and_not_at_its_checkpoint() -> None:
+    shows(
+        FIFTH
+        + """
+        failed pull membership  -> join
+        joined f keeping 4      -> pull f after 5
+    """
+    )
+
+
 def test_another_federation_is_no_restored_one() -> None:
     shows(FIFTH + "failed pull federation -> join \n joined g epoch 2 -> pull g after 0 in epoch 2")
 

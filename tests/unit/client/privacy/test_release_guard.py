@@ -13,6 +13,7 @@ from limbeck_client.privacy.release_log import ReleaseLog, describe
 from limbeck_common.core.errors import PolicyError, SettingsError, UserCodeError
 from limbeck_common.core.messages import Downlink, Kind, Rows, Uplink, soft_labels
 from limbeck_common.core.spec import MethodSpec, Spec
+from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.wire.codec import block_digest
 
 ROWS = Rows(np.arange(4))
@@ -129,3 +130,13 @@ def test_a_release_log_that_cannot_be_written_keeps_the_uplink_back(tmp_path: Pa
 def test_an_uplink_that_does_not_say_how_long_it_took_took_no_time(tmp_path: Path) -> None:
     ReleaseGuard.of(tmp_path, Policy(seconds=0.5)).keep({}, replace(UPLINK, metrics={}))
     assert (tmp_path / "state").exists()
+
+
+def test_a_method_that_does_not_say_what_it_sends_is_checked_when_it_has_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DSFL, "sends", None)
+    guard = ReleaseGuard.of(tmp_path, Policy(kinds=(Kind.LOGITS,)))
+    guard.check_work(SPEC, DOWNLINK, epoch=1)
+    with pytest.raises(PolicyError, match="probabilities would leave"):
+        guard.keep({}, UPLINK)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from limbeck_client.privacy import release_log
 from limbeck_client.privacy.release_log import ReleaseLog, ReleaseRecord, describe, read_record, uplink_key
 from limbeck_common.core.errors import DataError
 from limbeck_common.core.messages import NO_ROWS, Rows, Uplink, class_scores, parameters, soft_labels
@@ -50,6 +51,7 @@ def test_other_kinds_have_no_confidence_and_no_entropy() -> None:
     (record,) = records(Uplink("f", "a", 3, metrics={"loss": 1.0}, digest=block_digest(None)))
     assert record == ReleaseRecord("", "f", 3, metrics=("loss",))
     assert (record.kind, record.digest) == ("metrics only", "")
+    assert (record.rows, record.bytes, record.confidence, record.entropy) == (0, 0, 0.0, 0.0)
 
 
 def test_a_record_reads_as_a_line() -> None:
@@ -141,3 +143,18 @@ def test_an_uplink_of_no_rows_is_written_as_plain_json(tmp_path: Path) -> None:
     assert "Infinity" not in log.file.read_text()
     assert [(record.rows, record.entropy) for record in log.read()] == [(0, 0.0)]
     assert log.answered("f", besides=(1, 0)) == 0
+
+
+def test_a_contribution_of_one_row_is_an_answer(tmp_path: Path) -> None:
+    one = soft_labels(Rows(np.array([2])), PROBABILITIES[:1])
+    log = ReleaseLog(tmp_path)
+    log.write(describe(replace(FIRST, contribution=one, digest=block_digest(one))))
+    assert log.answered("f", besides=(1, 2)) == 1
+
+
+def test_a_record_is_on_the_disk_before_its_uplink_may_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, flushed = ReleaseLog(tmp_path), list[tuple[Path, int]]()
+    monkeypatch.setattr(release_log, "flush", lambda file: flushed.append((file, len(list(log.read())))))
+    log.write(describe(FIRST))
+    log.write(describe(SECOND))
+    assert flushed == [(log.file, 1), (log.file, 2)]

@@ -154,3 +154,10 @@ def test_an_approval_in_advance_that_ends_leaves_the_decisions_before_it(tmp_pat
     assert guard.release(FIRST) is True
     with pytest.raises(SettingsError, match="nothing is held"):
         ReviewQueue(tmp_path).refuse()
+
+
+def test_a_decision_that_cannot_be_written_names_the_state_folder(tmp_path: Path, guard: ReleaseGuard) -> None:
+    guard.release(FIRST)
+    (tmp_path / "decision.json").mkdir()
+    with pytest.raises(SettingsError, match=f"cannot write to {tmp_path}: .*; name another with STATE"):
+        ReviewQueue(tmp_path).approve()

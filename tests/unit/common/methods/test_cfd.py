@@ -73,6 +73,11 @@ def test_two_bits_are_thirds_that_sum_to_one() -> None:
     assert quantised(probabilities([0.5, 0.3, 0.2], [0.9, 0.06, 0.04]), 2).tolist() == [[1, 1, 1], [3, 0, 0]]
 
 
+def test_labels_that_do_not_quite_sum_to_one_are_scaled_first() -> None:
+    labels = probabilities([0.5, 0.3, 0.2], [0.9, 0.06, 0.04])
+    assert quantised(labels * 2, 2).tolist() == quantised(labels, 2).tolist()
+
+
 def test_no_other_step_is_nearer() -> None:
     labels = np.random.default_rng(0).dirichlet(np.ones(3), 50).astype(np.float32)
     grid = np.array([steps for steps in product(range(8), repeat=3) if sum(steps) == 7]) / 7
@@ -147,6 +152,12 @@ def test_with_more_bits_down_than_up_the_reference_is_what_a_client_would_have_s
         2,
         2,
     ]
+
+
+def test_with_more_bits_down_than_up_a_first_uplink_has_all_its_codes() -> None:
+    client, _ = participant(probabilities([1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]))
+    sent = CFD(open_per_round=4, bits_down=2).client_update(client, ROWS, 1)
+    assert content(sent) == [[1], [2], [3], [3]]
 
 
 def test_a_client_that_knows_the_codes_before_gets_what_has_changed() -> None:

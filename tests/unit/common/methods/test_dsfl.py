@@ -39,6 +39,11 @@ def entropy(rows: NDArray[Any]) -> NDArray[Any]:
     return summed
 
 
+def test_the_defaults_are_the_papers() -> None:
+    method = DSFL()
+    assert (method.aggregation, method.temperature, method.open_per_round) == ("era", 0.1, 1000)
+
+
 def test_simple_averaging_is_the_mean() -> None:
     # Row 0: (0.5 + 0) / 2, (0.25 + 0.75) / 2, (0.25 + 0.25) / 2. Row 1: (1 + 0.5) / 2, (0 + 0.5) / 2, 0.
     assert aggregate_of(DSFL(aggregation="sa"), UPLINKS) == [[0.25, 0.5, 0.25], [0.75, 0.25, 0]]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.aggregators import Past
+from support.aggregators import Past, aggregated
 from support.recording_learner import recording
 
 from limbeck_common.core.messages import Block, Rows, soft_labels
@@ -103,6 +103,11 @@ def test_a_client_that_took_part_gets_the_fresh_labels_alone() -> None:
     assert METHOD.server_downlink(Past(SPEC), 1, "", 0) is None
 
 
+def test_where_the_last_aggregate_is_gone_nothing_is_sent() -> None:
+    past = Past(SPEC, {3: labelled([0, 7], 3), 4: labelled([0, 1], 4)})
+    assert METHOD.server_downlink(past, 6, "", 0) is None
+
+
 def test_a_client_that_missed_rounds_gets_the_living_labels_too() -> None:
     past = Past(SPEC, {2: labelled([9], 2), 3: labelled([0, 7], 3), 4: labelled([0, 1], 4), 5: labelled([2], 5)})
     # Learning from round 5 uses labels of 3 (lives 2) and 4; that of round 2 (lives 1) was last used in round 3.
@@ -140,6 +145,18 @@ def test_every_client_is_trained_on_all_of_a_rounds_rows_with_the_newest_labels(
             expected.append((drawn, [float(mark) for mark in marks]))
         learned = number
     assert learner.distilled == expected
+
+
+def test_where_nothing_is_asked_for_the_aggregate_has_no_rows() -> None:
+    past = Past(SPEC)
+    play_rounds(ALL, past, 2)
+    aggregate = aggregated(ALL, past, {"a": labelled([], 0)}, number=3).aggregate()
+    block = aggregate.blocks[""]
+    assert (list(aggregate.blocks), block.predictions.shape, block.predictions.dtype) == ([""], (0, 2), np.dtype("<f4"))
+
+
+def test_labels_are_used_for_25_rounds_where_nothing_else_is_said() -> None:
+    assert (Scarlet().duration, Scarlet().aggregation) == (25, "eera")
 
 
 def test_where_nothing_is_asked_for_a_client_trains_and_predicts_nothing() -> None:

@@ -29,3 +29,17 @@ def test_a_large_payload_goes_to_the_file_that_is_offered_and_stays_in_memory_wi
     assert asked == [200]
     payload.discard()
     assert not (tmp_path / "payload").exists()
+
+
+def test_more_than_a_megabyte_goes_to_the_file_that_is_offered(tmp_path: Path) -> None:
+    for size, filed in ((1 << 20, False), ((1 << 20) + 1, True)):
+        payload = Payload(size, size, lambda _: tmp_path / "payload")
+        assert (payload.path is not None) == filed
+        payload.discard()
+
+
+def test_a_payload_whose_file_is_gone_already_is_discarded_all_the_same(tmp_path: Path) -> None:
+    payload = Payload(2, 2, lambda _: tmp_path / "payload", inline=1)
+    payload.discard()
+    payload.discard()
+    assert not (tmp_path / "payload").exists()

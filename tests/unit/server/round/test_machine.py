@@ -1,6 +1,6 @@
 """The round machine's way from the lobby to the end, as transcripts."""
 
-from support.transcript import shows
+from support.machine_transcript import shows
 
 from limbeck_server import events as fact
 from limbeck_server.round.machine import Bounds

@@ -1,7 +1,7 @@
 """The round machine and its people: repeated and foreign uplinks, evictions, pauses, ends; as transcripts."""
 
 import pytest
-from support.transcript import shows
+from support.machine_transcript import shows
 
 
 def test_the_same_uplink_again_is_a_duplicate_and_another_is_a_conflict() -> None:

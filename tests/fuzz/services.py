@@ -13,18 +13,16 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
+from support.federations import ID, METHOD, SPEC, assembled, opened
 
 from limbeck_common.core.errors import RefusalError, StreamError, refusals
 from limbeck_common.core.messages import Uplink, soft_labels
-from limbeck_common.core.spec import MethodSpec, Spec
-from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.methods.registry import make_method
 from limbeck_common.security.certificates import new_key, signing_request
 from limbeck_common.wire.codec import block_digest, encode_uplink
 from limbeck_common.wire.payload import chunks
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_server.aggregation.aggregator import ServerContext
-from limbeck_server.federation import Federation
 from limbeck_server.pki.authority import sign_request
 from limbeck_server.pki.folder import TlsFolder
 from limbeck_server.round.machine import Bounds, Machine
@@ -36,10 +34,6 @@ from limbeck_server.rpc.operator_service import OperatorService
 from limbeck_server.settings import LimitSettings
 from limbeck_server.storage.sqlite import SqliteStore
 
-OPEN = np.arange(80, dtype=np.uint8).reshape(20, 4)
-METHOD = MethodSpec(name="dsfl", options={"open_per_round": 8})
-SPEC = Spec(rounds=2, classes=3, sample_shape=(4,), sample_dtype="|u1", open_rows=20, method=METHOD)
-ID = "test"
 WANTED = make_method(METHOD).server_plan(ServerContext(SPEC, {}, lambda *_: None), 1).wanted
 
 
@@ -86,7 +80,7 @@ def uplink_messages(client: str = "a") -> list[pb.PushRequest]:
     return [pb.PushRequest(head=head, chunk=payload[:40]), pb.PushRequest(chunk=payload[40:])]
 
 
-class House:
+class Services:
     """The services. `renew` sets the federation up anew: joined, round 1 open, nothing delivered."""
 
     def __init__(self) -> None:
@@ -98,13 +92,11 @@ class House:
         self.client = self._certificate("a", "client")
         self.operator = self._certificate("operator", "operator")
         self.enrolment = EnrolmentService(self.tls.ca(), self.registry)
-        self.running: asyncio.Task[None] | None = None
-        self.renew()
+        self._open()
 
     def renew(self) -> None:
-        if self.running is not None:
-            self._leave()
-        self.loop.run_until_complete(self._found())
+        self._leave()
+        self._open()
 
     def close(self) -> None:
         self._leave()
@@ -144,23 +136,18 @@ class House:
         self.registry.enter(certificate)
         return certificate
 
-    async def _found(self) -> None:
+    def _open(self) -> None:
         self.store = SqliteStore(self._folder / "store", flushes=False)
+        self._running = contextlib.AsyncExitStack()
+        self.loop.run_until_complete(self._start())
+
+    async def _start(self) -> None:
         machine = Machine(SPEC.rounds, SPEC.seed, Bounds(2, 2, 0, 600), Bounds(2, 2, 0, 600))
-        federation = Federation.assemble(
-            SPEC,
-            machine,
-            self.store,
-            presence=Presence(600),
-            open_digest=open_digest(OPEN),
-            open_data=OPEN,
-            federation_id=ID,
+        federation = await self._running.enter_async_context(
+            assembled(self.store, machine=machine, presence=Presence(600))
         )
         self.coordinator = federation.coordinator
-        self.running = asyncio.create_task(self.coordinator.run())
-        await federation.membership.enter("a")
-        await federation.membership.enter("b")
-        self.coordinator.advance()
+        await opened(federation)
         assert self.coordinator.state.participants == {"a", "b"}
         authentication, traffic = Authentication(self.registry), Traffic()
         limits = LimitSettings(pull_seconds=0.01)
@@ -168,9 +155,7 @@ class House:
         self.operating = OperatorService(federation, traffic, authentication)
 
     def _leave(self) -> None:
-        assert self.running is not None
-        self.running.cancel()
-        self.loop.run_until_complete(asyncio.gather(self.running, return_exceptions=True))
+        self.loop.run_until_complete(self._running.aclose())
         self.store.close()
         shutil.rmtree(self._folder / "store")
 

@@ -1,4 +1,4 @@
-"""A wire between clients and a server that can be cut and slowed."""
+"""A link between clients and a server that can be cut and slowed."""
 
 import asyncio
 import contextlib
