@@ -11,6 +11,7 @@ from limbeck_common.core.errors import BehindError, ConflictError, KeysError, Me
 from limbeck_common.core.messages import Receipt, Rows, soft_labels
 from limbeck_common.wire.codec import block_digest
 from limbeck_server.federation import Federation
+from limbeck_server.round.admission import Admission
 from limbeck_server.round.machine import Bounds, Machine
 
 
@@ -126,3 +127,13 @@ async def test_the_closing_round_takes_metrics_and_no_block() -> None:
         with pytest.raises(KeysError, match="the uplink has a contribution"):
             await federation.admissions.push(replace(answer, contribution=block, digest=block_digest(block)))
         assert await federation.admissions.push(answer) is Receipt.ACCEPTED
+
+
+async def test_a_block_that_was_not_announced_where_none_is_asked_for_is_refused() -> None:
+    async with assembled() as federation:
+        await opened(federation)
+        sent = uplink("a", await pulled(federation, "a"))
+        admission = Admission(replace(sent, contribution=None), Receipt.ACCEPTED)
+        with pytest.raises(KeysError, match="none in the closing round"):
+            await federation.admissions.complete(admission, sent.contribution)
+        assert not list(federation.store.uplinks(1))

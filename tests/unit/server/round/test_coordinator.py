@@ -121,6 +121,25 @@ async def test_the_servers_model_learns_every_round_and_its_finite_metrics_are_r
         assert found == [(1, {"accuracy": 0.1}), (2, {"accuracy": 0.2})]
 
 
+async def test_a_restarted_model_learns_every_round_again_and_records_none_twice() -> None:
+    store = new_store()
+    async with assembled(store, server_model=Model()) as federation:
+        await opened(federation)
+        await answered(federation, 1)
+        assert (await pulled(federation, "a", after=1)).round == 2
+        while federation.store.facts()[-1].kind != "evaluated":
+            await federation.coordinator.changed.wait()
+            await federation.coordinator.settled()
+    again = Model()
+    async with assembled(store, server_model=again) as federation:
+        for number in (2, 3):
+            await answered(federation, number)
+        await running(federation)
+        assert again.learned == [1, 2]
+        assert [fact.round for fact in federation.store.facts() if isinstance(fact, Evaluated)] == [1, 2]
+    store.close()
+
+
 async def test_a_federation_goes_on_without_a_model_of_its_own_that_fails() -> None:
     model = Model(fails=1)
     async with assembled(server_model=model) as federation:
