@@ -26,9 +26,9 @@ from limbeck_server.rpc.federation_service import FederationService, Traffic
 from limbeck_server.rpc.operator_service import OperatorService
 from limbeck_server.rpc.server import bind, choose_tls, new_server, serve_enrolment
 from limbeck_server.settings import Settings
+from limbeck_server.storage.database import MODEL
 from limbeck_server.watchers import follow_revocations, warn_daily
 
-MODEL_FILE = "server-model.safetensors"
 _log = structlog.get_logger()
 
 
@@ -63,7 +63,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
                 await _park(coordinator, running, watchers)
         trained = coordinator.trainer.model is not None  # it was not left out because it failed
         if finished and federation.model is not None and trained:
-            await _save(federation.model, settings.store.path / MODEL_FILE)
+            await _save(federation.model, settings.store.path / MODEL)
     return _farewell(coordinator)
 
 

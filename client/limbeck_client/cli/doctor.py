@@ -11,12 +11,14 @@ from pydantic import ValidationError
 
 from limbeck_client.cli.choices import Choices
 from limbeck_client.cli.join import join
+from limbeck_client.privacy.policy import read_policy
 from limbeck_client.transport import GrpcTransport, Transport
 from limbeck_common.core.errors import LimbeckError, SettingsError
 from limbeck_common.core.messages import Invitation
 from limbeck_common.core.spec import PROTOCOL_VERSION, Spec
 from limbeck_common.datasets.examples import ParticipantData
 from limbeck_common.datasets.open_digest import open_digest
+from limbeck_common.methods.registry import make_method
 from limbeck_common.runtime.model_check import check_device, check_model
 from limbeck_common.support.cli import run_async
 from limbeck_common.support.diagnostics import Finding, Level, check_folder, check_versions, failure, show
@@ -60,6 +62,7 @@ def diagnose_machine(choices: Choices) -> Iterator[Finding]:
     yield from check_versions(_PACKAGES)
     yield check_device(choices.model, choices.device)
     yield from check_folder("state", choices.folder)
+    yield _check_policy(choices, None)
 
 
 async def diagnose_federation(choices: Choices, transport: Transport) -> AsyncIterator[Finding]:
@@ -73,6 +76,7 @@ async def diagnose_federation(choices: Choices, transport: Transport) -> AsyncIt
         return
     answered = time.time()
     yield Finding(Level.OK, f"server: federation {invitation.federation_id}, protocol version {PROTOCOL_VERSION}")
+    yield _check_policy(choices, spec)
     yield _check_clock(invitation.unix_seconds - (asked + answered) / 2, answered - asked)
     try:
         data = await asyncio.to_thread(choices.data_loader(), spec)
@@ -83,6 +87,24 @@ async def diagnose_federation(choices: Choices, transport: Transport) -> AsyncIt
         yield finding
     if data.private is not None:
         yield await asyncio.to_thread(check_model, choices.model, spec, data.private.x[:2], choices.device)
+
+
+def _check_policy(choices: Choices, spec: Spec | None) -> Finding:
+    """Say whether the owner's policy can be read, and whether it allows what this federation's method sends."""
+    whose = "default" if choices.policy is None else str(choices.policy)
+    try:
+        policy = read_policy(choices.policy)
+        if spec is None:
+            return Finding(Level.OK, f"policy: {whose}, lets {', '.join(policy.kinds)} leave")
+        sends = make_method(spec.method).sends
+        policy.check_recipe(spec)
+        if sends is not None:
+            policy.check_kind(sends)
+    except LimbeckError as error:
+        return failure("policy", error)
+    if policy.rounds == 0:
+        return Finding(Level.FAIL, "policy: no round may be answered", "raise rounds in the file of --policy")
+    return Finding(Level.OK, f"policy: it allows what method {spec.method.name} asks for")
 
 
 def _check_clock(ahead: float, took: float) -> Finding:

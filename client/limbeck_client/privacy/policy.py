@@ -55,10 +55,18 @@ class Policy(Section):
         """
         rows = 0 if downlink.wanted is None else len(downlink.wanted)
         _check_limit("rows per round", rows, self.rows_per_round)
-        _check_limit("epochs per round", spec.recipe.local_epochs + spec.recipe.distill_epochs, self.epochs)
+        self.check_recipe(spec)
         _check_limit("bytes per round", work_bytes(spec, downlink), self.memory)
         if downlink.wanted is not None:
             _check_limit("rounds answered", answered + 1, self.rounds)
+
+    def check_recipe(self, spec: Spec) -> None:
+        """Check what every round of a federation asks for.
+
+        Raises:
+            PolicyError: it is more than the owner allows.
+        """
+        _check_limit("epochs per round", spec.recipe.local_epochs + spec.recipe.distill_epochs, self.epochs)
 
     def check_kind(self, kind: Kind) -> None:
         """Check that values of this kind may leave.

@@ -35,4 +35,4 @@ def make_torch_learner(model: str | Callable[[], Any], spec: Spec, seed: int, de
     try:
         return TorchLearner(make_module, spec, seed, chosen)
     except (RuntimeError, AssertionError) as error:  # torch raises either where the device is absent
-        raise SettingsError(f"cannot use device {chosen}: {error}", remedy="try --device cpu") from error
+        raise SettingsError(f"cannot use device {chosen}: {error}", remedy="try the device cpu") from error

@@ -23,7 +23,7 @@ from limbeck_server.pki.authority import hosts_of
 from limbeck_server.rpc.server import choose_tls
 from limbeck_server.settings import ListenSettings, Settings
 from limbeck_server.specification import check_same, check_same_open_data, make_spec
-from limbeck_server.storage.database import JOURNAL
+from limbeck_server.storage.database import JOURNAL, check_not_emptied
 from limbeck_server.storage.protocols import DamageError
 from limbeck_server.storage.sqlite_reader import SqliteReader
 
@@ -129,6 +129,10 @@ def _check_journal(settings: Settings, spec: Spec, open_digest: str) -> Finding:
     """Return what a daemon would find in its store."""
     folder = settings.store.path
     if not (folder / JOURNAL).is_file():
+        try:
+            check_not_emptied(folder)
+        except LimbeckError as error:
+            return failure("store", error)
         return Finding(Level.OK, f"store {folder}: empty, a new federation would begin")
     try:
         reader = SqliteReader(folder)

@@ -113,16 +113,18 @@ class Machine:
         """An operator closes the open round with the uplinks that have come.
 
         Raises:
-            RoundError: none is open, or it has fewer uplinks than the quorum.
+            RoundError: none is open, the federation is paused, or the round has fewer uplinks than the quorum.
         """
-        if state.phase is not FederationPhase.COLLECTING or state.paused_at is not None:
+        if state.phase is not FederationPhase.COLLECTING:
             raise RoundError("no round is open", expected="a round that takes uplinks")
+        if state.paused_at is not None:
+            raise RoundError("the federation is paused", expected="an open round", remedy="resume it first")
         counted, quorum = len(state.delivered), self.quorum(state)
         if counted < quorum:
             raise RoundError(
                 f"round {state.round} has {counted} uplinks",
                 expected=f"at least {quorum}, its quorum",
-                remedy="wait, or evict the clients that will not answer",
+                remedy="wait for more, or end the federation with limbeck-server stop",
             )
         return self._closed(state, at)
 

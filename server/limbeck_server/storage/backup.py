@@ -54,6 +54,8 @@ def restore(copy: Path, store: Path) -> tuple[Copied, int]:
         SettingsError: `copy` is no backup, or `store` is not empty or cannot be written to.
         DataError: `copy` is damaged.
     """
+    if not (copy / database.JOURNAL).exists():
+        raise SettingsError(f"there is no backup in {copy}", expected="a folder that limbeck-server backup made")
     with _new_folder(store, "--store"):
         _copy(copy, store)
         epoch = _begin_epoch(store / _PART)

@@ -8,11 +8,13 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
+from limbeck_common.core.errors import SettingsError
 from limbeck_common.support.disk import flush
 from limbeck_server.events import Fact, from_json, link, to_json
 
 JOURNAL = "journal.sqlite"  # in a store's folder
 FOLDER = "blocks"  # beside it: the files of large blocks
+MODEL = "server-model.safetensors"  # beside it, once the federation has ended: the server's own model
 _APPLICATION = 0x6C696D62  # "limb", for `PRAGMA application_id`: the file says whose it is
 _READONLY, _CANTOPEN, _PRIMARY = 8, 14, 0xFF  # SQLite's result codes, and the part that all extended ones share
 _LAYOUT = 2  # of the tables, for `PRAGMA user_version`
@@ -50,6 +52,21 @@ NOTES = sa.Table(
     sa.Column("name", sa.String, primary_key=True),
     sa.Column("text", sa.Text, nullable=False),
 )
+
+
+def check_not_emptied(folder: Path) -> None:
+    """Check that a folder without a journal, or with an empty one, holds nothing that only a journal can explain.
+
+    Raises:
+        SettingsError: it does; a new federation there would take another one's blocks or model for its own.
+    """
+    blocks = folder / FOLDER
+    has_blocks = blocks.is_dir() and any(not path.is_dir() for path in blocks.iterdir())
+    if has_blocks or (folder / MODEL).exists():
+        raise SettingsError(
+            f"{folder} has {'blocks' if has_blocks else 'a model'} but no journal: it was emptied or damaged",
+            remedy="restore a backup (limbeck-server restore), or name a new folder with --store",
+        )
 
 
 def open_to_write(path: Path, *, flushes: bool = True) -> sa.Engine:

@@ -45,24 +45,16 @@ class SqliteStore:
             self._lock = undo.enter_context(take(folder / "lock"))
             journal = folder / database.JOURNAL
             if not journal.exists():
-                self._refuse_emptied()  # and make no journal
+                database.check_not_emptied(folder)  # and make no journal
             self._engine = database.open_to_write(journal, flushes=flushes)
             undo.callback(self._engine.dispose)
             with self._engine.connect() as connection:
                 self._head = database.read_head(connection)
             if self.fresh:
-                self._refuse_emptied()
+                database.check_not_emptied(folder)
                 flush(folder)
             self._sweep()
             undo.pop_all()
-
-    def _refuse_emptied(self) -> None:
-        """Raise SettingsError where the folder has blocks that no journal can know of."""
-        if any(not path.is_dir() for path in self.blocks.iterdir()):
-            raise SettingsError(
-                f"{self.folder} has blocks but no journal: it was emptied or damaged",
-                remedy="restore a backup (limbeck-server restore), or name a new folder with --store",
-            )
 
     def _sweep(self) -> None:
         """Remove files that no row names: uploads that a crash cut off, none of them acknowledged."""

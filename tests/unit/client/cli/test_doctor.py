@@ -9,7 +9,7 @@ import pytest
 from support import tiny
 
 from limbeck_client.cli.choices import Choices, state_folder
-from limbeck_client.cli.doctor import diagnose_federation
+from limbeck_client.cli.doctor import diagnose_federation, diagnose_machine
 from limbeck_common.core.errors import ClientNameError
 from limbeck_common.core.messages import Invitation
 from limbeck_common.core.spec import Spec
@@ -82,6 +82,31 @@ async def test_a_clock_that_is_off_is_a_warning(ahead: float, said: str, monkeyp
     assert clock.startswith(f"WARN  clock: the server's is {said} this one; set both by NTP")
     (clock,) = [line for line in await findings(monkeypatch, Server(), OWN.open) if "clock" in line]
     assert clock.startswith("OK    clock: ")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("rounds = 3", "OK    policy: it allows what method dsfl asks for"),
+        ("rounds = 0", "FAIL  policy: no round may be answered; raise rounds in the file of --policy"),
+        ("epochs = 1", "FAIL  policy: epochs per round: "),
+        ('kinds = ["codes"]', "FAIL  policy: probabilities would leave; expected only codes"),
+    ],
+)
+async def test_what_the_owners_policy_does_not_allow_is_found_before_a_join(
+    line: str, said: str, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text(line)
+    found = [str(each) async for each in diagnose_federation(replace(CHOICES, policy=policy), Server())]
+    assert [each for each in found if each.startswith(said)]
+
+
+def test_a_policy_that_cannot_be_read_is_found_on_this_machine(tmp_path: Path) -> None:
+    choices = replace(CHOICES, policy=tmp_path / "none.toml", state=tmp_path)
+    assert [each for each in map(str, diagnose_machine(choices)) if each.startswith("FAIL  policy: ")]
+    said = "OK    policy: default, lets probabilities, codes leave"
+    assert said in map(str, diagnose_machine(replace(CHOICES, state=tmp_path)))
 
 
 def test_a_state_folder_has_the_clients_name() -> None:

@@ -127,9 +127,9 @@ async def test_a_restarted_model_learns_every_round_again_and_records_none_twice
         await opened(federation)
         await answered(federation, 1)
         assert (await pulled(federation, "a", after=1)).round == 2
-        while federation.store.facts()[-1].kind != "evaluated":
-            await federation.coordinator.changed.wait()
-            await federation.coordinator.settled()
+        async for _, fact in federation.coordinator.watch(0):
+            if isinstance(fact, Evaluated):
+                break
     again = Model()
     async with assembled(store, server_model=again) as federation:
         for number in (2, 3):

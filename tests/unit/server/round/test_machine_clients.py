@@ -96,7 +96,7 @@ def test_an_operator_closes_an_open_round_once_it_has_its_quorum() -> None:
         at 2 close          -> RoundError: round 1 has 1 uplinks
         at 3 deliver b 1 x  -> accepted
         at 3 pause          -> paused
-        at 3 close          -> RoundError: no round is open
+        at 3 close          -> RoundError: the federation is paused
         at 4 resume         -> resumed
         at 4 close          -> closed 1
         at 5 close          -> RoundError: no round is open

@@ -212,6 +212,12 @@ def test_a_folder_without_a_journal_is_no_store(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_that_is_no_backup_is_named_and_nothing_is_made(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="there is no backup in"):
+        restore(tmp_path / "none", tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
 def test_a_full_disk_is_named_and_no_half_copy_is_left(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
