@@ -58,6 +58,7 @@ class Child:
         self._begun = time.monotonic()
         self._deadline = self._begun + limit
         self._folder = Path(tempfile.mkdtemp(prefix="mutation-"))
+        self._folder.chmod(0o755)  # some tests become another user, who must get in
         self._process = _FORK.Process(target=_main, args=(work, theirs, self._folder))
         self._process.start()
         theirs.close()

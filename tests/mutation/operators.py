@@ -31,7 +31,7 @@ _ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
     ast.RShift: ast.LShift,
 }
 _NAMES = {"any": "all", "all": "any", "min": "max", "max": "min", "minimum": "maximum", "maximum": "minimum"}
-_SYMMETRIC = {"min", "max", "minimum", "maximum", "add", "multiply"}  # nothing would change
+_SYMMETRIC = {"min", "max", "minimum", "maximum", "add", "multiply", "where"}  # nothing would change
 _TYPED = {"isinstance", "issubclass", "getattr", "hasattr", "setattr", "cast"}  # any test would notice
 _LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical"}
 

@@ -21,15 +21,16 @@ from mutation.run import run_tests
 
 KEPT = ROOT / ".mutation" / "trace.json"
 _LIMIT = 1800.0  # seconds for all of the fast tests
+_IMPORT = ""  # stands among the tests of a line that runs outside of any test
 
 
 @dataclass(frozen=True)
 class Trace:
-    """`seconds` by test; `lines`: by a module's path and line, the tests that run it; `failed`: tests left out."""
+    """What one run of all fast tests showed."""
 
-    seconds: dict[str, float]
-    failed: list[str]
-    lines: dict[str, dict[int, list[str]]]
+    seconds: dict[str, float]  # by test
+    failed: list[str]  # tests that are left out
+    lines: dict[str, dict[int, list[str]]]  # by a module's path and line, the tests that run it, and `_IMPORT`
 
     def tests(self, mutant: Mutant) -> list[str]:
         """Return the tests that may notice a change, the quickest files first.
@@ -38,12 +39,12 @@ class Trace:
         module beside it.
         """
         of_module = self.lines[mutant.module.path]
-        if mutant.at_import:
-            found = {test for tests in of_module.values() for test in tests} or self._tests_of_folder(
-                mutant.module.path
-            )
-        else:
-            found = {test for line in mutant.lines for test in of_module.get(line, [])}
+        found = {test for line in mutant.lines for test in of_module.get(line, [])}
+        if mutant.at_import or _IMPORT in found:
+            found = {test for tests in of_module.values() for test in tests}
+            if found <= {_IMPORT}:
+                found = self._tests_of_folder(mutant.module.path)
+        found -= {_IMPORT}
         cost: defaultdict[str, float] = defaultdict(float)
         for test in found:
             cost[_file(test)] += self.seconds[test]
@@ -91,8 +92,10 @@ class _Recorder:
     @contextlib.contextmanager
     def _context(self, name: str) -> Iterator[None]:
         self._measured.switch_context(name)
-        yield
-        self._measured.switch_context("")
+        try:
+            yield
+        finally:
+            self._measured.switch_context("")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
@@ -146,6 +149,8 @@ def _tests_by_line(measured: coverage.Coverage, file: Path, tests: dict[str, flo
                 names.update({name} & tests.keys())
             elif phase == "setup":
                 names.update(test for test in tests if _file(test) == _file(name))
+            else:
+                names.add(_IMPORT)
         if names:
             found[line] = sorted(names)
     return found

@@ -1,7 +1,7 @@
 """Which jobs a comparison runs, and what becomes of them."""
 
 import asyncio
-import sys
+import tempfile
 from pathlib import Path
 from typing import TextIO
 
@@ -59,12 +59,12 @@ class Process:
 def run(folder: Path, chosen: ComparisonPlan, at_once: int) -> tuple[int, list[str], list[str]]:
     shown: list[str] = []
     progress: list[str] = []
-    lock: TextIO = sys.__stdin__ or sys.stdin
 
-    async def work() -> int:
+    async def work(lock: TextIO) -> int:
         return await JobRunner(chosen, folder, lock, 3, shown.append, progress.append).run(at_once)
 
-    return asyncio.run(work()), shown, progress
+    with tempfile.TemporaryFile("w") as lock:
+        return asyncio.run(work(lock)), shown, progress
 
 
 @pytest.fixture

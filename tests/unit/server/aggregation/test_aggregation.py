@@ -138,6 +138,28 @@ async def test_a_small_block_waits_for_a_large_one_that_is_being_added(monkeypat
     store.close()
 
 
+@pytest.mark.parametrize(("rows", "beside"), [(3, False), (INLINE_BYTES // 4 + 1, True)], ids=["small", "large"])
+async def test_a_large_block_is_checked_beside_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch, rows: int, *, beside: bool
+) -> None:
+    threads = list[int]()
+
+    def check(_: RoundAggregator, block: Block) -> tuple[Block, str]:
+        threads.append(threading.get_ident())
+        return block, "group"
+
+    monkeypatch.setattr(RoundAggregator, "check", check)
+    store = new_store()
+    aggregation = Aggregation(SPEC, DSFL(open_per_round=8), {}, store)
+    aggregation.open(1)
+    aggregator = await aggregation.current()
+    assert aggregator is not None
+    block = Block(Space.OPEN, Rows(np.arange(rows)), Kind.PROBABILITIES, (np.zeros((rows, 1), np.float32),))
+    assert await aggregation.check(aggregator, block) == (block, "group")
+    assert [thread != threading.get_ident() for thread in threads] == [beside]
+    store.close()
+
+
 async def test_a_round_is_not_aggregated_without_an_addition_that_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     def add(*_: object) -> None:
         raise MemoryError("no room")

@@ -9,6 +9,7 @@ from support.federations import assembled, opened, pulled, uplink
 
 from limbeck_common.core.errors import BehindError, ConflictError, KeysError, MembershipError, ShapeError, ValuesError
 from limbeck_common.core.messages import Receipt, Rows, soft_labels
+from limbeck_common.methods.dsfl import era
 from limbeck_common.wire.codec import block_digest
 from limbeck_server.federation import Federation
 from limbeck_server.round.admission import Admission
@@ -18,6 +19,7 @@ from limbeck_server.round.machine import Bounds, Machine
 async def sums(federation: Federation) -> list[list[float]]:
     aggregator = await federation.coordinator.aggregation.current()
     assert aggregator is not None
+    assert aggregator.clients == 1
     means: list[list[float]] = np.concatenate(list(aggregator.tally.means())).tolist()
     return means
 
@@ -65,6 +67,12 @@ async def test_an_uplink_whose_round_closed_while_its_block_arrived_is_late_and_
         assert await federation.admissions.complete(admission, slow.contribution) is Receipt.LATE
         second = await pulled(federation, "b", after=1)
         assert second.round == 2
+        assert second.aggregate is not None
+        alone = era(np.array([[0.25, 0.375, 0.375]]), 0.1).astype(np.float32)
+        assert second.aggregate.predictions[:].tolist() == alone.tolist() * 8
+        aggregator = await coordinator.aggregation.current()
+        assert aggregator is not None
+        assert aggregator.clients == 0
         assert [client for client, _ in federation.store.uplinks(1)] == ["b"]
         assert [fact.kind for fact in federation.store.facts()].count("uplink_late") == 1
 
@@ -126,6 +134,9 @@ async def test_the_closing_round_takes_metrics_and_no_block() -> None:
         answer = replace(uplink("a", closing), metrics={"accuracy": 0.5})
         with pytest.raises(KeysError, match="the uplink has a contribution"):
             await federation.admissions.push(replace(answer, contribution=block, digest=block_digest(block)))
+        admission = await federation.admissions.admit(answer, None)
+        with pytest.raises(KeysError, match="the uplink has a contribution; expected none in the closing round"):
+            await federation.admissions.complete(admission, block)
         assert await federation.admissions.push(answer) is Receipt.ACCEPTED
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -13,7 +14,7 @@ from limbeck_common.core.messages import Aggregate, Block, Ended, Idle, Receipt
 from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.methods.method import ServerContext
 from limbeck_server.aggregation.server_model_trainer import ServerModelTrainer
-from limbeck_server.events import Evaluated, FederationEnded, UplinksDeleted
+from limbeck_server.events import Evaluated, Fact, FederationEnded, UplinksDeleted
 from limbeck_server.federation import Federation
 from limbeck_server.round.machine import Bounds, Machine
 from limbeck_server.round.state import FederationPhase
@@ -247,6 +248,43 @@ async def test_a_restarted_federation_goes_on_in_the_middle_of_its_round() -> No
         await answered(again, 1, clients="b")
         assert (await pulled(again, "a", after=1)).round == 2
     store.close()
+
+
+async def test_a_federation_restarted_in_its_closing_round_takes_answers_without_a_block() -> None:
+    store = new_store()
+    machine = Machine(1, 0, Bounds(2, 2, 0, 60), Bounds(2, 2, 0, 60))
+    async with assembled(store, machine=machine) as federation:
+        await opened(federation)
+        await answered(federation, 1)
+        assert (await pulled(federation, "a", after=1)).closing
+    async with assembled(store, machine=machine) as again:
+        await answered(again, 2)
+        await running(again)
+        assert again.coordinator.state.phase is FederationPhase.FINISHED
+    store.close()
+
+
+async def test_watch_ends_with_the_end_however_slow_the_disk_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = new_store()
+    commit = store.commit
+
+    def slowly(facts: Sequence[Fact], *blocks: Any) -> None:
+        if any(isinstance(fact, FederationEnded) for fact in facts):
+            time.sleep(0.6)
+        commit(facts, *blocks)
+
+    monkeypatch.setattr(store, "commit", slowly)
+    async with assembled(store) as federation:
+        await opened(federation)
+        following = asyncio.create_task(kinds_from_watch(federation))
+        await asyncio.sleep(0)
+        federation.coordinator.apply(federation.coordinator.machine.stop, "tired")
+        assert (await following)[-1] == "ended"
+    store.close()
+
+
+async def kinds_from_watch(federation: Federation) -> list[str]:
+    return [fact.kind async for _, fact in federation.coordinator.watch(0)]
 
 
 async def test_whoever_is_present_and_may_take_part_is_waited_for_at_the_end() -> None:

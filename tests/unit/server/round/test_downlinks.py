@@ -10,6 +10,7 @@ from limbeck_common.core.errors import BehindError, MembershipError, UserCodeErr
 from limbeck_common.core.messages import Block, Downlink, Ended, Idle
 from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.methods.method import ServerContext
+from limbeck_server.round.coordinator import wait
 from limbeck_server.round.machine import Bounds, Machine
 
 
@@ -130,6 +131,26 @@ class Slow(DSFL):
 
 
 LET = threading.Event()
+
+
+async def test_a_client_whose_round_closed_while_its_downlink_was_made_gets_the_next_one() -> None:
+    LET.clear()
+    machine = Machine(2, 0, Bounds(2, 2, 0, 60), Bounds(1, 2, 0, 60))
+    async with assembled(method=Slow(open_per_round=8), machine=machine) as federation:
+        await opened(federation)
+        coordinator = federation.coordinator
+        pulling = asyncio.create_task(federation.downlinks.pull("a", 0, 10))
+        aggregator = await coordinator.aggregation.current()
+        assert aggregator is not None
+        await federation.admissions.push(uplink("b", Downlink("test", 1, wanted=aggregator.ask.wanted)))
+        await coordinator.apply(coordinator.machine.close)
+        async with asyncio.timeout(10):
+            while coordinator.state.round < 2:
+                await wait(coordinator.changed, 1)
+        LET.set()
+        answer = await pulling
+        assert isinstance(answer, Downlink)
+        assert answer.round == 2
 
 
 async def test_a_client_that_is_evicted_while_its_downlink_is_made_does_not_get_it() -> None:

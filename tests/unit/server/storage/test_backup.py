@@ -128,6 +128,19 @@ def test_files_that_vanish_while_they_are_copied_are_seen_in_a_later_moment(
     assert len(list((tmp_path / "out" / "blocks").iterdir())) == 1
 
 
+def test_a_copy_is_on_the_disk_before_it_is_called_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = SqliteStore(tmp_path / "store")
+    store.commit([joined(1)], [StoredBlock(1, "a", large(store))])
+    (file,) = store.blocks.iterdir()
+    flushed: list[str] = []
+    monkeypatch.setattr(module, "flush", lambda path: flushed.append(path.relative_to(tmp_path).as_posix()))
+    backup(tmp_path / "store", tmp_path / "out")
+    assert flushed[0] == f"out/blocks/{file.name}"
+    assert flushed[-1] == "out"
+    assert "out/blocks" in flushed
+    store.close()
+
+
 def test_a_restored_store_is_a_new_epoch_and_otherwise_the_same(source: Path, tmp_path: Path) -> None:
     facts, _, blocks = everything(source)
     backup(source, tmp_path / "out")

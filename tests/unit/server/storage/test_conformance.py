@@ -108,6 +108,7 @@ def test_facts_come_back_in_their_order_and_from_any_of_them_on(store: Store) ->
     assert store.facts(after=2) == FACTS[2:]
     assert store.facts(after=2, most=3) == FACTS[2:5]
     assert store.facts(most=1) == FACTS[:1]
+    assert store.facts(most=0) == []
     assert store.facts(after=len(FACTS)) == []
 
 

@@ -5,9 +5,11 @@ import gc
 import threading
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import pytest
 
 from limbeck_common.core.errors import SetupError
+from limbeck_common.core.messages import parameters
 from limbeck_server import events as fact
 from limbeck_server.storage.journal import Journal
 from limbeck_server.storage.memory import MemoryStore
@@ -95,6 +97,8 @@ def test_a_closing_journal_writes_what_is_queued_and_then_takes_nothing_more() -
             await journal.append([])  # nothing to wait for
             with pytest.raises(SetupError, match="the journal is closed; expected nothing more to happen"):
                 await journal.append([joined(2)])
+            with pytest.raises(SetupError, match="the journal is closed"):
+                await journal.append([], [StoredBlock(1, "a", parameters({"w": np.zeros(1)}))])
 
     asyncio.run(main())
     assert store.facts() == [joined(1)]
