@@ -35,12 +35,11 @@ def large(store: SqliteStore) -> Block:
 
 def everything(folder: Path) -> tuple[list[fact.Fact], str, dict[BlockKey, bytes]]:
     store = SqliteStore(folder)
-    blocks = {
-        BlockKey(number, name): block_digest(block) for number in range(9) for name, block in store.uplinks(number)
-    }
+    rounds = range(max(9, len(store.facts()) + 1))  # a round here has one fact at least
+    blocks = {BlockKey(number, name): block_digest(block) for number in rounds for name, block in store.uplinks(number)}
     blocks |= {
         BlockKey(number, group, aggregate=True): block_digest(block)
-        for number in range(9)
+        for number in rounds
         for group, block in store.aggregates(number).items()
     }
     found = store.facts(), store.head, blocks
