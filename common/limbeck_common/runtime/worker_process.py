@@ -1,6 +1,7 @@
 """The other end of a worker: starts the process, sends requests and waits for the answers."""
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ class WorkerProcess:
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
+        self._given_up = False  # a request was cancelled, and its answer may still be in the pipe
 
     async def open(self, setup: Setup) -> bytes:
         """Make a participant, and return its open set's digest."""
@@ -76,6 +78,8 @@ class WorkerProcess:
         async with self._turn:
             process = self._process = self._process or await _start()
             try:
+                if self._given_up:
+                    raise ConnectionError
                 if process.stdin is None or process.stdout is None:
                     raise RuntimeError("a worker always has pipes")
                 process.stdin.write(requests.pack(request, body))
@@ -83,8 +87,10 @@ class WorkerProcess:
                 length, size = requests.LENGTHS.unpack(await process.stdout.readexactly(requests.LENGTHS.size))
                 packed = await process.stdout.readexactly(length)
                 content = await process.stdout.readexactly(size)
-            except asyncio.CancelledError:  # its answer would be taken for the next request's
-                process.kill()
+            except asyncio.CancelledError:
+                self._given_up = True
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
                 raise
             except (asyncio.IncompleteReadError, ConnectionError, RuntimeError) as error:  # uvloop: a closed handler
                 code = await process.wait()

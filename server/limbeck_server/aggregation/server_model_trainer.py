@@ -104,7 +104,7 @@ class ServerModelTrainer:
         except UserCodeError as error:
             _log.error("the clients' disagreement is not known", round=aggregator.number, error=str(error))
             return
-        if len(found) == aggregator.clients:
+        if found and len(found) == aggregator.clients:
             self._decide([DisagreementMeasured(at=self._clock(), round=aggregator.number, metrics=found)])
 
     async def _train(self, model: ServerModel, number: int) -> None:
