@@ -126,7 +126,7 @@ class Runner:
         if not digest:
             digest = await self._fetch(spec, invitation)
         self._spec = spec
-        joined = await self._transport.join(self.name, digest, await self._runtime.classes(spec))
+        joined = await self._transport.join(self.name, digest, await self._runtime.output_width(spec))
         kept = await self._runtime.resume(spec, joined.federation_id)
         self._check_epoch(joined, kept)
         _log.info("joined", client=self.name, federation=spec.name, method=spec.method.name, rounds=spec.rounds)

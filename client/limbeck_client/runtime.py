@@ -41,8 +41,8 @@ class ClientRuntime(Protocol):
     async def take_open_data(self, spec: Spec, content: bytes) -> bytes:
         """Take the open set that the server sent, and return its digest."""
 
-    async def classes(self, spec: Spec) -> int:
-        """Return how many classes the learner predicts; 0 where it cannot predict before it has trained."""
+    async def output_width(self, spec: Spec) -> int:
+        """Return how many values the learner predicts per row; 0 where it cannot predict before it has trained."""
 
     async def resume(self, spec: Spec, federation_id: str) -> Uplink | None:
         """Go on from this federation's checkpoint, and return its uplink; None where there is no checkpoint."""
@@ -86,9 +86,9 @@ class InProcessRuntime:
         self._data = replace(self._data or ParticipantData(), open=rows)
         return open_digest(rows)
 
-    async def classes(self, spec: Spec) -> int:
+    async def output_width(self, spec: Spec) -> int:
         """See `ClientRuntime`."""
-        return await self._offload(self._classes, spec)
+        return await self._offload(self._output_width, spec)
 
     async def local_round(self, spec: Spec, downlink: Downlink, epoch: int) -> Uplink:
         """See `ClientRuntime`.
@@ -127,7 +127,7 @@ class InProcessRuntime:
     async def _offload(self, work: Callable[..., _Result], *arguments: Any) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
-    def _classes(self, spec: Spec) -> int:
+    def _output_width(self, spec: Spec) -> int:
         participant = self._open_participant(spec)
         try:
             return int(participant.learner.predict(participant.open_rows[:2]).shape[1])

@@ -43,7 +43,7 @@ class Member:
 class Transport(Protocol):
     """The five calls of a client. Each raises RefusalError, or UnreachableError where trying again may help."""
 
-    async def join(self, client: str, digest: bytes, classes: int) -> Invitation:
+    async def join(self, client: str, digest: bytes, output_width: int) -> Invitation:
         """Return the specification; with the open set's digest, also become a member."""
 
     async def pull(self, member: Member, after: int, learned: int, open_rows: int) -> Answer:
@@ -74,15 +74,15 @@ class GrpcTransport:
         """Close the connection."""
         await self._channel.close()
 
-    async def join(self, client: str, digest: bytes, classes: int) -> Invitation:
+    async def join(self, client: str, digest: bytes, output_width: int) -> Invitation:
         """See `Transport`."""
         request = pb.JoinRequest(
-            protocol_version=PROTOCOL_VERSION, client_name=client, open_digest=digest, classes=classes
+            protocol_version=PROTOCOL_VERSION, client_name=client, open_digest=digest, output_width=output_width
         )
         with translating(self.address):
             answer = await self._stub.Join(request, timeout=_JOIN_SECONDS)
         spec = _specification(answer.spec_json)
-        self._most, self._classes = _aggregate_bytes(spec), spec.classes
+        self._most, self._classes = _aggregate_bytes(spec), spec.output.width
         size = answer.open_data_size if answer.open_data_served else 0
         return Invitation(
             answer.federation_id, answer.spec_json, answer.open_digest, size, answer.unix_seconds, answer.epoch
@@ -171,4 +171,4 @@ def _specification(spec_json: str) -> Spec:
 
 def _aggregate_bytes(spec: Spec) -> int:
     weights = _MOST_PARAMETERS if make_method(spec.method).architectures("") else 0
-    return 4 * max(spec.open_rows, spec.classes) * spec.classes + weights  # float32
+    return 4 * max(spec.open_rows, spec.output.width) * spec.output.width + weights  # float32

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck_common.core.errors import MethodError, SettingsError
+from limbeck_common.core.spec import Output
 from limbeck_common.datasets.examples import ParticipantData
 from limbeck_common.datasets.open_digest import open_digest
-from limbeck_common.datasets.registry import classes_of, load_participant
+from limbeck_common.datasets.registry import load_participant, output_of
 from limbeck_common.methods.registry import METHODS, make_method
 from limbeck_common.support.plugins import call_plugin
 from limbeck_server.settings import Settings
@@ -20,7 +21,7 @@ class OpenData:
     """The open set as the server knows it: its digest, its shape and, where the server sends it, its rows."""
 
     digest: bytes
-    classes: int
+    output: Output
     rows: int
     sample_shape: tuple[int, ...]
     sample_dtype: str
@@ -43,16 +44,16 @@ def find_open_data(settings: Settings) -> OpenData:
                 expected='open.source, which brings them, or model.name = "none"',
             )
         return OpenData(
-            bytes.fromhex(given.digest), given.classes, given.rows, given.sample_shape, given.sample_dtype, None
+            bytes.fromhex(given.digest), settings.output, given.rows, given.sample_shape, given.sample_dtype, None
         )
     if given.source is None and given.sample_shape:
         return _no_open_rows(settings)
     if given.source is not None:
         data = call_plugin(given.source, part=None, seed=settings.federation.seed)
-        classes = given.classes
+        output = settings.output
     elif settings.data.dataset != "own":
         data = load_participant(settings.data, settings.federation.seed, None, settings.data_dir)
-        classes = classes_of(settings.data)
+        output = output_of(settings.data)
     else:
         raise SettingsError(
             "the federation has no open data",
@@ -68,7 +69,7 @@ def find_open_data(settings: Settings) -> OpenData:
             expected="a NumPy array of numbers, at least one row, shape [rows, ...]",
         )
     served = rows if given.served else None
-    return OpenData(open_digest(rows), classes, len(rows), rows.shape[1:], rows.dtype.newbyteorder("<").str, served)
+    return OpenData(open_digest(rows), output, len(rows), rows.shape[1:], rows.dtype.newbyteorder("<").str, served)
 
 
 def _no_open_rows(settings: Settings) -> OpenData:
@@ -80,4 +81,4 @@ def _no_open_rows(settings: Settings) -> OpenData:
             expected=f"open.source or open.digest beside it, or a method that needs none: {others}",
         )
     rows = np.zeros((0, *given.sample_shape), given.sample_dtype)
-    return OpenData(open_digest(rows), given.classes, 0, given.sample_shape, given.sample_dtype, rows)
+    return OpenData(open_digest(rows), settings.output, 0, given.sample_shape, given.sample_dtype, rows)

@@ -22,7 +22,7 @@ def make_spec(settings: Settings, open_data: OpenData) -> Spec:
         name=settings.federation.name,
         seed=settings.federation.seed,
         rounds=settings.federation.rounds,
-        classes=open_data.classes,
+        output=open_data.output,
         sample_shape=open_data.sample_shape,
         sample_dtype=open_data.sample_dtype,
         open_rows=open_data.rows,

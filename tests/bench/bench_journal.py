@@ -18,7 +18,7 @@ import numpy as np
 import structlog
 
 from limbeck_common.core.messages import Downlink, Receipt, Uplink, soft_labels
-from limbeck_common.core.spec import MethodSpec, Spec
+from limbeck_common.core.spec import MethodSpec, Output, Spec
 from limbeck_common.wire.codec import block_digest
 from limbeck_server.events import Fact
 from limbeck_server.federation import Federation
@@ -27,7 +27,9 @@ from limbeck_server.storage.sqlite import SqliteStore, StoredBlock
 
 ROWS, CLASSES = 1000, 10  # 40,000 bytes of float32
 METHOD = MethodSpec(name="dsfl", options={"open_per_round": ROWS})
-SPEC = Spec(rounds=1, classes=CLASSES, sample_shape=(1,), sample_dtype="|u1", open_rows=2 * ROWS, method=METHOD)
+SPEC = Spec(
+    rounds=1, output=Output(width=CLASSES), sample_shape=(1,), sample_dtype="|u1", open_rows=2 * ROWS, method=METHOD
+)
 
 
 class Counting(SqliteStore):

@@ -19,7 +19,7 @@ ELSEWHERE = {  # open data that the clients alone have
     "open.digest": "a" * 64,
     "open.rows": "60",
     "open.sample_shape": "[6]",
-    "open.classes": "3",
+    "output.width": "3",
 }
 
 

@@ -22,7 +22,7 @@ SETTINGS = {
     "method.options.open_per_round": str(wide.ROWS),
     "method.options.aggregation": "sa",
     "open.source": "support.wide:data",
-    "open.classes": str(wide.CLASSES),
+    "output.width": str(wide.CLASSES),
     "lobby.count.min": "1",
     "lobby.count.max": "1",
     "round.count.min": "1",

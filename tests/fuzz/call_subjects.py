@@ -41,7 +41,7 @@ class Join(Call):
 
     def __init__(self) -> None:
         super().__init__()
-        asked = pb.JoinRequest(protocol_version=1, client_name="a", open_digest=open_digest(OPEN), classes=3)
+        asked = pb.JoinRequest(protocol_version=1, client_name="a", open_digest=open_digest(OPEN), output_width=3)
         self.seeds = [
             asked.SerializeToString(),
             pb.JoinRequest(protocol_version=1, client_name="a").SerializeToString(),
@@ -51,7 +51,7 @@ class Join(Call):
         request = parse(pb.JoinRequest, data)
         answer = self.services.ask(self.services.federation.Join, request)
         assert (request.protocol_version, request.client_name, answer.federation_id) == (1, "a", ID)
-        assert request.classes in {0, 3}
+        assert request.output_width in {0, 3}
         assert request.open_digest in {b"", open_digest(OPEN)}
         assert self.state.members == {"a", "b"}
 

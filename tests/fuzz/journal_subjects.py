@@ -15,7 +15,7 @@ from support.federations import METHOD
 from support.finished_store import work
 
 from limbeck_common.core.errors import DataError
-from limbeck_common.core.spec import Spec
+from limbeck_common.core.spec import Output, Spec
 from limbeck_common.wire.v1 import block_pb2
 from limbeck_server import events as facts
 from limbeck_server.audit.audit import audit
@@ -142,7 +142,9 @@ class Journal(File):
         self.write("journal.sqlite", data)
         store = SqliteStore(self.folder)
         try:
-            spec = Spec(rounds=3, classes=3, sample_shape=(4,), sample_dtype="|u1", open_rows=16, method=METHOD)
+            spec = Spec(
+                rounds=3, output=Output(width=3), sample_shape=(4,), sample_dtype="|u1", open_rows=16, method=METHOD
+            )
             bounds = Bounds(3, 3, 0, 60)
             machine = Machine(3, 0, bounds, bounds)
             asyncio.run(_recover(spec, machine, store))

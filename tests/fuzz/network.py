@@ -24,7 +24,9 @@ from limbeck_server.settings import LimitSettings
 
 _FEDERATION = "/limbeck.v1.Federation/"
 _UNARY: dict[str, Message] = {
-    f"{_FEDERATION}Join": pb.JoinRequest(protocol_version=1, client_name="a", open_digest=open_digest(OPEN), classes=3),
+    f"{_FEDERATION}Join": pb.JoinRequest(
+        protocol_version=1, client_name="a", open_digest=open_digest(OPEN), output_width=3
+    ),
     "/limbeck.v1.Operator/Status": Operator.requests["Status"],
 }
 _STREAMS: dict[str, Message] = {

@@ -58,7 +58,7 @@ class PageClient:
         digest = hashlib.sha256(b"limbeck-open-v1 " + tensor(self.spec["sample_dtype"], self.open)).digest()
         assert digest == answer.open_digest
         joining = pb.JoinRequest(
-            protocol_version=1, client_name=self.name, open_digest=digest, classes=self.spec["classes"]
+            protocol_version=1, client_name=self.name, open_digest=digest, output_width=self.spec["output"]["width"]
         )
         self.whole |= {"client_name": self.name, "epoch": (await self.stub.Join(joining)).epoch}
         return await self.rounds()
@@ -91,8 +91,8 @@ class PageClient:
             uplink.digest = hashlib.sha256().digest()
             return pb.PushRequest(head=uplink)
         rows = np.array(drawn(head.wanted.sample), "<i8")
-        labels = np.zeros((len(rows), self.spec["classes"]), "<f4")
-        labels[:, head.round % self.spec["classes"]] = 1
+        labels = np.zeros((len(rows), self.spec["output"]["width"]), "<f4")
+        labels[:, head.round % self.spec["output"]["width"]] = 1
         block = uplink.contribution
         block.open_indices.CopyFrom(head.wanted)
         block.kind, block.temperature = block_pb2.VALUE_KIND_PROBABILITIES, 1

@@ -14,7 +14,7 @@ from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationServicer, add_FederationServicer_to_server
 
-LARGEST = 4 * SPEC.open_rows * SPEC.classes
+LARGEST = 4 * SPEC.open_rows * SPEC.output.width
 
 
 class Hostile(FederationServicer):
@@ -51,7 +51,7 @@ def test_a_downlink_larger_than_a_label_for_every_open_row_is_refused() -> None:
         asyncio.run(meet(Hostile(payload_size=LARGEST)))
 
 
-@pytest.mark.parametrize("spec_json", ["?", "[" * 5000, SPEC.model_dump_json().replace('"classes":3', '"classes":-3')])
+@pytest.mark.parametrize("spec_json", ["?", "[" * 5000, SPEC.model_dump_json().replace('"width":3', '"width":-3')])
 def test_a_specification_that_makes_no_sense_is_refused(spec_json: str) -> None:
     with pytest.raises(StreamError, match="no specification"):
         asyncio.run(meet(Hostile(spec_json)))

@@ -13,13 +13,13 @@ import pytest
 from support.federations import SPEC
 from support.live_server import Served, push_messages, reason, served
 
-from limbeck_common.core.spec import MethodSpec
+from limbeck_common.core.spec import MethodSpec, Output
 from limbeck_common.wire.calls import OPTIONS
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_server.settings import LimitSettings
 
 WIDE = SPEC.model_copy(
-    update={"classes": 60_000, "method": MethodSpec(name="dsfl", options={"open_per_round": 8})}
+    update={"output": Output(width=60_000), "method": MethodSpec(name="dsfl", options={"open_per_round": 8})}
 )  # an uplink of 1.9 MB, which goes to a file
 OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
 PUSH = "/limbeck.v1.Federation/Push"
@@ -39,7 +39,7 @@ async def refused(call: Any) -> tuple[str, str]:
 
 
 async def both_join(server: Served) -> None:
-    await asyncio.gather(server.join("a", classes=0), server.join("b", classes=0))
+    await asyncio.gather(server.join("a", output_width=0), server.join("b", output_width=0))
     await server.pull("a")
 
 
@@ -75,7 +75,7 @@ def test_nothing_is_kept_of_what_the_round_does_not_ask_for(tmp_path: Path) -> N
     async def scenario() -> None:
         async with served(tmp_path, WIDE) as server:
             await both_join(server)
-            await server.join("late", classes=0)
+            await server.join("late", output_width=0)
             made = 0
 
             def new_file() -> Path:
@@ -112,7 +112,7 @@ def test_a_late_or_repeated_uplink_has_its_receipt_before_its_payload(tmp_path: 
             assert (await server.stub.Push(stalling(first[:1]))).receipt == pb.RECEIPT_DUPLICATE
             assert (await server.push(iter(first))).receipt == pb.RECEIPT_DUPLICATE  # sent whole all the same
             await server.push(iter(second))
-            await server.join("late", classes=0)
+            await server.join("late", output_width=0)
             await server.pull("a", after=1)
             assert (await server.stub.Push(stalling(wide(server, "late")[:1]))).receipt == pb.RECEIPT_LATE
             assert len(stored(server)) == 3  # two uplinks and an aggregate

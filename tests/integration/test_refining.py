@@ -10,7 +10,7 @@ import pytest
 
 from limbeck_common.core.errors import UserCodeError
 from limbeck_common.core.messages import Aggregate, Block, Downlink, Ended, Uplink, soft_labels
-from limbeck_common.core.spec import Spec
+from limbeck_common.core.spec import Output, Spec
 from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.wire.codec import block_digest
 from limbeck_server.federation import Federation
@@ -18,7 +18,7 @@ from limbeck_server.round.coordinator import Coordinator
 from limbeck_server.round.machine import Bounds, Machine
 from limbeck_server.storage.sqlite import SqliteStore
 
-SPEC = Spec(rounds=3, classes=3, sample_shape=(4,), sample_dtype="|u1", open_rows=8)
+SPEC = Spec(rounds=3, output=Output(width=3), sample_shape=(4,), sample_dtype="|u1", open_rows=8)
 TURNS = 100  # of the loop that learning an aggregate takes: a server that does not wait for it would be seen
 
 

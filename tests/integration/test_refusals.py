@@ -139,7 +139,7 @@ def test_every_bad_push_is_refused_and_the_good_ones_still_make_the_round(tmp_pa
         ({"protocol_version": 2}, "FAILED_PRECONDITION", "PROTOCOL_VERSION"),
         ({"open_digest": bytes(32)}, "FAILED_PRECONDITION", "OPEN_SET_DIFFERS"),
         ({"open_digest": open_digest(OPEN[::-1])}, "FAILED_PRECONDITION", "OPEN_SET_DIFFERS"),
-        ({"classes": 10}, "FAILED_PRECONDITION", "CLASSES_DIFFER"),
+        ({"output_width": 10}, "FAILED_PRECONDITION", "OUTPUT_DIFFERS"),
         ({"client_name": ""}, "INVALID_ARGUMENT", "BAD_CLIENT_NAME"),
         ({"client_name": "x" * 65}, "INVALID_ARGUMENT", "BAD_CLIENT_NAME"),
     ],

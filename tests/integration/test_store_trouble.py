@@ -22,17 +22,18 @@ from support.live_server import Served, push_messages, reason, served
 from limbeck_client.transport import GrpcTransport
 from limbeck_common.core.errors import DataError, StoreFullError, UnreachableError
 from limbeck_common.core.messages import Block, Receipt
+from limbeck_common.core.spec import Output
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_server import events as fact
 from limbeck_server.storage.protocols import BlockKey, StoredBlock
 
 CLASSES = 50_000  # eight rows of them are more than a megabyte
-LARGE = SPEC.model_copy(update={"classes": CLASSES})
+LARGE = SPEC.model_copy(update={"output": Output(width=CLASSES)})
 
 
 async def both_join(server: Served, classes: int = 3) -> None:
     for client in "ab":
-        await server.join(client, classes=classes)
+        await server.join(client, output_width=classes)
     await server.pull("a")
 
 

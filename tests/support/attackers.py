@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck_common.core.spec import Recipe, Spec
+from limbeck_common.core.spec import Output, Recipe, Spec
 from limbeck_common.datasets.examples import Examples
 from limbeck_common.learning.learner import Learner, LearnerState
 from limbeck_common.runtime.make_learner import make_learner
@@ -16,7 +16,7 @@ class Honest:
 
     def __init__(self, classes: int, sample_shape: tuple[int, ...], seed: int) -> None:
         spec = Spec(
-            classes=classes,
+            output=Output(width=classes),
             sample_shape=sample_shape,
             sample_dtype="|u1",
             open_rows=1,

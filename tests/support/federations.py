@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from limbeck_common.core.messages import Downlink, Uplink, soft_labels
-from limbeck_common.core.spec import MethodSpec, Spec
+from limbeck_common.core.spec import MethodSpec, Output, Spec
 from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.wire.codec import block_digest
 from limbeck_server.federation import Federation
@@ -19,7 +19,7 @@ from limbeck_server.storage.protocols import Store
 ID = "test"
 OPEN = np.arange(80, dtype=np.uint8).reshape(20, 4)
 METHOD = MethodSpec(name="dsfl", options={"open_per_round": 8})
-SPEC = Spec(rounds=2, classes=3, sample_shape=(4,), sample_dtype="|u1", open_rows=20, method=METHOD)
+SPEC = Spec(rounds=2, output=Output(width=3), sample_shape=(4,), sample_dtype="|u1", open_rows=20, method=METHOD)
 BOUNDS = Bounds(2, 2, 0, 60)
 _RUNS: dict[Federation, asyncio.Task[None]] = {}
 

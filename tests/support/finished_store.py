@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck_common.core.messages import Block, Downlink, Ended, Shapes, Uplink, parameters, soft_labels
-from limbeck_common.core.spec import MethodSpec, Spec
+from limbeck_common.core.spec import MethodSpec, Output, Spec
 from limbeck_common.core.tensors import FileArray, Tensor
 from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.codec import block_digest
@@ -27,7 +27,7 @@ SHAPES: Shapes = {"w": (8, 3), "b": (3,)}
 def specify(method: str, rows: int = 8, classes: int = 3, **options: object) -> Spec:
     return Spec(
         rounds=ROUNDS,
-        classes=classes,
+        output=Output(width=classes),
         sample_shape=(4,),
         sample_dtype="|u1",
         open_rows=2 * rows,
@@ -116,6 +116,6 @@ def contribution(spec: Spec, store: Store, client: str, downlink: Downlink) -> B
         return None
     random = np.random.default_rng([*client.encode(), downlink.round])
     if len(downlink.wanted):
-        values = random.dirichlet(np.ones(spec.classes), len(downlink.wanted)).astype(np.float32)
+        values = random.dirichlet(np.ones(spec.output.width), len(downlink.wanted)).astype(np.float32)
         return soft_labels(downlink.wanted, _received(store, values))
     return parameters({name: random.normal(size=shape) for name, shape in SHAPES.items()}, 10 * ord(client))

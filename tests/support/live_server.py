@@ -50,7 +50,12 @@ class Served:
         return self.coordinator.state.federation_id
 
     async def join(self, client: str, **fields: Any) -> pb.JoinResponse:
-        given = {"protocol_version": 1, "client_name": client, "open_digest": open_digest(OPEN), "classes": 3} | fields
+        given = {
+            "protocol_version": 1,
+            "client_name": client,
+            "open_digest": open_digest(OPEN),
+            "output_width": 3,
+        } | fields
         answer: pb.JoinResponse = await self.stub.Join(pb.JoinRequest(**given))
         return answer
 

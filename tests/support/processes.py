@@ -15,7 +15,7 @@ TINY = {
     "federation.rounds": "3",
     "method.options.open_per_round": "30",
     "open.source": "support.tiny:data",
-    "open.classes": "3",
+    "output.width": "3",
     "lobby.count.min": "3",
     "lobby.count.max": "3",
     "round.count.min": "3",

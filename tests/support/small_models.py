@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from limbeck_common.core.messages import Block, Shapes, parameters
-from limbeck_common.core.spec import Recipe, Spec
+from limbeck_common.core.spec import Output, Recipe, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.learner import Learner
 from limbeck_common.learning.participant import Participant
@@ -18,7 +18,7 @@ from limbeck_server.aggregation.aggregator import Find, RoundAggregator, ServerC
 from support import aggregators as asked
 
 RECIPE = Recipe(local_epochs=1, distill_epochs=1, batch_size=4, learning_rate=0.5, distill_learning_rate=0.5)
-SPEC = Spec(rounds=4, classes=2, sample_shape=(2,), sample_dtype="<f4", open_rows=2, recipe=RECIPE)
+SPEC = Spec(rounds=4, output=Output(width=2), sample_shape=(2,), sample_dtype="<f4", open_rows=2, recipe=RECIPE)
 LINEAR = {"weight": (2, 2), "bias": (2,)}
 WIDE = {"0.weight": (3, 2), "0.bias": (3,), "2.weight": (2, 3), "2.bias": (2,)}
 OPEN = np.array([[1, 0], [1, 0]], np.float32)

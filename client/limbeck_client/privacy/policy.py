@@ -128,7 +128,7 @@ def work_bytes(spec: Spec, downlink: Downlink) -> int:
     elif aggregate is not None:
         size = sum(map(nbytes, aggregate.values))
     sample = math.prod(spec.sample_shape) * np.dtype(spec.sample_dtype).itemsize
-    return size + rows * (sample + spec.classes * np.dtype(np.float32).itemsize)
+    return size + rows * (sample + spec.output.width * np.dtype(np.float32).itemsize)
 
 
 def extremes(block: Block) -> tuple[float, float]:

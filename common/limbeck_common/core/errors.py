@@ -4,7 +4,7 @@
     |-- RefusalError              the server refused a message; travels as a gRPC status with an ErrorInfo
     |   |-- ProtocolVersionError      FAILED_PRECONDITION
     |   |-- OpenSetError              FAILED_PRECONDITION  another open data set, or another order of it
-    |   |-- ClassesError              FAILED_PRECONDITION
+    |   |-- OutputError              FAILED_PRECONDITION
     |   |-- FederationError           FAILED_PRECONDITION  a message for another federation
     |   |-- EpochError                FAILED_PRECONDITION  a message from before the store was restored: join again
     |   |-- BehindError               UNAVAILABLE          the server's store is older than what the client knows
@@ -83,10 +83,10 @@ class OpenSetError(RefusalError):
     reason = "OPEN_SET_DIFFERS"
 
 
-class ClassesError(RefusalError):
+class OutputError(RefusalError):
     """The client's learner predicts another number of classes."""
 
-    reason = "CLASSES_DIFFER"
+    reason = "OUTPUT_DIFFERS"
 
 
 class FederationError(RefusalError):

@@ -4,14 +4,15 @@ The server derives it from its settings and sends it, as JSON, in its answer to 
 """
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from limbeck_common.core.errors import ClientNameError
 
 PROTOCOL_VERSION = 1
-MAX_CLASSES = 100_000
+MAX_WIDTH = 1 << 20
+"""The most values that a model may predict per row."""
 
 NAME_RULE = "1 to 64 letters, digits, dots, dashes, underscores, and not dots alone"  # names are folders' names, too
 _NAME = re.compile(r"\.*[A-Za-z0-9_-][A-Za-z0-9._-]*")
@@ -92,10 +93,38 @@ class MethodSpec(Section):
     options: Annotated[dict[str, Any], Field(description="Options of the method, by name.")] = {}
 
 
+class Output(Section):
+    """What a model predicts for each row.
+
+    >>> Output(width=10).row_shape, Output(task="regression", width=1, shape=(24,)).row_shape
+    ((10,), (24, 1))
+    """
+
+    task: Annotated[
+        Literal["classification", "multilabel", "regression"],
+        Field(description="One class of several, any number of labels, or numbers."),
+    ] = "classification"
+    width: Annotated[int, Field(ge=1, le=MAX_WIDTH, description="Number of classes, labels or numbers.")]
+    shape: Annotated[
+        tuple[PositiveInt, ...], Field(description="Shape of what is predicted per row, such as tokens; [] for one.")
+    ] = ()
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """The shape of one row's prediction."""
+        return (*self.shape, self.width)
+
+    @model_validator(mode="after")
+    def _several_classes(self) -> Self:
+        if self.task == "classification" and self.width == 1:
+            raise ValueError("classification needs a width of at least 2 classes")
+        return self
+
+
 class Spec(Section):
     """All that a client needs to take part.
 
-    >>> spec = Spec(classes=10, sample_shape=(1, 8, 8), sample_dtype="|u1", open_rows=500)
+    >>> spec = Spec(output=Output(width=10), sample_shape=(1, 8, 8), sample_dtype="|u1", open_rows=500)
     >>> spec.recipe.batch_size
     50
     """
@@ -103,7 +132,7 @@ class Spec(Section):
     name: Annotated[Name, Field(description="Name of the federation.")] = "federation"
     seed: Annotated[int, Field(ge=0, lt=2**63, description="Seed of everything random in the federation.")] = 0
     rounds: Annotated[PositiveInt, Field(description="Number of rounds.")] = 10
-    classes: Annotated[int, Field(ge=2, le=MAX_CLASSES, description="Number of classes.")]
+    output: Annotated[Output, Field(description="What every model predicts.")]
     sample_shape: Annotated[tuple[int, ...], Field(description="Shape of one row.")]
     sample_dtype: Annotated[str, Field(description="NumPy type of a row, such as |u1 or <f4.")]
     open_rows: Annotated[int, Field(ge=0, description="Number of open rows; 0 for a method that needs no open data.")]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck_common.core.errors import DataError
-from limbeck_common.core.spec import DataSpec
+from limbeck_common.core.spec import DataSpec, Output
 from limbeck_common.datasets.cifar10 import CIFAR10
 from limbeck_common.datasets.dataset import DataSet, Request, shuffled
 from limbeck_common.datasets.digits import DIGITS
@@ -56,9 +56,9 @@ def find_dataset(name: str) -> DataSet:
     )
 
 
-def classes_of(spec: DataSpec) -> int:
-    """Return the number of classes of a built-in data set. Raises DataError as `find_dataset` does."""
-    return find_dataset(spec.dataset).classes
+def output_of(spec: DataSpec) -> Output:
+    """Return what a model of a built-in data set predicts. Raises DataError as `find_dataset` does."""
+    return Output(width=find_dataset(spec.dataset).classes)
 
 
 def load_participant(

@@ -35,7 +35,7 @@ class Generator(nn.Module):
             case shape:
                 channels, height, width = 1, 1, prod(shape)
         self._sizes = [(ceil(height / part), ceil(width / part)) for part in (4, 2, 1)]
-        self.start = nn.Linear(_LATENT + spec.classes, _CHANNELS * prod(self._sizes[0]))
+        self.start = nn.Linear(_LATENT + spec.output.width, _CHANNELS * prod(self._sizes[0]))
         self.norms = nn.ModuleList(nn.BatchNorm2d(_CHANNELS) for _ in self._sizes)
         self.convs = nn.ModuleList(nn.Conv2d(_CHANNELS, _CHANNELS, 3, padding=1) for _ in self._sizes[1:])
         self.end = nn.Conv2d(_CHANNELS, channels, 3, padding=1)
@@ -44,7 +44,7 @@ class Generator(nn.Module):
 
     def forward(self, noise: Tensor, classes: Tensor) -> Tensor:
         """Return inputs of the given classes, [rows], from noise, [rows, latent]."""
-        x = self.start(torch.cat([noise, F.one_hot(classes, self.spec.classes).float()], dim=1))
+        x = self.start(torch.cat([noise, F.one_hot(classes, self.spec.output.width).float()], dim=1))
         x = self.norms[0](x.reshape(len(x), _CHANNELS, *self._sizes[0]))
         for size, conv, norm in zip(self._sizes[1:], self.convs, self.norms[1:], strict=True):
             x = F.leaky_relu(norm(conv(F.interpolate(x, size=size))), _SLOPE)
@@ -52,7 +52,7 @@ class Generator(nn.Module):
 
     def draw(self, rows: int) -> tuple[Tensor, Tensor]:
         """Return inputs, [rows, *sample_shape], and their classes, [rows], which are drawn uniformly."""
-        classes = torch.randint(self.spec.classes, (rows,))
+        classes = torch.randint(self.spec.output.width, (rows,))
         return self(torch.randn(rows, _LATENT), classes), classes
 
     def improve(self, loss: Loss, steps: int, rows: int, rate: float) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck_common.core.errors import ClassesError
+from limbeck_common.core.errors import OutputError
 from limbeck_common.core.spec import Recipe
 from limbeck_common.datasets.examples import Examples
 
@@ -98,10 +98,10 @@ def check_shape(probabilities: NDArray[np.float32], rows: int, classes: int) -> 
     """Check that predictions have the shape [rows, classes].
 
     Raises:
-        ClassesError: they have another one.
+        OutputError: they have another one.
     """
     if probabilities.shape != (rows, classes):
-        raise ClassesError(
+        raise OutputError(
             f"the learner predicts an array of shape {list(probabilities.shape)}",
             expected=f"[{rows}, {classes}]: one row per open row, one column per class",
             remedy=f"give the model {classes} outputs",

@@ -81,10 +81,10 @@ class Participant:
     def predict_on(self, x: NDArray[np.generic]) -> NDArray[np.float32]:
         """Return the class probabilities of rows of any origin, shape [rows, classes]."""
         if not len(x):  # some learners cannot predict no rows
-            return np.zeros((0, self.spec.classes), np.float32)
+            return np.zeros((0, self.spec.output.width), np.float32)
         with _blame("prediction"):
             probabilities = np.asarray(self.learner.predict(x), np.float32)
-        check_shape(probabilities, len(x), self.spec.classes)
+        check_shape(probabilities, len(x), self.spec.output.width)
         return probabilities
 
     def scores(self, wanted: Rows) -> NDArray[np.float32]:
@@ -93,7 +93,7 @@ class Participant:
             return np.log(np.maximum(self.predict(wanted), np.float32(_SURE)))
         with _blame("prediction"):
             scores = np.asarray(self.learner.scores(self.open_rows[wanted.indices]), np.float32)
-        check_shape(scores, len(wanted), self.spec.classes)
+        check_shape(scores, len(wanted), self.spec.output.width)
         return scores
 
     @property

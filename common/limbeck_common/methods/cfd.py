@@ -47,19 +47,19 @@ class CFD(Method):
     def server_plan(self, context: ServerContext, number: int) -> Ask:
         """Server: ask for codes of always the same open rows."""
         rows = open_rows(context, _SAME_ROWS, self.open_per_round)
-        width = code_bytes(context.spec.classes, self.bits_up)
+        width = code_bytes(context.spec.output.width, self.bits_up)
         return Ask(Space.OPEN, Kind.CODES, rows, dtype="|u1", columns=width)
 
     def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
         """Client: train, predict, and send Q_b of the labels where it differs from the last aggregate."""
         participant.fit()
         codes = encode(participant.predict(wanted), self.bits_up)
-        reference = self._reference(participant.memory.get("codes"), participant.spec.classes)
+        reference = self._reference(participant.memory.get("codes"), participant.spec.output.width)
         return Block(Space.OPEN, wanted, Kind.CODES, (changes(codes, reference),))
 
     def server_decode(self, context: ServerContext, number: int, block: Block) -> Block:
         """Server: return the labels that a client's codes stand for."""
-        classes, last = context.spec.classes, context.aggregate(number - 1)
+        classes, last = context.spec.output.width, context.aggregate(number - 1)
         reference = self._reference(None if last is None else np.asarray(last.predictions[:]), classes)
         codes = applied(np.asarray(block.predictions[:]), reference)
         return replace(block, kind=Kind.PROBABILITIES, values=(decode(codes, self.bits_up, classes),))
@@ -91,7 +91,7 @@ class CFD(Method):
                 participant.distill(aggregate)
             return
         codes = applied(np.asarray(aggregate.predictions[:]), participant.memory.get("codes"))
-        labels = decode(codes, self.bits_down, participant.spec.classes)
+        labels = decode(codes, self.bits_down, participant.spec.output.width)
         participant.memory["codes"] = codes
         participant.distill_on(participant.open_rows[aggregate.rows], labels)
 

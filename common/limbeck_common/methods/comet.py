@@ -52,7 +52,7 @@ class COMET(Method):
         clusters = kmeans(squared_distances(server), self.clusters)
         groups = {name: f"{server.number}.{cluster}" for name, cluster in zip(names, clusters, strict=True)}
         tallies = {
-            group: Tally(server.ask.wanted.indices, server.context.spec.classes, Kind.PROBABILITIES)
+            group: Tally(server.ask.wanted.indices, server.context.spec.output.width, Kind.PROBABILITIES)
             for group in sorted(set(groups.values()))
         }
         for name, block in server.uplinks():

@@ -56,7 +56,7 @@ class FD(Method):
 
     def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
         """Client: remember F^_l for the training that follows, with zeros, which have no effect, for absent classes."""
-        averages = np.zeros((participant.spec.classes, participant.spec.classes), np.float32)
+        averages = np.zeros((participant.spec.output.width, participant.spec.output.width), np.float32)
         averages[aggregate.rows] = aggregate.predictions[:]
         participant.memory[_AVERAGES] = averages
 

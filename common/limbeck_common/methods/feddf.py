@@ -54,7 +54,7 @@ class FedDF(FedAvg):
         """Server: distill each average from the ensemble, on the open rows. One client's model in memory at a time."""
         students = {group: participant.fresh(group) for group in aggregate.blocks}
         rows = Rows(np.arange(len(participant.open_rows)))
-        labels = ensemble(model_scores(students, uplinks(), rows), participant.spec.classes)
+        labels = ensemble(model_scores(students, uplinks(), rows), participant.spec.output.width)
         for group, block in aggregate.blocks.items():
             students[group].load_parameters(block.parameters)
             students[group].distill_on(participant.open_rows, labels)

@@ -26,11 +26,11 @@ class Local(Method):
     def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
         """Client: train."""
         participant.fit()
-        return nothing(participant.spec.classes)
+        return nothing(participant.spec.output.width)
 
     def server_aggregate(self, server: ServerRound) -> Aggregate:
         """Server: return an empty aggregate."""
-        return Aggregate.to_all(nothing(server.context.spec.classes))
+        return Aggregate.to_all(nothing(server.context.spec.output.width))
 
     def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
         """Client and server: learn nothing."""

@@ -55,7 +55,7 @@ class Scarlet(DSFL):
         return Aggregate.to_all(self._no_labels(server.context.spec))
 
     def _no_labels(self, spec: Spec) -> Block:
-        return soft_labels(NO_ROWS, np.zeros((0, spec.classes), self.element))
+        return soft_labels(NO_ROWS, np.zeros((0, spec.output.width), self.element))
 
     def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:
         """Server: return the last round's labels, with the living labels of rounds that the client missed."""

@@ -63,9 +63,9 @@ def check_data(data: ParticipantData, spec: Spec) -> None:
                 expected=f"type {spec.sample_dtype} and shape {list(spec.sample_shape)}, as the open rows have",
                 remedy="bring your rows to that form in your data callable",
             )
-        if not len(examples.y) or examples.y.min() < 0 or examples.y.max() >= spec.classes:
+        if not len(examples.y) or examples.y.min() < 0 or examples.y.max() >= spec.output.width:
             raise DataError(
                 f"{what} labels "
                 + (f"{examples.y.min()} to {examples.y.max()}" if len(examples.y) else "without a row"),
-                expected=f"at least one row, and labels 0 to {spec.classes - 1}",
+                expected=f"at least one row, and labels 0 to {spec.output.width - 1}",
             )

@@ -34,7 +34,7 @@ def make_learner(model: str, spec: Spec, seed: int, device: str = "auto") -> Lea
             return learner
         return _torch_learner(lambda: made, spec, seed, device)
     if model == "forest":
-        return _forest(spec.classes, seed)
+        return _forest(spec.output.width, seed)
     return _torch_learner(model, spec, seed, device)
 
 
@@ -44,7 +44,7 @@ def _call_seeded(name: str, spec: Spec, seed: int) -> Any:
     with nullcontext() if torch is None else torch.random.fork_rng([]):
         if torch is not None:
             torch.manual_seed(seed)
-        return call_plugin(name, classes=spec.classes, sample_shape=spec.sample_shape, seed=seed)
+        return call_plugin(name, classes=spec.output.width, sample_shape=spec.sample_shape, seed=seed)
 
 
 def _forest(classes: int, seed: int) -> Learner:

@@ -24,7 +24,7 @@ def make_torch_learner(model: str | Callable[[], Any], spec: Spec, seed: int, de
         raise SettingsError(f"unknown device {device!r}", expected="auto, cpu, cuda, cuda:1 or mps") from error
 
     def make_module() -> torch.nn.Module:
-        module = build_model(model, spec.sample_shape, spec.classes) if isinstance(model, str) else model()
+        module = build_model(model, spec.sample_shape, spec.output.width) if isinstance(model, str) else model()
         if not isinstance(module, torch.nn.Module):
             raise UserCodeError(
                 f"the model is a {type(module).__name__}",

@@ -46,7 +46,7 @@ def check_model(model: str, spec: Spec, rows: NDArray[Any], device: str) -> Find
         said = " ".join(str(error).split())[:200]
         finding = f"model {model} can be built, but does not predict before training: {type(error).__name__}: {said}"
         return Finding(Level.WARN, finding, "some learners are like that; if yours should predict, fix it")
-    if shape != (len(rows), spec.classes):
+    if shape != (len(rows), spec.output.width):
         wrong = f"model {model} predicts {list(shape)} for {len(rows)} rows"
-        return Finding(Level.FAIL, wrong, f"make it predict the federation's {spec.classes} classes")
-    return Finding(Level.OK, f"model {model} can be built and predicts {spec.classes} classes")
+        return Finding(Level.FAIL, wrong, f"make it predict the federation's {spec.output.width} classes")
+    return Finding(Level.OK, f"model {model} can be built and predicts {spec.output.width} classes")

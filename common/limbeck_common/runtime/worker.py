@@ -65,7 +65,7 @@ class Worker:
             make_method(spec.method),
             participant,
             request.round,
-            read_blocks(body, spec.open_rows, spec.classes).get(""),
+            read_blocks(body, spec.open_rows, spec.output.width).get(""),
             None if request.wanted is None else read_rows(request.wanted, spec.open_rows),
         )
         blocks = {} if done.contribution is None else {"": done.contribution}
@@ -76,12 +76,12 @@ class Worker:
         spec, files = participant.spec, sorted(request.uplinks.iterdir())
 
         def read(file: Path) -> Block:
-            return read_blocks(file.read_bytes(), spec.open_rows, spec.classes)[""]
+            return read_blocks(file.read_bytes(), spec.open_rows, spec.output.width)[""]
 
         refined = make_method(spec.method).server_refine(
             participant,
             lambda: (read(file) for file in files),
-            Aggregate(read_blocks(body, spec.open_rows, spec.classes), request.groups),
+            Aggregate(read_blocks(body, spec.open_rows, spec.output.width), request.groups),
             request.round,
         )
         return requests.Refined(groups=dict(refined.groups)), write_blocks(refined.blocks)

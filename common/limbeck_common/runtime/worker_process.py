@@ -42,7 +42,7 @@ class WorkerProcess:
         request = requests.LocalRound(participant=participant, round=number, wanted=rows)
         body = write_blocks({} if aggregate is None else {"": aggregate})
         answer, content = await self._ask(participant, request, requests.Contributed, body)
-        return LocalResult(read_blocks(content, spec.open_rows, spec.classes).get(""), answer.metrics)
+        return LocalResult(read_blocks(content, spec.open_rows, spec.output.width).get(""), answer.metrics)
 
     async def refine(self, spec: Spec, participant: str, number: int, aggregate: Aggregate, uplinks: Path) -> Aggregate:
         """Return round `number`'s aggregate, refined by an open participant's model; see `Method.server_refine`.
@@ -51,7 +51,7 @@ class WorkerProcess:
         """
         request = requests.Refine(participant=participant, round=number, uplinks=uplinks, groups=dict(aggregate.groups))
         answer, content = await self._ask(participant, request, requests.Refined, write_blocks(aggregate.blocks))
-        return Aggregate(read_blocks(content, spec.open_rows, spec.classes), answer.groups)
+        return Aggregate(read_blocks(content, spec.open_rows, spec.output.width), answer.groups)
 
     async def parameter_shapes(self, spec: Spec, model: str) -> Shapes:
         """Return the shape that each of a model's parameters has in a block."""

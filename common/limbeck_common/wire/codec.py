@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from limbeck_common.core.errors import KeysError, ShapeError, StreamError, ValuesError
 from limbeck_common.core.messages import Block, Downlink, Kind, Outline, Rows, Space, Uplink
-from limbeck_common.core.spec import MAX_CLASSES
+from limbeck_common.core.spec import MAX_WIDTH
 from limbeck_common.core.tensors import Tensor, nbytes
 from limbeck_common.wire.payload import Payload, chunks, digest_tensors
 from limbeck_common.wire.rows import decode_rows, encode_rows
@@ -96,7 +96,7 @@ def encode_uplink(uplink: Uplink) -> tuple[federation_pb2.Uplink, tuple[Tensor, 
 
 
 def decode_downlink(
-    head: federation_pb2.Downlink, payload: Payload, open_rows: int, classes: int = MAX_CLASSES
+    head: federation_pb2.Downlink, payload: Payload, open_rows: int, classes: int = MAX_WIDTH
 ) -> Downlink:
     """Return the downlink; its arrays lie in `payload`.
 
@@ -113,7 +113,7 @@ def decode_downlink(
     )
 
 
-def decode_uplink(head: federation_pb2.Uplink, payload: Payload, open_rows: int, classes: int = MAX_CLASSES) -> Uplink:
+def decode_uplink(head: federation_pb2.Uplink, payload: Payload, open_rows: int, classes: int = MAX_WIDTH) -> Uplink:
     """Return the uplink; its arrays lie in `payload`.
 
     Raises:
@@ -175,7 +175,7 @@ def read_outline(message: block_pb2.Block) -> Outline:
     return Outline(kind, tuple(forms))
 
 
-def decode_block(message: block_pb2.Block, payload: Payload, open_rows: int, classes: int = MAX_CLASSES) -> Block:
+def decode_block(message: block_pb2.Block, payload: Payload, open_rows: int, classes: int = MAX_WIDTH) -> Block:
     """Return the block; its arrays lie in `payload`.
 
     `open_rows` and `classes` are the federation's; without `classes`, the most that a federation can have.

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from limbeck_common.core.errors import StreamError
 from limbeck_common.core.messages import Block, Rows
-from limbeck_common.core.spec import MAX_CLASSES
+from limbeck_common.core.spec import MAX_WIDTH
 from limbeck_common.wire.codec import decode_block, encode_block
 from limbeck_common.wire.payload import Payload, chunks
 from limbeck_common.wire.rows import decode_rows, encode_rows
@@ -38,7 +38,7 @@ def write_blocks(blocks: Mapping[str, Block]) -> bytes:
     return b"".join(pieces)
 
 
-def read_blocks(data: bytes, open_rows: int, classes: int = MAX_CLASSES) -> dict[str, Block]:
+def read_blocks(data: bytes, open_rows: int, classes: int = MAX_WIDTH) -> dict[str, Block]:
     """Return the blocks that `write_blocks` wrote; their arrays are copies.
 
     Raises:

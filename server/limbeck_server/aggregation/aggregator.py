@@ -60,10 +60,10 @@ class RoundAggregator:
 
     def __post_init__(self) -> None:
         ask = self.ask = self.method.server_plan(self.context, self.number)
-        keys = ask.wanted.indices if ask.space is Space.OPEN else np.arange(self.context.spec.classes)
+        keys = ask.wanted.indices if ask.space is Space.OPEN else np.arange(self.context.spec.output.width)
         decoded = ask.kind is Kind.CODES  # `server_decode` turns codes into probabilities over the classes
         kind = Kind.PROBABILITIES if decoded else ask.kind
-        columns = self.context.spec.classes if decoded else ask.columns or self.context.spec.classes
+        columns = self.context.spec.output.width if decoded else ask.columns or self.context.spec.output.width
         self.tally = Tally(keys, columns, kind)
         self.clients = 0
         self._admitted: Counter[str] = Counter()  # weight by group

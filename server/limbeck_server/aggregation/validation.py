@@ -44,7 +44,7 @@ def check_outline(outline: Outline | None, ask: Ask | None, spec: Spec) -> int:
         if outline.kind is not ask.kind or size not in known:
             raise _other_model(outline, ask)
         return size
-    asked = (len(ask.wanted) if ask.space is Space.OPEN else spec.classes, ask.columns or spec.classes)
+    asked = (len(ask.wanted) if ask.space is Space.OPEN else spec.output.width, ask.columns or spec.output.width)
     shapes = [shape for dtype, shape in outline.forms if dtype == ask.dtype]
     fits = shapes == [asked] or (ask.partial and [shape[1:] for shape in shapes] == [asked[1:]] and shapes[0] < asked)
     if outline.kind is not ask.kind or len(outline.forms) != 1 or not fits:
@@ -73,7 +73,7 @@ def check_form(block: Block | None, ask: Ask | None, spec: Spec) -> str:
         raise KeysError(f"keys of the space {block.space}", expected=f"of the space {ask.space}")
     if ask.space is Space.PARAMETERS:
         return _check_model(block, ask)
-    asked, what = (ask.wanted.indices, "rows") if ask.space is Space.OPEN else (np.arange(spec.classes), "classes")
+    asked, what = (ask.wanted.indices, "rows") if ask.space is Space.OPEN else (np.arange(spec.output.width), "classes")
     if not np.array_equal(block.rows, asked):
         unasked, lacking = len(np.setdiff1d(block.rows, asked)), len(np.setdiff1d(asked, block.rows))
         if unasked or not ask.partial:

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck_common.core.errors import (
-    ClassesError,
     EpochError,
     FederationError,
     MembershipError,
     NotServedError,
     OpenSetError,
+    OutputError,
     ProtocolVersionError,
 )
 from limbeck_common.core.messages import Invitation
@@ -30,11 +30,11 @@ class Membership:
     open_digest: bytes
     open_data: NDArray[Any] | None
 
-    async def join(self, client: str, version: int, digest: bytes, classes: int) -> Invitation:
+    async def join(self, client: str, version: int, digest: bytes, output_width: int) -> Invitation:
         """Return the federation's specification; with the right open digest, make the client a member.
 
         Raises:
-            RefusalError: another protocol version, open set or number of classes, a bad name, an evicted client.
+            RefusalError: another protocol version, open set or width of the output, a bad name, an evicted client.
         """
         if version != PROTOCOL_VERSION:
             raise ProtocolVersionError(
@@ -45,8 +45,8 @@ class Membership:
         check_name(client)
         coordinator = self.coordinator
         spec = coordinator.aggregation.spec
-        if classes not in {0, spec.classes}:
-            raise ClassesError(f"a learner of {classes} classes", expected=f"{spec.classes} classes")
+        if output_width not in {0, spec.output.width}:
+            raise OutputError(f"a learner that predicts {output_width} values per row", expected=f"{spec.output.width}")
         if digest:
             if digest != self.open_digest:
                 raise OpenSetError(

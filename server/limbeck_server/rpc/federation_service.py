@@ -49,7 +49,7 @@ class FederationService(FederationServicer):
         async with self._call(context):
             client = check_name(self.authentication.caller(context, request.client_name))
             invitation = await self.federation.membership.join(
-                client, request.protocol_version, request.open_digest, request.classes
+                client, request.protocol_version, request.open_digest, request.output_width
             )
             answer = pb.JoinResponse(
                 federation_id=invitation.federation_id,

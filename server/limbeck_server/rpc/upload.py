@@ -100,9 +100,9 @@ class Uploads:
         try:
             spec = self.federation.spec
             if payload.path is None:
-                uplink = decode_uplink(head, payload, spec.open_rows, spec.classes)
+                uplink = decode_uplink(head, payload, spec.open_rows, spec.output.width)
             else:  # the digest of a large block takes a while, so it is computed beside the event loop
-                uplink = await asyncio.to_thread(decode_uplink, head, payload, spec.open_rows, spec.classes)
+                uplink = await asyncio.to_thread(decode_uplink, head, payload, spec.open_rows, spec.output.width)
             receipt = await self.federation.admissions.complete(admission, uplink.contribution)
         finally:
             if receipt is not Receipt.ACCEPTED:

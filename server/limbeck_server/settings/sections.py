@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from limbeck_common.core.errors import SettingsError
-from limbeck_common.core.spec import MAX_CLASSES, DataSpec, MethodSpec, Name, Recipe, Section
+from limbeck_common.core.spec import DataSpec, MethodSpec, Name, Output, Recipe, Section
 from limbeck_common.support.address import read_host, with_port
 
 _Port = Annotated[int, Field(ge=0, le=65535)]
@@ -148,9 +148,6 @@ class OpenSettings(Section):
         AfterValidator(_check_dtype),
         Field(description="NumPy type of everybody's data: |u1 for bytes, <f4 for floats."),
     ] = "|u1"
-    classes: Annotated[
-        int, Field(ge=2, le=MAX_CLASSES, description="Number of classes, where the data is not a built-in data set.")
-    ] = 10
     served: Annotated[
         bool, Field(description="Whether clients without the open data may download it from the server.")
     ] = True
@@ -240,6 +237,9 @@ class Settings(Section):
     federation: Annotated[FederationSettings, Field(description="The federation as a whole.")] = FederationSettings()
     method: Annotated[MethodSpec, Field(description="The distillation method and its options.")] = MethodSpec()
     data: Annotated[DataSpec, Field(description="The data set, and how it is split.")] = DataSpec()
+    output: Annotated[
+        Output, Field(description="What every model predicts, where the data is not a built-in data set.")
+    ] = Output(width=10)
     recipe: Annotated[Recipe, Field(description="How every model trains.")] = Recipe()
     lobby: Annotated[LobbySettings, Field(description="When the first round opens.")] = LobbySettings()
     round: Annotated[RoundSettings, Field(description="When a round closes.")] = RoundSettings()

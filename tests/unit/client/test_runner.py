@@ -23,9 +23,16 @@ from limbeck_common.core.errors import (
     UserCodeError,
 )
 from limbeck_common.core.messages import Answer, Downlink, Ended, Idle, Invitation, Receipt, Uplink
-from limbeck_common.core.spec import MethodSpec, Spec
+from limbeck_common.core.spec import MethodSpec, Output, Spec
 
-SPEC = Spec(rounds=2, classes=3, sample_shape=(4,), sample_dtype="|u1", open_rows=20, method=MethodSpec(name="fedmd"))
+SPEC = Spec(
+    rounds=2,
+    output=Output(width=3),
+    sample_shape=(4,),
+    sample_dtype="|u1",
+    open_rows=20,
+    method=MethodSpec(name="fedmd"),
+)
 INVITATION = Invitation("f", SPEC.model_dump_json(), b"digest", 8)
 FINISHED = Ended("finished", "all done")
 
@@ -83,8 +90,8 @@ class Script:
         self.calls.append(("take", content))
         return b"digest" if content == b"12345678" else b"other"
 
-    async def classes(self, spec: Spec) -> int:
-        return spec.classes
+    async def output_width(self, spec: Spec) -> int:
+        return spec.output.width
 
     async def resume(self, spec: Spec, federation_id: str) -> Uplink | None:
         self.calls.append(("resume", spec.rounds, federation_id))
@@ -364,7 +371,7 @@ def test_a_stream_that_makes_no_progress_ends_with_patience() -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda text: text.replace('"classes":3', '"classes":-3'), "cannot be used: classes: Input should be greater"),
+        (lambda text: text.replace('"width":3', '"width":-3'), "cannot be used: output.width: Input should be greater"),
         (lambda _: "?", "cannot be used: it: Invalid JSON"),
     ],
 )

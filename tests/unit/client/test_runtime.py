@@ -19,12 +19,12 @@ from limbeck_client.privacy.release_guard import ReleaseGuard
 from limbeck_client.runtime import InProcessRuntime, data_loader, open_array
 from limbeck_common.core.errors import DataError, PolicyError, SettingsError, UserCodeError
 from limbeck_common.core.messages import Downlink, Rows, Uplink, soft_labels
-from limbeck_common.core.spec import DataSpec, Recipe, Spec
+from limbeck_common.core.spec import DataSpec, Output, Recipe, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.wire.codec import block_digest
 
-SPEC = Spec(classes=tiny.CLASSES, sample_shape=(tiny.FEATURES,), sample_dtype="<f4", open_rows=60)
+SPEC = Spec(output=Output(width=tiny.CLASSES), sample_shape=(tiny.FEATURES,), sample_dtype="<f4", open_rows=60)
 WANTED = Rows(np.arange(0, 60, 2))
 FIRST = Downlink("f", 1, wanted=WANTED)
 SECOND = Downlink("f", 2, wanted=WANTED)
@@ -76,7 +76,7 @@ class Client:
 
         async def join() -> Uplink | None:
             await self.runtime.open_digest(SPEC)
-            await self.runtime.classes(SPEC)
+            await self.runtime.output_width(SPEC)
             return await self.runtime.resume(SPEC, "f")
 
         return asyncio.run(join())
@@ -207,10 +207,10 @@ def test_work_runs_beside_the_event_loop(start: Callable[..., Client]) -> None:
 def test_the_classes_are_those_of_a_prediction_or_unknown_before_training(start: Callable[..., Client]) -> None:
     client = start()
     asyncio.run(client.runtime.open_digest(SPEC))
-    assert asyncio.run(client.runtime.classes(SPEC)) == tiny.CLASSES
+    assert asyncio.run(client.runtime.output_width(SPEC)) == tiny.CLASSES
     seen = []
     client.learner.predicts = lambda x, _: seen.append(len(x)) or np.zeros((len(x), 7), np.float32)
-    assert asyncio.run(client.runtime.classes(SPEC)) == 7
+    assert asyncio.run(client.runtime.output_width(SPEC)) == 7
     assert seen == [2]
 
     def untrained(*_: Any) -> NDArray[np.float32]:
@@ -218,7 +218,7 @@ def test_the_classes_are_those_of_a_prediction_or_unknown_before_training(start:
 
     client.learner.predicts = untrained
     with capture_logs() as logs:
-        assert asyncio.run(client.runtime.classes(SPEC)) == 0
+        assert asyncio.run(client.runtime.output_width(SPEC)) == 0
     assert [(log["log_level"], log["client"], log["why"]) for log in logs] == [("debug", "a", "not fitted yet")]
     assert len(client.made) == 1
 
@@ -342,7 +342,9 @@ def test_the_aggregate_is_learned_from(start: Callable[..., Client]) -> None:
 
 
 def test_whose_part_of_a_built_in_data_set_must_be_said() -> None:
-    spec = Spec(classes=10, sample_shape=(1, 8, 8), sample_dtype="|u1", open_rows=9, data=DataSpec(parts=4))
+    spec = Spec(
+        output=Output(width=10), sample_shape=(1, 8, 8), sample_dtype="|u1", open_rows=9, data=DataSpec(parts=4)
+    )
     with pytest.raises(DataError, match=r"whose part of digits.*expected --part 0 to --part 3, or data of your own"):
         data_loader(None, None, None)(spec)
     data = data_loader(None, 3, None)(spec)
@@ -360,7 +362,7 @@ def test_data_without_private_rows_is_refused() -> None:
 
 
 def test_the_open_sets_bytes_must_be_as_many_as_the_specification_says() -> None:
-    spec = Spec(classes=2, sample_shape=(2, 3), sample_dtype="<f4", open_rows=4)
+    spec = Spec(output=Output(width=2), sample_shape=(2, 3), sample_dtype="<f4", open_rows=4)
     content = np.arange(24, dtype="<f4").tobytes()
     assert open_array(spec, content).tolist() == np.arange(24).reshape(4, 2, 3).tolist()
     for wrong in (content[:-1], content + b"\0", b""):

@@ -24,13 +24,13 @@ from limbeck_common.core.messages import (
     Uplink,
     soft_labels,
 )
-from limbeck_common.core.spec import MethodSpec, Spec
+from limbeck_common.core.spec import MethodSpec, Output, Spec
 from limbeck_common.wire.codec import block_digest, encode_downlink, encode_uplink
 from limbeck_common.wire.payload import GO_AHEAD, chunks
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationServicer, add_FederationServicer_to_server
 
-SPEC = Spec(classes=2, sample_shape=(1,), sample_dtype="|u1", open_rows=200_000)
+SPEC = Spec(output=Output(width=2), sample_shape=(1,), sample_dtype="|u1", open_rows=200_000)
 ONE_ROW = SPEC.model_copy(update={"open_rows": 1})
 AGGREGATE = soft_labels(Rows(np.arange(100_000)), np.full((100_000, 2), 0.5, np.float32))
 MEMBER = Member("f", 3, "a")
@@ -103,7 +103,7 @@ def downlink(aggregate: Any = AGGREGATE) -> list[pb.PullResponse]:
 def test_join_says_who_asks_and_returns_the_invitation() -> None:
     fake = Fake(open_digest=b"digest", open_data_size=80, open_data_served=True, unix_seconds=12.5)
     invitation = talk(fake, lambda transport: transport.join("a", b"mine", 2))
-    assert fake.requests == [pb.JoinRequest(protocol_version=1, client_name="a", open_digest=b"mine", classes=2)]
+    assert fake.requests == [pb.JoinRequest(protocol_version=1, client_name="a", open_digest=b"mine", output_width=2)]
     assert invitation == Invitation("f", SPEC.model_dump_json(), b"digest", 80, 12.5, 3)
     fake = Fake(open_digest=b"digest", open_data_size=80, open_data_served=False)
     assert talk(fake, lambda transport: transport.join("a", b"", 0)).open_data_size == 0

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from limbeck_common.core.errors import SettingsError
-from limbeck_common.core.spec import Spec
+from limbeck_common.core.spec import Output, Spec
 from limbeck_server.open_data import OpenData
 from limbeck_server.settings import Settings
 from limbeck_server.specification import check_same, make_spec
@@ -15,7 +15,7 @@ from limbeck_server.specification import check_same, make_spec
 
 def spec_of(rows: NDArray[Any] | None = None, **settings: object) -> Spec:
     data = np.zeros((4, 1, 2, 2), np.uint8) if rows is None else rows
-    open_data = OpenData(b"x", 3, len(data), data.shape[1:], data.dtype.str, data)
+    open_data = OpenData(b"x", Output(width=3), len(data), data.shape[1:], data.dtype.str, data)
     return make_spec(Settings.model_validate(settings), open_data)
 
 

@@ -20,16 +20,16 @@ RECEIPT_DUPLICATE: Receipt
 RECEIPT_LATE: Receipt
 
 class JoinRequest(_message.Message):
-    __slots__ = ("protocol_version", "client_name", "open_digest", "classes")
+    __slots__ = ("protocol_version", "client_name", "open_digest", "output_width")
     PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
     CLIENT_NAME_FIELD_NUMBER: _ClassVar[int]
     OPEN_DIGEST_FIELD_NUMBER: _ClassVar[int]
-    CLASSES_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_WIDTH_FIELD_NUMBER: _ClassVar[int]
     protocol_version: int
     client_name: str
     open_digest: bytes
-    classes: int
-    def __init__(self, protocol_version: _Optional[int] = ..., client_name: _Optional[str] = ..., open_digest: _Optional[bytes] = ..., classes: _Optional[int] = ...) -> None: ...
+    output_width: int
+    def __init__(self, protocol_version: _Optional[int] = ..., client_name: _Optional[str] = ..., open_digest: _Optional[bytes] = ..., output_width: _Optional[int] = ...) -> None: ...
 
 class JoinResponse(_message.Message):
     __slots__ = ("federation_id", "spec_json", "open_digest", "open_data_served", "open_data_size", "unix_seconds", "epoch")

@@ -29,9 +29,9 @@ class MemoryTransport:
         """The bytes of all its messages."""
         return sum(self.rounds.values(), ByteCount())
 
-    async def join(self, client: str, digest: bytes, classes: int) -> Invitation:
+    async def join(self, client: str, digest: bytes, output_width: int) -> Invitation:
         """See `Transport`."""
-        return await self._federation.membership.join(client, PROTOCOL_VERSION, digest, classes)
+        return await self._federation.membership.join(client, PROTOCOL_VERSION, digest, output_width)
 
     async def pull(self, member: Member, after: int, learned: int, open_rows: int) -> Answer:
         """See `Transport`."""

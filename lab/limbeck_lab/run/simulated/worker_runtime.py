@@ -28,9 +28,9 @@ class WorkerRuntime:
         """See `ClientRuntime`. Never asked for: the built-in data sets have open rows."""
         raise DataError(f"{spec.data.dataset} has no open rows", expected="a built-in data set")
 
-    async def classes(self, spec: Spec) -> int:
+    async def output_width(self, spec: Spec) -> int:
         """See `ClientRuntime`. The built-in models are made for the specification."""
-        return spec.classes
+        return spec.output.width
 
     async def resume(self, spec: Spec, federation_id: str) -> Uplink | None:  # noqa: ARG002 - `ClientRuntime`'s signature
         """See `ClientRuntime`. A simulation starts anew."""

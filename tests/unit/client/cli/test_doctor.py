@@ -12,10 +12,10 @@ from limbeck_client.cli.choices import Choices, state_folder
 from limbeck_client.cli.doctor import diagnose_federation, diagnose_machine
 from limbeck_common.core.errors import ClientNameError
 from limbeck_common.core.messages import Invitation
-from limbeck_common.core.spec import Spec
+from limbeck_common.core.spec import Output, Spec
 from limbeck_common.datasets.open_digest import open_digest
 
-SPEC = Spec(classes=3, sample_shape=(6,), sample_dtype="<f4", open_rows=60)
+SPEC = Spec(output=Output(width=3), sample_shape=(6,), sample_dtype="<f4", open_rows=60)
 CHOICES = Choices(
     address="127.0.0.1:9",
     name="a",

@@ -19,7 +19,7 @@ from limbeck_common.core.messages import (
     parameters,
     soft_labels,
 )
-from limbeck_common.core.spec import Recipe, Spec
+from limbeck_common.core.spec import Output, Recipe, Spec
 from limbeck_common.core.tensors import SLICE_BYTES
 
 ROWS = Rows(np.arange(4))
@@ -29,7 +29,7 @@ RECIPE = Recipe(local_epochs=2, distill_epochs=3)
 AGGREGATE = soft_labels(Rows(np.arange(2)), PROBABILITIES[:2])
 DOWNLINK = Downlink("f", 3, AGGREGATE, ROWS)
 CLOSING = Downlink("f", 4, AGGREGATE, closing=True)
-SPEC = Spec(classes=2, sample_shape=(1,), sample_dtype="|u1", open_rows=4, recipe=RECIPE)
+SPEC = Spec(output=Output(width=2), sample_shape=(1,), sample_dtype="|u1", open_rows=4, recipe=RECIPE)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_the_closing_round_asks_for_no_rows_and_answers_none() -> None:
 
 
 def test_open_rows_are_counted_with_their_samples_and_labels() -> None:
-    spec = Spec(classes=3, sample_shape=(2, 5), sample_dtype="<f4", open_rows=4)
+    spec = Spec(output=Output(width=3), sample_shape=(2, 5), sample_dtype="<f4", open_rows=4)
     assert work_bytes(spec, DOWNLINK) == (2 + 4) * (2 * 5 * 4 + 3 * 4)
     assert work_bytes(spec, Downlink("f", 1, wanted=ROWS)) == 4 * (2 * 5 * 4 + 3 * 4)
     assert work_bytes(spec, Downlink("f", 1, AGGREGATE)) == 2 * (2 * 5 * 4 + 3 * 4)

@@ -12,7 +12,7 @@ from limbeck_client.privacy.release_guard import ReleaseGuard
 from limbeck_client.privacy.release_log import ReleaseLog, describe
 from limbeck_common.core.errors import PolicyError, SettingsError, UserCodeError
 from limbeck_common.core.messages import Downlink, Kind, Rows, Uplink, soft_labels
-from limbeck_common.core.spec import MethodSpec, Spec
+from limbeck_common.core.spec import MethodSpec, Output, Spec
 from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.wire.codec import block_digest
 
@@ -20,7 +20,7 @@ ROWS = Rows(np.arange(4))
 BLOCK = soft_labels(ROWS, np.array([[0.5, 0.5], [0.9, 0.1], [0.25, 0.75], [0.99, 0.01]], np.float32))
 UPLINK = Uplink("f", "a", 3, BLOCK, {"seconds": 1.5}, block_digest(BLOCK))
 DOWNLINK = Downlink("f", 3, wanted=ROWS)
-SPEC = Spec(classes=2, sample_shape=(1,), sample_dtype="|u1", open_rows=4)
+SPEC = Spec(output=Output(width=2), sample_shape=(1,), sample_dtype="|u1", open_rows=4)
 
 
 @pytest.mark.parametrize(

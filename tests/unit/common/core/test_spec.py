@@ -1,9 +1,10 @@
 """Names, and what a specification refuses."""
 
 import pytest
+from pydantic import ValidationError
 
 from limbeck_common.core.errors import ClientNameError
-from limbeck_common.core.spec import check_name
+from limbeck_common.core.spec import Output, check_name
 
 
 @pytest.mark.parametrize("name", ["a", "hospital-3.ward_B", "x" * 64])
@@ -22,3 +23,9 @@ def test_what_a_stranger_wrote_is_quoted_shortened() -> None:
         check_name("\x1b[31m" * 1000)
     assert len(str(caught.value)) < 500
     assert "\x1b" not in str(caught.value)
+
+
+def test_classification_needs_two_classes() -> None:
+    with pytest.raises(ValidationError, match="classification needs a width of at least 2 classes"):
+        Output(width=1)
+    assert Output(task="regression", width=1).row_shape == (1,)

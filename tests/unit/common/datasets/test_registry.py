@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from limbeck_common.core.errors import DataError
-from limbeck_common.core.spec import DataSpec
+from limbeck_common.core.spec import DataSpec, Output
 from limbeck_common.datasets.dataset import DataSet, Request, Source
 from limbeck_common.datasets.examples import Examples
 from limbeck_common.datasets.open_digest import open_digest
-from limbeck_common.datasets.registry import DATASETS, classes_of, load_participant
+from limbeck_common.datasets.registry import DATASETS, load_participant, output_of
 
 DIGITS = DataSpec(dataset="digits", parts=4)
 
@@ -51,7 +51,7 @@ def test_clients_and_server_share_out_the_digits_without_overlap() -> None:
 
     pixels, _ = load_digits(return_X_y=True)
     assert sorted(held) == sorted(flat((pixels * 15).astype(np.uint8)))
-    assert set(labels) == set(range(classes_of(DIGITS)))
+    assert set(labels) == set(range(output_of(DIGITS).width))
 
 
 def test_digits_span_the_range_of_a_byte_and_keep_their_labels() -> None:
@@ -110,7 +110,7 @@ def test_own_data_is_not_built_in() -> None:
     with pytest.raises(DataError, match=r"--data package\.module:callable"):
         load_participant(DataSpec(dataset="own"), 0, 0)
     with pytest.raises(DataError, match="user's own"):
-        classes_of(DataSpec(dataset="own"))
+        output_of(DataSpec(dataset="own"))
 
 
 @pytest.mark.parametrize("labels", [np.zeros(2, np.int64), np.zeros((3, 1), np.int64)])
@@ -152,7 +152,7 @@ def test_mnist_as_published() -> None:
 
 def test_an_unknown_name_is_told_the_known_ones_and_the_closest() -> None:
     with pytest.raises(DataError) as caught:
-        classes_of(DataSpec(dataset="minst"))
+        output_of(DataSpec(dataset="minst"))
     assert str(caught.value) == (
         "unknown data set 'minst'; expected digits, mnist, fashion_mnist, cifar10 or own; did you mean 'mnist'?"
     )
@@ -168,7 +168,7 @@ def test_a_data_set_is_added_by_its_own_declaration_alone(monkeypatch: pytest.Mo
     ramp = DataSet("ramp", classes=7, open_rows=6, test_rows=4, contents="a ramp", load=load)
     monkeypatch.setitem(DATASETS, "ramp", ramp)
     spec = DataSpec(dataset="ramp", parts=2, partition="iid")
-    assert classes_of(spec) == 7
+    assert output_of(spec) == Output(width=7)
     held = [load_participant(spec, 100, part) for part in range(2)]
     assert held[0].open is not None
     assert held[0].open_labels is not None

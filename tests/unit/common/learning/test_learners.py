@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from sklearn.naive_bayes import GaussianNB
 from torch import nn
 
-from limbeck_common.core.errors import ClassesError, SettingsError, UserCodeError
+from limbeck_common.core.errors import OutputError, SettingsError, UserCodeError
 from limbeck_common.core.messages import Rows, soft_labels
-from limbeck_common.core.spec import Recipe, Spec
+from limbeck_common.core.spec import Output, Recipe, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.forest import forest
 from limbeck_common.learning.learner import Learner, LearnerState
@@ -32,7 +32,9 @@ RECIPES = {
     "momentum": Recipe(local_epochs=1, distill_epochs=1, batch_size=8, momentum=0.9, learning_rate=0.05),
     "adam": Recipe(local_epochs=1, distill_epochs=1, batch_size=8, optimizer="adam", learning_rate=0.01),
 }
-SPEC = Spec(classes=CLASSES, sample_shape=SHAPE, sample_dtype="|u1", open_rows=20, recipe=RECIPES["momentum"])
+SPEC = Spec(
+    output=Output(width=CLASSES), sample_shape=SHAPE, sample_dtype="|u1", open_rows=20, recipe=RECIPES["momentum"]
+)
 
 
 def examples(rows: int = 33, seed: int = 0) -> Examples:
@@ -239,7 +241,7 @@ def participant(make: Callable[[], nn.Module]) -> Participant:
 
 def test_a_model_with_the_wrong_number_of_outputs_is_told_the_right_one() -> None:
     wide = participant(lambda: nn.Sequential(nn.Flatten(), nn.Linear(16, CLASSES + 2)))
-    with pytest.raises(ClassesError, match=r"shape \[2, 5\]; expected \[2, 3\].*give the model 3 outputs"):
+    with pytest.raises(OutputError, match=r"shape \[2, 5\]; expected \[2, 3\].*give the model 3 outputs"):
         DSFL().client_update(wide, Rows(np.array([0, 4])), 1)
 
 

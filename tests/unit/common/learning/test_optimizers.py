@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from limbeck_common.core.spec import Recipe, Spec
+from limbeck_common.core.spec import Output, Recipe, Spec
 from limbeck_common.datasets.examples import Examples
 from limbeck_common.learning.optimizers import Optimizer, placed
 from limbeck_common.learning.torch_learner import TorchLearner
@@ -81,7 +81,7 @@ def test_on_another_device_adams_counts_stay_on_the_cpu() -> None:
 
 
 def test_a_learner_that_loads_its_state_on_another_device_leaves_adams_counts_on_the_cpu() -> None:
-    spec = Spec(classes=2, sample_shape=(3,), sample_dtype="<f4", open_rows=1)
+    spec = Spec(output=Output(width=2), sample_shape=(3,), sample_dtype="<f4", open_rows=1)
     learner = TorchLearner(lambda: nn.Linear(3, 2), spec, 1, torch.device("cpu"))
     learner.fit(Examples(np.ones((4, 3), np.float32), np.array([0, 1, 0, 1])), RECIPES["adam"])
     kept = learner.state()

@@ -7,14 +7,14 @@ import pytest
 
 from limbeck_common.core.errors import UserCodeError
 from limbeck_common.core.messages import Rows
-from limbeck_common.core.spec import MethodSpec, Recipe, Spec
+from limbeck_common.core.spec import MethodSpec, Output, Recipe, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.learner import Learner, LearnerState
 from limbeck_common.learning.participant import Participant
 from limbeck_common.runtime.make_learner import make_learner
 
 SPEC = Spec(
-    classes=3,
+    output=Output(width=3),
     sample_shape=(1, 4, 4),
     sample_dtype="<f4",
     open_rows=20,

@@ -10,12 +10,12 @@ from support.aggregators import Past
 
 from limbeck_common.core.errors import ValuesError
 from limbeck_common.core.messages import SERVER, Aggregate, Block, Kind, Rows, Space, soft_labels
-from limbeck_common.core.spec import Spec
+from limbeck_common.core.spec import Output, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.cfd import CFD, applied, changes, code_bytes, decode, encode, quantised
 
-SPEC = Spec(seed=5, classes=3, sample_shape=(1,), sample_dtype="|u1", open_rows=4)
+SPEC = Spec(seed=5, output=Output(width=3), sample_shape=(1,), sample_dtype="|u1", open_rows=4)
 ROWS = Rows(np.arange(4))
 
 

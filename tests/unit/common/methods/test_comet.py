@@ -5,11 +5,11 @@ import pytest
 from support.aggregators import aggregated, context
 
 from limbeck_common.core.messages import Block, Rows, soft_labels
-from limbeck_common.core.spec import Spec
+from limbeck_common.core.spec import Output, Spec
 from limbeck_common.methods.comet import COMET, squared_distances
 from limbeck_common.methods.math.kmeans import kmeans
 
-SPEC = Spec(classes=2, sample_shape=(1,), sample_dtype="|u1", open_rows=2)
+SPEC = Spec(output=Output(width=2), sample_shape=(1,), sample_dtype="|u1", open_rows=2)
 
 
 def uplink(*first: float) -> Block:

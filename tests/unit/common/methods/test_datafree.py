@@ -8,14 +8,19 @@ import torch
 from support.small_models import LINEAR, SPEC, aggregator, linear, participant, values
 
 from limbeck_common.core.messages import Block
-from limbeck_common.core.spec import Spec
+from limbeck_common.core.spec import Output, Spec
 from limbeck_common.datasets.examples import ParticipantData
 from limbeck_common.learning.generator import Generator, seeded
 from limbeck_common.methods.datafree import DataFree, drawn, generator_loss, mean_logits
 
 SENT = {"a": linear([[3, 0], [0, 0]], rows=9), "b": linear([[0, 0], [0, 3]], rows=1)}
 IMAGES = Spec(
-    classes=4, sample_shape=(3, 7, 5), sample_dtype="|u1", open_rows=1, input_mean=(0.5,) * 3, input_std=(0.25,) * 3
+    output=Output(width=4),
+    sample_shape=(3, 7, 5),
+    sample_dtype="|u1",
+    open_rows=1,
+    input_mean=(0.5,) * 3,
+    input_std=(0.25,) * 3,
 )
 
 

@@ -12,13 +12,13 @@ from support.recording_learner import recording
 
 from limbeck_common.core.errors import MethodError
 from limbeck_common.core.messages import Kind, Rows, Space, soft_labels
-from limbeck_common.core.spec import MethodSpec, Spec
+from limbeck_common.core.spec import MethodSpec, Output, Spec
 from limbeck_common.core.tensors import SLICE_BYTES
 from limbeck_common.datasets.examples import Examples
 from limbeck_common.methods.dsfl import DSFL, eera, era
 from limbeck_common.methods.registry import make_method
 
-SPEC = Spec(seed=5, classes=3, sample_shape=(1, 2, 2), sample_dtype="|u1", open_rows=100)
+SPEC = Spec(seed=5, output=Output(width=3), sample_shape=(1, 2, 2), sample_dtype="|u1", open_rows=100)
 UPLINKS = [[[0.5, 0.25, 0.25], [1, 0, 0]], [[0, 0.75, 0.25], [0.5, 0.5, 0]]]
 
 
@@ -95,7 +95,7 @@ def test_a_tiny_temperature_does_not_overflow() -> None:
 
 def test_a_large_aggregate_comes_in_slices() -> None:
     rows = SLICE_BYTES // (8 * 10) + 1
-    wide = SPEC.model_copy(update={"classes": 10, "open_rows": rows})
+    wide = SPEC.model_copy(update={"output": Output(width=10), "open_rows": rows})
     labels = soft_labels(Rows(np.arange(rows)), np.full((rows, 10), 0.1, np.float32))
     brought = aggregated(DSFL(open_per_round=rows), context(wide), {"a": labels})
     parts: list[NDArray[np.float32]] = []

@@ -9,13 +9,13 @@ from support.aggregators import aggregated, context
 from support.recording_learner import recording
 
 from limbeck_common.core.messages import Rows, Space
-from limbeck_common.core.spec import Recipe, Spec
+from limbeck_common.core.spec import Output, Recipe, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.fd import FD, by_class, class_averages, regulariser
 from limbeck_common.runtime.make_learner import make_learner
 
-SPEC = Spec(classes=3, sample_shape=(1,), sample_dtype="|u1", open_rows=2)
+SPEC = Spec(output=Output(width=3), sample_shape=(1,), sample_dtype="|u1", open_rows=2)
 PRIVATE = Examples(np.array([[0], [1], [0], [1]], np.uint8), np.array([2, 0, 0, 2]))
 PREDICTED = np.array([[1, 0, 0], [0, 0.5, 0.5]])
 

@@ -8,11 +8,11 @@ from support.aggregators import aggregated, context
 from support.recording_learner import recording
 
 from limbeck_common.core.messages import Kind, Rows, class_scores
-from limbeck_common.core.spec import Spec
+from limbeck_common.core.spec import Output, Spec
 from limbeck_common.datasets.examples import Examples
 from limbeck_common.methods.fedmd import FedMD, digested
 
-SPEC = Spec(classes=3, sample_shape=(1,), sample_dtype="|u1", open_rows=2)
+SPEC = Spec(output=Output(width=3), sample_shape=(1,), sample_dtype="|u1", open_rows=2)
 BOTH = Rows(np.arange(2))
 OPEN = np.array([[0], [1]], np.uint8)
 PRIVATE = Examples(np.array([[1], [0], [1]], np.uint8), np.array([2, 0, 2]))

@@ -5,11 +5,11 @@ import pytest
 from support.aggregators import Past
 
 from limbeck_common.core.messages import Aggregate, Block, Rows, soft_labels
-from limbeck_common.core.spec import Spec
+from limbeck_common.core.spec import Output, Spec
 from limbeck_common.methods.dsfl import DSFL
 from limbeck_server.aggregation.aggregator import ServerContext
 
-SPEC = Spec(classes=2, sample_shape=(1,), sample_dtype="|u1", open_rows=4)
+SPEC = Spec(output=Output(width=2), sample_shape=(1,), sample_dtype="|u1", open_rows=4)
 MODELS = {"": {"weight": (2,)}, "wide": {"weight": (9,)}}
 ALL, WIDE = (soft_labels(Rows(np.arange(2)), np.full((2, 2), value, np.float32)) for value in (0.5, 0.25))
 

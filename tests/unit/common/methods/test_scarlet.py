@@ -9,7 +9,7 @@ from support.aggregators import Past, aggregated
 from support.recording_learner import recording
 
 from limbeck_common.core.messages import Block, Rows, soft_labels
-from limbeck_common.core.spec import MethodSpec, Spec
+from limbeck_common.core.spec import MethodSpec, Output, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.dsfl import open_rows
@@ -18,7 +18,7 @@ from limbeck_common.methods.scarlet import Scarlet, lifetime, newest, replaced
 OPTIONS = {"open_per_round": 4, "duration": 3}
 SPEC = Spec(
     seed=5,
-    classes=2,
+    output=Output(width=2),
     sample_shape=(1,),
     sample_dtype="|u1",
     open_rows=10,

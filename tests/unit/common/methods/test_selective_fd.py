@@ -8,13 +8,13 @@ from support.aggregators import aggregated, context
 from support.recording_learner import recording
 
 from limbeck_common.core.messages import Rows, soft_labels
-from limbeck_common.core.spec import Spec
+from limbeck_common.core.spec import Output, Spec
 from limbeck_common.datasets.examples import Examples
 from limbeck_common.methods.math.kulsif import density_ratio, gaussian
 from limbeck_common.methods.selective_fd import SelectiveFD, apart, standardised
 from limbeck_common.wire.named_blocks import read_blocks, write_blocks
 
-SPEC = Spec(classes=3, sample_shape=(1,), sample_dtype="<f4", open_rows=4)
+SPEC = Spec(output=Output(width=3), sample_shape=(1,), sample_dtype="<f4", open_rows=4)
 ALL = Rows(np.arange(4))
 
 

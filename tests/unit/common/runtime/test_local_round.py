@@ -5,7 +5,7 @@ import pytest
 from support.recording_learner import Recording, recording
 
 from limbeck_common.core.messages import Rows, soft_labels
-from limbeck_common.core.spec import Recipe, Spec
+from limbeck_common.core.spec import Output, Recipe, Spec
 from limbeck_common.datasets.examples import Examples
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.dsfl import DSFL
@@ -19,7 +19,9 @@ WANTED = Rows(np.array([0, 1]))
 
 
 def participant(every: int) -> tuple[Participant, Recording]:
-    spec = Spec(classes=2, sample_shape=(1,), sample_dtype="|u1", open_rows=2, recipe=Recipe(evaluate_every=every))
+    spec = Spec(
+        output=Output(width=2), sample_shape=(1,), sample_dtype="|u1", open_rows=2, recipe=Recipe(evaluate_every=every)
+    )
     return recording(spec, LABELS, private=EXAMPLES, open=ROWS, test=EXAMPLES)
 
 

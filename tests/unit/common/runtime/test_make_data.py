@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 from support import tiny
 
 from limbeck_common.core.errors import DataError, UserCodeError
-from limbeck_common.core.spec import DataSpec, Spec
+from limbeck_common.core.spec import DataSpec, Output, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.runtime.make_data import check_data, make_data
 
-OWN = Spec(classes=3, sample_shape=(6,), sample_dtype="<f4", open_rows=60, data=DataSpec(dataset="own"))
-DIGITS = Spec(classes=10, sample_shape=(1, 8, 8), sample_dtype="|u1", open_rows=500, data=DataSpec(parts=3))
+OWN = Spec(output=Output(width=3), sample_shape=(6,), sample_dtype="<f4", open_rows=60, data=DataSpec(dataset="own"))
+DIGITS = Spec(
+    output=Output(width=10), sample_shape=(1, 8, 8), sample_dtype="|u1", open_rows=500, data=DataSpec(parts=3)
+)
 
 
 def number() -> int:

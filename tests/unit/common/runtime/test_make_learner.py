@@ -7,10 +7,10 @@ import pytest
 from torch import nn
 
 from limbeck_common.core.errors import SettingsError, UserCodeError
-from limbeck_common.core.spec import Spec
+from limbeck_common.core.spec import Output, Spec
 from limbeck_common.runtime.make_learner import make_learner
 
-SPEC = Spec(classes=3, sample_shape=(1, 4, 4), sample_dtype="|u1", open_rows=5)
+SPEC = Spec(output=Output(width=3), sample_shape=(1, 4, 4), sample_dtype="|u1", open_rows=5)
 ROWS = np.arange(32, dtype=np.uint8).reshape(2, 1, 4, 4)
 
 

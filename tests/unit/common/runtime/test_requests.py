@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from limbeck_common.core.spec import Spec
+from limbeck_common.core.spec import Output, Spec
 from limbeck_common.runtime.requests import (
     ANSWERS,
     LENGTHS,
@@ -30,7 +30,7 @@ from limbeck_common.runtime.requests import (
     pack,
 )
 
-SPEC = Spec(classes=3, sample_shape=(6,), sample_dtype="<f4", open_rows=60, input_std=(0.1,))
+SPEC = Spec(output=Output(width=3), sample_shape=(6,), sample_dtype="<f4", open_rows=60, input_std=(0.1,))
 SETUP = Setup(participant="a", spec=SPEC, model="mlp", data_dir=Path("data"), part=2)
 
 

@@ -13,7 +13,7 @@ from support import tiny
 
 from limbeck_common.core.errors import UserCodeError
 from limbeck_common.core.messages import Aggregate, Rows, soft_labels
-from limbeck_common.core.spec import DataSpec, MethodSpec, Recipe, Spec
+from limbeck_common.core.spec import DataSpec, MethodSpec, Output, Recipe, Spec
 from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.dsfl import DSFL
@@ -25,7 +25,7 @@ from limbeck_common.wire.named_blocks import write_blocks
 
 SPEC = Spec(
     rounds=2,
-    classes=3,
+    output=Output(width=3),
     sample_shape=(6,),
     sample_dtype="<f4",
     open_rows=60,
@@ -120,7 +120,7 @@ def test_a_refined_aggregate_comes_back_with_its_groups(tmp_path: Path) -> None:
 
 
 def test_a_models_shapes_are_those_that_its_block_has() -> None:
-    spec = Spec(classes=3, sample_shape=(1, 2, 2), sample_dtype="|u1", open_rows=1)
+    spec = Spec(output=Output(width=3), sample_shape=(1, 2, 2), sample_dtype="|u1", open_rows=1)
 
     async def use(worker: WorkerProcess) -> dict[str, tuple[int, ...]]:
         return dict(await worker.parameter_shapes(spec, "mlp"))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from limbeck_common.core.spec import Spec
+from limbeck_common.core.spec import Output, Spec
 from limbeck_common.runtime.model_check import check_device, check_model
 from limbeck_common.support import diagnostics
 from limbeck_common.support.diagnostics import (
@@ -19,7 +19,7 @@ from limbeck_common.support.diagnostics import (
     show,
 )
 
-SPEC = Spec(classes=3, sample_shape=(6,), sample_dtype="<f4", open_rows=10)
+SPEC = Spec(output=Output(width=3), sample_shape=(6,), sample_dtype="<f4", open_rows=10)
 ROWS = np.zeros((2, 6), np.float32)
 
 

@@ -12,13 +12,13 @@ from support.aggregators import Asking, aggregated, context, together
 from limbeck_common.core.errors import KeysError, MethodError, ShapeError, ValuesError
 from limbeck_common.core.exact_sums import MOST_WEIGHT
 from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Rows, Space, parameters, soft_labels
-from limbeck_common.core.spec import Spec
+from limbeck_common.core.spec import Output, Spec
 from limbeck_common.methods.method import ServerContext, ServerRound
 from limbeck_common.wire.codec import block_digest
 from limbeck_server.aggregation.aggregator import RoundAggregator, aggregate_digest
 from limbeck_server.aggregation.validation import HEAVIEST
 
-SPEC = Spec(classes=2, sample_shape=(1,), sample_dtype="|u1", open_rows=10)
+SPEC = Spec(output=Output(width=2), sample_shape=(1,), sample_dtype="|u1", open_rows=10)
 WANTED = Rows(np.array([2, 3, 7]))
 LABELS = Ask(Space.OPEN, Kind.PROBABILITIES, WANTED)
 SHAPES = {"w": (2,)}
@@ -71,7 +71,9 @@ def test_a_row_of_more_than_a_megabyte_is_a_stack_of_its_own() -> None:
     values = np.zeros((3, classes), np.float32)
     values[:, 0] = 1
     wide = aggregated(
-        Asking(ask=LABELS), context(SPEC.model_copy(update={"classes": classes})), {"a": soft_labels(WANTED, values)}
+        Asking(ask=LABELS),
+        context(SPEC.model_copy(update={"output": Output(width=classes)})),
+        {"a": soft_labels(WANTED, values)},
     )
     assert [stack.shape for stack in wide.stacks()] == [(1, 1, classes)] * 3
 
@@ -139,9 +141,11 @@ class Counted(Asking):
 
     def server_decode(self, context: ServerContext, number: int, block: Block) -> Block:
         codes = np.asarray(block.predictions[:])[:, 0]
-        if codes.max() >= context.spec.classes:
+        if codes.max() >= context.spec.output.width:
             raise ShapeError(f"round {number}: a code of no class")
-        return replace(block, kind=Kind.PROBABILITIES, values=(np.eye(context.spec.classes, dtype=np.float32)[codes],))
+        return replace(
+            block, kind=Kind.PROBABILITIES, values=(np.eye(context.spec.output.width, dtype=np.float32)[codes],)
+        )
 
     def server_aggregate(self, server: ServerRound) -> Aggregate:
         return Aggregate.to_all(soft_labels(WANTED, server.collect(mean for mean in server.tally.means())))

@@ -15,7 +15,7 @@ from limbeck_common.core.errors import (
     ValuesError,
 )
 from limbeck_common.core.messages import Ask, Block, Kind, Outline, Rows, Space, parameters, soft_labels
-from limbeck_common.core.spec import Spec
+from limbeck_common.core.spec import Output, Spec
 from limbeck_server.aggregation.validation import (
     HEAVIEST,
     check_form,
@@ -23,7 +23,7 @@ from limbeck_server.aggregation.validation import (
     check_outline,
 )
 
-SPEC = Spec(classes=3, sample_shape=(1, 2, 2), sample_dtype="|u1", open_rows=10)
+SPEC = Spec(output=Output(width=3), sample_shape=(1, 2, 2), sample_dtype="|u1", open_rows=10)
 WANTED = Rows(np.array([2, 3, 7]))
 TASK = Ask(Space.OPEN, Kind.PROBABILITIES, WANTED)
 VALUES = np.array([[0.5, 0.25, 0.25], [1, 0, 0], [0, 0.5, 0.5]], np.float32)

@@ -6,14 +6,19 @@ from collections.abc import Iterator
 import pytest
 
 from limbeck_common.core.messages import Block
-from limbeck_common.core.spec import MethodSpec, Spec
+from limbeck_common.core.spec import MethodSpec, Output, Spec
 from limbeck_server import events as fact
 from limbeck_server.audit.audit import audit
 from limbeck_server.audit.history import RoundHistory, read_history
 from limbeck_server.storage.protocols import BlockKey, DamageError
 
 SPEC = Spec(
-    rounds=2, classes=3, sample_shape=(4,), sample_dtype="|u1", open_rows=16, method=MethodSpec(name="dsfl")
+    rounds=2,
+    output=Output(width=3),
+    sample_shape=(4,),
+    sample_dtype="|u1",
+    open_rows=16,
+    method=MethodSpec(name="dsfl"),
 ).model_dump_json()
 FACTS = [
     fact.Founded(at=1, federation_id="f", spec=hashlib.sha256(SPEC.encode()).hexdigest()),

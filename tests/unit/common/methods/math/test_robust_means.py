@@ -7,12 +7,12 @@ import pytest
 from support.aggregators import aggregated, context
 
 from limbeck_common.core.messages import Block, Rows, class_scores, soft_labels
-from limbeck_common.core.spec import Spec
+from limbeck_common.core.spec import Output, Spec
 from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.methods.fedmd import FedMD
 from limbeck_common.methods.math.robust_means import filtered_mean, to_probabilities, trimmed_mean
 
-SPEC = Spec(classes=3, sample_shape=(1,), sample_dtype="|u1", open_rows=50)
+SPEC = Spec(output=Output(width=3), sample_shape=(1,), sample_dtype="|u1", open_rows=50)
 ROWS = Rows(np.arange(50))
 TRUTH = np.eye(3)[np.arange(50) % 3] * 0.85 + 0.05
 
