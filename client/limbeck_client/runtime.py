@@ -26,7 +26,7 @@ from limbeck_common.runtime.local_round import local_round
 from limbeck_common.runtime.make_data import make_data
 from limbeck_common.runtime.make_learner import make_learner
 from limbeck_common.support.disk import writing
-from limbeck_common.wire.codec import block_digest
+from limbeck_common.wire.digest import parts_digest
 
 _Result = TypeVar("_Result")
 _log = structlog.get_logger()
@@ -149,10 +149,9 @@ class InProcessRuntime:
         participant = self._open_participant(spec)
         self._guard.check_work(spec, downlink, epoch)
         self._finished = None
-        number = downlink.round
-        done = local_round(make_method(spec.method), participant, number, downlink.aggregate, downlink.wanted)
-        digest = block_digest(done.contribution)
-        uplink = Uplink(downlink.federation_id, self.name, number, done.contribution, done.metrics, digest, epoch)
+        done = local_round(make_method(spec.method), participant, downlink)
+        digest = parts_digest(done.parts)
+        uplink = Uplink(downlink.federation_id, self.name, downlink.round, done.parts, done.metrics, digest, epoch)
         uplink = replace(uplink, metrics=finite_metrics(uplink))
         self._guard.keep(participant.state(), uplink)
         if participant is self._participant:  # else the client has joined again, and goes on from the checkpoint

@@ -9,6 +9,7 @@ from typing import Protocol
 import grpc
 from pydantic import ValidationError
 
+from limbeck_common.core.blocks import Space
 from limbeck_common.core.errors import StreamError
 from limbeck_common.core.messages import Answer, Ended, Idle, Invitation, Receipt, Uplink
 from limbeck_common.core.spec import PROTOCOL_VERSION, Spec
@@ -66,7 +67,7 @@ class GrpcTransport:
         self.address = address
         self._wait = wait
         self._most = 0  # bytes of an aggregate that this client takes; the specification says how many
-        self._classes = 0
+        self._width = 0
         self._channel = open_channel(address, credentials)
         self._stub = FederationStub(self._channel)
 
@@ -82,7 +83,7 @@ class GrpcTransport:
         with translating(self.address):
             answer = await self._stub.Join(request, timeout=_JOIN_SECONDS)
         spec = _specification(answer.spec_json)
-        self._most, self._classes = _aggregate_bytes(spec), spec.output.width
+        self._most, self._width = _aggregate_bytes(spec), spec.output.width
         size = answer.open_data_size if answer.open_data_served else 0
         return Invitation(
             answer.federation_id, answer.spec_json, answer.open_digest, size, answer.unix_seconds, answer.epoch
@@ -114,7 +115,7 @@ class GrpcTransport:
         if head is None:
             raise StreamError("the server answered a pull with nothing", expected="a downlink, idle or ended")
         payload.close()
-        return decode_downlink(head, payload, open_rows, self._classes)
+        return decode_downlink(head, payload, open_rows, self._width)
 
     async def push(self, uplink: Uplink) -> Receipt:
         """See `Transport`."""
@@ -170,5 +171,8 @@ def _specification(spec_json: str) -> Spec:
 
 
 def _aggregate_bytes(spec: Spec) -> int:
-    weights = _MOST_PARAMETERS if make_method(spec.method).architectures("") else 0
-    return 4 * max(spec.open_rows, spec.output.width) * spec.output.width + weights  # float32
+    """Return the most bytes that an aggregate of the federation's method may have."""
+    forms = make_method(spec.method).forms(spec).down.values()
+    return sum(form.most_bytes(spec.open_rows, spec.output.width) for form in forms) + _MOST_PARAMETERS * any(
+        form.space is Space.PARAMETERS for form in forms
+    )

@@ -74,7 +74,7 @@ class UplinkAccepted(Fact):
     client: str
     digest: str
     metrics: dict[str, float]
-    group: str | None = None  # its architecture's, where the uplink holds a model's parameters
+    architecture: str | None = None  # where the uplink holds a model's parameters
 
     def __str__(self) -> str:
         return f"uplink of {self.client} for round {self.round} accepted"
@@ -143,14 +143,14 @@ class Closed(Fact):
 class Aggregated(Fact):
     """The round's aggregate was made and stored; `digest` (hexadecimal) names it.
 
-    `digests` name its blocks by group; `groups` are the clients that were moved to another group.
+    `digests` name its parts by audience; `moves` are the clients that changed to another group.
     """
 
     kind: ClassVar[str] = "aggregated"
     round: int
     digest: str
     digests: dict[str, str] = field(default_factory=dict)
-    groups: dict[str, str] = field(default_factory=dict)
+    moves: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"aggregate of round {self.round} is {self.digest[:12]}"

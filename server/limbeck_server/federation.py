@@ -11,10 +11,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from limbeck_common.core.blocks import Shapes
 from limbeck_common.core.errors import MethodError, SettingsError
-from limbeck_common.core.messages import SERVER, Shapes
+from limbeck_common.core.messages import SERVER
 from limbeck_common.core.spec import Spec
-from limbeck_common.methods.method import Method
+from limbeck_common.methods.method import Method, Refines, named_models
 from limbeck_common.methods.registry import make_method
 from limbeck_common.runtime.make_learner import BUILT_IN
 from limbeck_common.runtime.requests import Setup
@@ -57,7 +58,7 @@ class Federation:
         store: Store,
         *,
         method: Method | None = None,
-        models: Mapping[str, Shapes] | None = None,
+        architectures: Mapping[str, Shapes] | None = None,
         server_model: ServerModel | None = None,
         presence: Presence | None = None,
         open_digest: bytes = b"",
@@ -73,7 +74,7 @@ class Federation:
             DataError, RefusalError: the store's open round cannot be taken up again.
         """
         method = method or make_method(spec.method)
-        aggregation = Aggregation(spec, method, models or {}, store)
+        aggregation = Aggregation(spec, method, architectures or {}, store)
         coordinator = Coordinator(
             machine,
             store,
@@ -129,7 +130,7 @@ class Federation:
                 make_machine(settings),
                 store,
                 method=method,
-                models=await _make_models(settings, spec, method, worker),
+                architectures=await _make_models(settings, spec, method, worker),
                 server_model=model,
                 presence=Presence(settings.round.grace),
                 open_digest=open_data.digest,
@@ -171,14 +172,14 @@ def _check_notes(settings: Settings, store: Store, spec: Spec, open_digest: str)
 
 
 async def _make_models(settings: Settings, spec: Spec, method: Method, worker: WorkerProcess) -> dict[str, Shapes]:
-    """Return the architectures whose parameters the method takes, by group; none for methods of predictions.
+    """Return the architectures whose parameters the method takes, by what its forms call them.
 
     Raises:
         MethodError: the method needs the server's own model, and the settings want none.
         UserCodeError: the worker could not build one.
     """
-    wanted = method.architectures(settings.model.name)
-    if settings.model.name == "none" and (method.refines or "none" in wanted.values()):
+    wanted = named_models(method, settings.model.name)
+    if settings.model.name == "none" and (isinstance(method, Refines) or "none" in wanted.values()):
         raise MethodError(
             f"method {settings.method.name} needs the server's own model", remedy="name one: [model] name = ..."
         )

@@ -96,10 +96,9 @@ def _check_policy(choices: Choices, spec: Spec | None) -> Finding:
         policy = read_policy(choices.policy)
         if spec is None:
             return Finding(Level.OK, f"policy: {whose}, lets {', '.join(policy.kinds)} leave")
-        sends = make_method(spec.method).sends
         policy.check_recipe(spec)
-        if sends is not None:
-            policy.check_kind(sends)
+        for part, form in make_method(spec.method).forms(spec).up.items():
+            policy.check_kind(part, form.kind)
     except LimbeckError as error:
         return failure("policy", error)
     if policy.rounds == 0:

@@ -2,15 +2,20 @@
 
 import math
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 
 from limbeck_client.privacy.finite import check_finite
+from limbeck_common.core.blocks import Block, Parts, Space
 from limbeck_common.core.errors import PolicyError, SettingsError
-from limbeck_common.core.messages import Block, Downlink, Kind, Space
+from limbeck_common.core.form import Ask
+from limbeck_common.core.kinds import Kind
+from limbeck_common.core.messages import Downlink
 from limbeck_common.core.spec import Section, Spec
 from limbeck_common.core.tensors import nbytes, slices
 
@@ -24,7 +29,9 @@ class Policy(Section):
 
     kinds: Annotated[tuple[Kind, ...], Field(description="Kinds of values that may leave.")] = (
         Kind.PROBABILITIES,
-        Kind.CODES,
+        Kind.MEMBERSHIPS,
+        Kind.VALUES,
+        Kind.VOTES,
     )
     rows_per_round: Annotated[PositiveInt | None, Field(description="Most open rows that one round may ask for.")] = (
         None
@@ -53,11 +60,13 @@ class Policy(Section):
         Raises:
             PolicyError: it is more than the owner allows.
         """
-        rows = 0 if downlink.wanted is None else len(downlink.wanted)
-        _check_limit("rows per round", rows, self.rows_per_round)
+        plan = downlink.plan or {}
+        for part, ask in plan.items():
+            self.check_kind(part, ask.form.kind)
+        _check_limit("rows per round", len(asked_rows(plan)), self.rows_per_round)
         self.check_recipe(spec)
         _check_limit("bytes per round", work_bytes(spec, downlink), self.memory)
-        if downlink.wanted is not None:
+        if not downlink.closing:
             _check_limit("rounds answered", answered + 1, self.rounds)
 
     def check_recipe(self, spec: Spec) -> None:
@@ -68,28 +77,21 @@ class Policy(Section):
         """
         _check_limit("epochs per round", spec.recipe.local_epochs + spec.recipe.distill_epochs, self.epochs)
 
-    def check_kind(self, kind: Kind) -> None:
-        """Check that values of this kind may leave.
-
-        Codes are quantised probabilities, to which `confidence` and `entropy` cannot be applied: with either limit set,
-        no codes leave.
+    def check_kind(self, part: str, kind: Kind) -> None:
+        """Check that a part of this kind may leave.
 
         Raises:
-            PolicyError: they may not.
+            PolicyError: it may not.
         """
         if kind not in self.kinds:
             kinds = ", ".join(f'"{each}"' for each in (*self.kinds, kind))
             raise PolicyError(
-                f"{kind} would leave",
+                f"part {part}: {kind} would leave, that is, {kind.exposes}",
                 expected=f"only {', '.join(self.kinds)}, as the owner says",
                 remedy=f"if they may, write kinds = [{kinds}] into the file of --policy",
             )
-        if kind is Kind.CODES and (self.confidence is not None or self.entropy is not None):
-            raise PolicyError(
-                "codes would leave, to which no limit on confidence or entropy can be applied", expected="probabilities"
-            )
 
-    def check_release(self, block: Block | None, seconds: float) -> None:
+    def check_release(self, parts: Parts, seconds: float) -> None:
         """Check what is about to leave, and the seconds that it took.
 
         Raises:
@@ -97,18 +99,18 @@ class Policy(Section):
             UserCodeError: a value is not finite: no limit could be applied to it.
         """
         _check_limit("seconds of work", seconds, self.seconds)
-        if block is None:
-            return
-        check_finite(block)
-        self.check_kind(block.kind)
-        if block.kind is not Kind.PROBABILITIES:
-            return
-        confidence, entropy = extremes(block)
-        _check_limit("the largest probability", confidence, self.confidence)
-        if self.entropy is not None and entropy < self.entropy:
-            raise PolicyError(
-                f"a row's entropy is {entropy:.4g} nats", expected=f"at least {self.entropy:g}, as the owner says"
-            )
+        for part, block in parts.items():
+            check_finite(block)
+            self.check_kind(part, block.kind)
+            if not block.kind.is_likelihood:
+                continue
+            confidence, entropy = extremes(block)
+            _check_limit(f"part {part}: the largest probability", confidence, self.confidence)
+            if self.entropy is not None and entropy < self.entropy:
+                raise PolicyError(
+                    f"part {part}: a row's entropy is {entropy:.4g} nats",
+                    expected=f"at least {self.entropy:g}, as the owner says",
+                )
 
 
 def _check_limit(what: str, found: float, limit: float | None) -> None:
@@ -116,31 +118,39 @@ def _check_limit(what: str, found: float, limit: float | None) -> None:
         raise PolicyError(f"{what}: {found:.4g}", expected=f"at most {limit:g}, as the owner says")
 
 
-def work_bytes(spec: Spec, downlink: Downlink) -> int:
-    """Return the bytes of a round's open rows and their labels, those of the aggregate and those wanted.
+def asked_rows(plan: Mapping[str, Ask]) -> NDArray[np.int64]:
+    """Return the open rows that any part of a plan asks for, ascending."""
+    asked = [ask.rows.indices for ask in plan.values() if ask.form.space is Space.OPEN]
+    return np.unique(np.concatenate([np.zeros(0, np.int64), *asked]))
 
-    An aggregate on classes or of parameters counts with the size of its values. The model does not count: the owner
-    chose it.
+
+def work_bytes(spec: Spec, downlink: Downlink) -> int:
+    """Return the bytes of a round's open rows and their labels, those of the aggregate and those asked for.
+
+    What an aggregate says of classes, of parameters or of made rows counts with the size of its values. The model does
+    not count: the owner chose it.
     """
-    aggregate, rows, size = downlink.aggregate, 0 if downlink.wanted is None else len(downlink.wanted), 0
-    if aggregate is not None and aggregate.space is Space.OPEN:
-        rows += len(aggregate.keys)
-    elif aggregate is not None:
-        size = sum(map(nbytes, aggregate.values))
+    size, rows = 0, len(asked_rows(downlink.plan or {}))
+    for block in (downlink.aggregate or {}).values():
+        if block.space is Space.OPEN:
+            rows += len(block.keys)
+        else:
+            size += sum(map(nbytes, block.values))
     sample = math.prod(spec.sample_shape) * np.dtype(spec.sample_dtype).itemsize
-    return size + rows * (sample + spec.output.width * np.dtype(np.float32).itemsize)
+    labels = math.prod(spec.output.row_shape) * np.dtype(np.float32).itemsize
+    return size + rows * (sample + labels)
 
 
 def extremes(block: Block) -> tuple[float, float]:
-    """Return the largest probability and the smallest entropy of a row, in nats, of a block of finite probabilities.
+    """Return the largest probability and the smallest entropy of a row, in nats, of a block of finite likelihoods.
 
     A block without rows has 0 and infinity.
     """
     confidence, entropy = 0.0, float("inf")
-    for _, part in slices(block.predictions):
+    for _, part in slices(block.array):
         probabilities = part.astype(np.float64)
         confidence = max(confidence, float(probabilities.max(initial=0.0)))
-        rows = 0.0 - (probabilities * np.log(np.maximum(probabilities, 1e-300))).sum(axis=1)  # not -0.0
+        rows = 0.0 - (probabilities * np.log(np.maximum(probabilities, 1e-300))).sum(axis=-1)  # not -0.0
         entropy = min(entropy, float(rows.min(initial=float("inf"))))
     return confidence, entropy
 

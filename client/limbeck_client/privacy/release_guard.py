@@ -15,7 +15,6 @@ from limbeck_client.privacy.review_queue import ReviewQueue
 from limbeck_common.core.messages import Downlink, Uplink
 from limbeck_common.core.spec import Spec
 from limbeck_common.learning.learner import LearnerState
-from limbeck_common.methods.registry import make_method
 from limbeck_common.support.disk import writing
 
 
@@ -44,9 +43,6 @@ class ReleaseGuard:
             self.review_queue.clear()
             answered = self.release_log.answered(downlink.federation_id, besides=(epoch, downlink.round))
         self.policy.check_work(spec, downlink, answered)
-        sends = make_method(spec.method).sends
-        if downlink.wanted is not None and sends is not None:
-            self.policy.check_kind(sends)
 
     def checkpoint(self, federation_id: str, open_rows: int) -> Checkpoint | None:
         """Return the checkpoint of a federation, or None.
@@ -88,4 +84,4 @@ class ReleaseGuard:
         return leaves
 
     def _check(self, uplink: Uplink) -> None:
-        self.policy.check_release(uplink.contribution, uplink.metrics.get("seconds", 0.0))
+        self.policy.check_release(uplink.parts, uplink.metrics.get("seconds", 0.0))

@@ -2,32 +2,48 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from limbeck_client.privacy.policy import extremes
+from limbeck_common.core.blocks import Block
 from limbeck_common.core.errors import DataError
-from limbeck_common.core.messages import Kind, Uplink
+from limbeck_common.core.kinds import Kind
+from limbeck_common.core.messages import Uplink
 from limbeck_common.core.tensors import nbytes
 from limbeck_common.support.disk import flush
 
 
 @dataclass(frozen=True)
+class PartRecord:
+    """One part of an uplink. `keys` counts its open rows, classes, made rows or arrays of parameters."""
+
+    part: str
+    kind: Kind
+    keys: int
+    bytes: int
+    confidence: float | None = None  # the largest probability, where the values are likelihoods
+    entropy: float | None = None  # the smallest entropy of a row, in nats, where the values are likelihoods
+
+    def __str__(self) -> str:
+        said = f"{self.part}: {self.keys} x {self.kind}, {self.bytes:,} bytes"
+        if self.confidence is not None and self.entropy is not None:
+            said += f", at most {self.confidence:.3f} sure, entropy from {self.entropy:.3f} nats"
+        return said
+
+
+@dataclass(frozen=True)
 class ReleaseRecord:
-    """One uplink. `rows` counts its keys: open rows, classes or arrays of parameters."""
+    """One uplink."""
 
     at: str  # ISO 8601, UTC
     federation_id: str
     round: int
-    kind: str = "metrics only"
-    rows: int = 0
-    bytes: int = 0
-    confidence: float = 0.0  # the largest probability; 0 where no probabilities leave
-    entropy: float = 0.0  # the smallest entropy of a row, in nats; 0 where no probabilities leave
-    digest: str = ""  # of the contribution, in hexadecimal; empty where metrics leave alone
+    parts: tuple[PartRecord, ...] = ()  # none where metrics leave alone
+    digest: str = ""  # of the parts, in hexadecimal; empty where metrics leave alone
     metrics: tuple[str, ...] = ()  # their names, sorted
     epoch: int = 1  # of the server's store: above 1, rounds were counted anew from a backup
 
@@ -37,9 +53,7 @@ class ReleaseRecord:
         return self.federation_id, self.epoch, self.round, self.digest
 
     def __str__(self) -> str:
-        what = f"{self.rows} rows of {self.kind}, {self.bytes:,} bytes" if self.rows else self.kind
-        if self.rows and self.kind == Kind.PROBABILITIES:
-            what += f", at most {self.confidence:.3f} sure, entropy from {self.entropy:.3f} nats"
+        what = "; ".join(map(str, self.parts)) or "metrics only"
         if self.metrics:
             what += f", with {', '.join(self.metrics)}"
         number = f"{self.round:>3}" + (f", epoch {self.epoch}" if self.epoch > 1 else "")
@@ -47,8 +61,8 @@ class ReleaseRecord:
 
 
 def uplink_key(uplink: Uplink) -> tuple[str, int, int, str]:
-    """Return what identifies an uplink: its federation, epoch and round, and its contribution's digest."""
-    digest = "" if uplink.contribution is None else uplink.digest.hex()
+    """Return what identifies an uplink: its federation, epoch and round, and its parts' digest."""
+    digest = uplink.digest.hex() if uplink.parts else ""
     return uplink.federation_id, uplink.epoch, uplink.round, digest
 
 
@@ -57,22 +71,22 @@ _RECORD = TypeAdapter(ReleaseRecord)
 
 def describe(uplink: Uplink) -> ReleaseRecord:
     """Return the record of an uplink that leaves now."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    names = tuple(sorted(uplink.metrics))
-    record = ReleaseRecord(now, uplink.federation_id, uplink.round, metrics=names, epoch=uplink.epoch)
-    block = uplink.contribution
-    if block is None:
-        return record
-    confidence, entropy = extremes(block) if block.kind is Kind.PROBABILITIES and len(block.keys) else (0.0, 0.0)
-    return replace(
-        record,
-        kind=block.kind,
-        rows=len(block.keys),
-        bytes=sum(map(nbytes, block.values)),
-        confidence=confidence,
-        entropy=entropy,
-        digest=uplink.digest.hex(),
+    return ReleaseRecord(
+        datetime.now(UTC).isoformat(timespec="seconds"),
+        uplink.federation_id,
+        uplink.round,
+        tuple(_describe_part(part, block) for part, block in sorted(uplink.parts.items())),
+        uplink_key(uplink)[-1],
+        tuple(sorted(uplink.metrics)),
+        uplink.epoch,
     )
+
+
+def _describe_part(part: str, block: Block) -> PartRecord:
+    size = sum(map(nbytes, block.values))
+    if not block.kind.is_likelihood or not len(block.keys):
+        return PartRecord(part, block.kind, len(block.keys), size)
+    return PartRecord(part, block.kind, len(block.keys), size, *extremes(block))
 
 
 def read_record(text: bytes) -> ReleaseRecord:
@@ -131,4 +145,4 @@ class ReleaseLog:
         from a backup counts twice: what left before has left.
         """
         mine = (each for each in self.read() if each.federation_id == federation_id)
-        return sum(each.rows > 0 and (each.epoch, each.round) != besides for each in mine)
+        return sum(bool(each.parts) and (each.epoch, each.round) != besides for each in mine)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from limbeck_common.core.errors import ClientNameError
+from limbeck_common.core.kinds import Kind
 
 PROTOCOL_VERSION = 1
 MAX_WIDTH = 1 << 20
@@ -93,6 +94,9 @@ class MethodSpec(Section):
     options: Annotated[dict[str, Any], Field(description="Options of the method, by name.")] = {}
 
 
+_KINDS = {"classification": Kind.PROBABILITIES, "multilabel": Kind.MEMBERSHIPS, "regression": Kind.VALUES}
+
+
 class Output(Section):
     """What a model predicts for each row.
 
@@ -113,6 +117,11 @@ class Output(Section):
     def row_shape(self) -> tuple[int, ...]:
         """The shape of one row's prediction."""
         return (*self.shape, self.width)
+
+    @property
+    def kind(self) -> Kind:
+        """What predictions are: probabilities, memberships or values."""
+        return _KINDS[self.task]
 
     @model_validator(mode="after")
     def _several_classes(self) -> Self:

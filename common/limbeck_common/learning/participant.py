@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck_common.core.errors import DataError, LimbeckError, UserCodeError
-from limbeck_common.core.messages import Block, Rows
 from limbeck_common.core.spec import Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.learner import Learner, LearnerState, Penalty, Refitter, WeightLearner, check_shape
@@ -65,18 +64,10 @@ class Participant:
             else:
                 self.weights.fit(examples, self.spec.recipe, penalty)
 
-    def distill(self, aggregate: Block) -> None:
-        """Train on the aggregate's open rows towards its labels."""
-        self.distill_on(self.open_rows[aggregate.rows], np.asarray(aggregate.predictions[:], np.float32))
-
     def distill_on(self, x: NDArray[np.generic], labels: NDArray[np.float32]) -> None:
         """Train on rows of any origin, [rows, *sample_shape], towards soft labels, [rows, classes]."""
         with _blame("distillation"):
             self.learner.distill(x, labels, self.spec.recipe)
-
-    def predict(self, wanted: Rows) -> NDArray[np.float32]:
-        """Return the class probabilities of open rows, shape [rows, classes]."""
-        return self.predict_on(self.open_rows[wanted.indices])
 
     def predict_on(self, x: NDArray[np.generic]) -> NDArray[np.float32]:
         """Return the class probabilities of rows of any origin, shape [rows, classes]."""
@@ -87,13 +78,13 @@ class Participant:
         check_shape(probabilities, len(x), self.spec.output.width)
         return probabilities
 
-    def scores(self, wanted: Rows) -> NDArray[np.float32]:
-        """Return class scores of open rows, shape [rows, classes]: logits, or log probabilities without logits."""
+    def scores_on(self, x: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Return class scores of rows, shape [rows, *row_shape]: logits, or log probabilities without logits."""
         if not isinstance(self.learner, WeightLearner):
-            return np.log(np.maximum(self.predict(wanted), np.float32(_SURE)))
+            return np.log(np.maximum(self.predict_on(x), np.float32(_SURE)))
         with _blame("prediction"):
-            scores = np.asarray(self.learner.scores(self.open_rows[wanted.indices]), np.float32)
-        check_shape(scores, len(wanted), self.spec.output.width)
+            scores = np.asarray(self.learner.scores(x), np.float32)
+        check_shape(scores, len(x), self.spec.output.width)
         return scores
 
     @property

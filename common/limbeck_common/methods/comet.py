@@ -13,70 +13,72 @@ starts from the first client and those furthest from the starts so far, not from
 cluster no longer exists, and the server's model learn from the mean over all clients.
 """
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
+from limbeck_common.core.blocks import Block, Parts
 from limbeck_common.core.exact_sums import Tally
-from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Rows, Space, soft_labels
-from limbeck_common.learning.participant import Participant
-from limbeck_common.methods.dsfl import open_rows
+from limbeck_common.core.form import Form, Forms, Plan
+from limbeck_common.core.messages import ALL, Aggregate, group
+from limbeck_common.core.spec import Spec
+from limbeck_common.methods.client_round import ClientRound
 from limbeck_common.methods.math.kmeans import kmeans
-from limbeck_common.methods.method import Method, ServerContext, ServerRound
+from limbeck_common.methods.method import Method
+from limbeck_common.methods.server_round import ServerRound, open_sample
 
 
 class COMET(Method):
     """A mean of soft labels for each cluster of clients."""
 
-    sends: ClassVar[Kind | None] = Kind.PROBABILITIES
     clusters: Annotated[PositiveInt, Field(description="Largest number of clusters of clients.")] = 3
     open_per_round: Annotated[PositiveInt, Field(description="Open rows per round.")] = 1000
 
-    def server_plan(self, context: ServerContext, number: int) -> Ask:
+    def forms(self, spec: Spec) -> Forms:
+        """Both: soft labels of open rows, up and down."""
+        return Forms(up={"labels": Form.labels(spec.output)}, down={"labels": Form.labels(spec.output)})
+
+    def server_plan(self, server: ServerRound) -> Plan:
         """Server: sample the round's open rows."""
-        return Ask(Space.OPEN, Kind.PROBABILITIES, open_rows(context, number, self.open_per_round))
+        return {"labels": open_sample(server.spec, server.number, self.open_per_round)}
 
-    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
+    def client_receive(self, client: ClientRound) -> None:
+        """Client: train towards the cluster's average."""
+        client.distill(client.aggregate["labels"])
+
+    def client_update(self, client: ClientRound) -> Parts:
         """Client: train on the private data, and predict."""
-        participant.fit()
-        return soft_labels(wanted, participant.predict(wanted))
+        client.fit()
+        return {"labels": client.predict("labels")}
 
-    def server_aggregate(self, server: ServerRound) -> Aggregate:
-        """Server: cluster the clients, and average in each cluster; the group "" is all clients.
+    def server_aggregate(self, server: ServerRound) -> Aggregate | Parts:
+        """Server: cluster the clients, and average in each cluster; everybody else gets the mean of all clients.
 
         A cluster's name holds its round: a client that missed rounds is then never taken for one of a later cluster.
         """
         names = [name for name, _ in server.uplinks()]
         clusters = kmeans(squared_distances(server), self.clusters)
-        groups = {name: f"{server.number}.{cluster}" for name, cluster in zip(names, clusters, strict=True)}
+        moves = {name: f"{server.number}.{cluster}" for name, cluster in zip(names, clusters, strict=True)}
+        every = server.tally("labels")
         tallies = {
-            group: Tally(server.ask.wanted.indices, server.context.spec.output.width, Kind.PROBABILITIES)
-            for group in sorted(set(groups.values()))
+            name: Tally(every.keys, server.spec.output.row_shape, every.kind) for name in sorted(set(moves.values()))
         }
-        for name, block in server.uplinks():
-            tallies[groups[name]].add(block)
+        for client, parts in server.uplinks():
+            tallies[moves[client]].add(parts["labels"])
 
-        def averaged(tally: Tally) -> Block:
-            means = (mean.astype(np.float32) for mean in tally.means())
-            return soft_labels(server.ask.wanted, server.collect(means))
+        def averaged(tally: Tally) -> dict[str, Block]:
+            return {"labels": server.block("labels", tally.means())}
 
-        return Aggregate({group: averaged(tally) for group, tally in {"": server.tally, **tallies}.items()}, groups)
-
-    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:
-        """Server: return the last round's average of the client's cluster, or else that of all."""
-        return context.aggregate(number - 1, group) or context.aggregate(number - 1)
-
-    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
-        """Client: train towards the cluster's average."""
-        participant.distill(aggregate)
+        clustered = {group(name): averaged(tally) for name, tally in tallies.items()}
+        return Aggregate({ALL: {"labels": server.map_mean("labels", lambda mean: mean)}, **clustered}, moves)
 
 
 def squared_distances(server: ServerRound) -> NDArray[np.float64]:
     """Return the squared distances between the clients' predictions, shape [clients, clients], clients by name."""
     total: NDArray[np.float64] = np.zeros(())
-    for stack in server.stacks():
+    for stack in server.stacks("labels"):
         wide = stack.astype(np.float64)
         total = total + np.stack([((wide - each) ** 2).sum(axis=(1, 2)) for each in wide])
     return total

@@ -16,17 +16,17 @@ nothing is augmented. L_BN is left out: most built-in models have no running ave
 
 from collections.abc import Callable, Iterator
 from itertools import compress
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from limbeck_common.core.exact_sums import LIMIT
-from limbeck_common.core.messages import Aggregate, Block, Kind, parameters
+from limbeck_common.core.blocks import Parts, parameters
+from limbeck_common.core.kinds import Kind
+from limbeck_common.core.messages import ALL, Aggregate
 from limbeck_common.core.seeds import Sample, derive
-from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.fedavg import FedAvg
-from limbeck_common.methods.method import Uplinks
+from limbeck_common.methods.server_round import Refinement
 
 Model = Callable[[Any], Any]  # from inputs to logits, [rows, classes]
 
@@ -34,7 +34,6 @@ Model = Callable[[Any], Any]  # from inputs to logits, [rows, classes]
 class DataFree(FedAvg):
     """FedAvg's average, distilled on the server from the clients' models, on inputs that a generator makes."""
 
-    refines: ClassVar[bool] = True
     epochs: Annotated[PositiveInt, Field(description="Alternations of generator and student per round.")] = 10
     steps: Annotated[PositiveInt, Field(description="Optimizer steps of the generator per epoch.")] = 20
     rows: Annotated[PositiveInt, Field(description="Inputs generated per optimizer step of the generator.")] = 64
@@ -43,16 +42,16 @@ class DataFree(FedAvg):
     boundary: Annotated[NonNegativeFloat, Field(description="Weight of the divergence term L_div (lambda).")] = 0.5
     teachers: Annotated[PositiveInt, Field(description="Largest number of models in the ensemble.")] = 32
 
-    def server_refine(self, participant: Participant, uplinks: Uplinks, aggregate: Aggregate, number: int) -> Aggregate:
+    def server_refine(self, server: Refinement) -> Aggregate | Parts:
         """Server: distill the average from the ensemble, on generated inputs."""
         from limbeck_common.learning.generator import Generator, seeded  # noqa: PLC0415 - imports torch
 
-        spec, student = participant.spec, participant.fresh()
+        spec, number, student = server.spec, server.number, server.participant.fresh()
         models = []
-        for block in drawn(uplinks, self.teachers, derive(spec.seed, "ensemble", number)):
-            student.load_parameters(block.parameters)
+        for parts in drawn(server.uplinks, self.teachers, derive(spec.seed, "ensemble", number)):
+            student.load_parameters(parts["model"].parameters)
             models.append(student.weights.frozen())
-        student.load_parameters(aggregate.blocks[""].parameters)
+        student.load_parameters(server.aggregate.blocks[ALL]["model"].parameters)
         with seeded(derive(spec.seed, "generator", number), spec.recipe.threads):
             generator = Generator(spec)
             for _ in range(self.epochs):
@@ -62,10 +61,10 @@ class DataFree(FedAvg):
                 inputs = generator.draw(self.made)[0].detach()
                 labels = mean_logits(models, inputs).softmax(dim=1)
                 student.distill_on(inputs.numpy(), labels.numpy())
-        return Aggregate.to_all(parameters(student.parameters()))
+        return {"model": parameters(student.parameters())}
 
 
-def drawn(uplinks: Uplinks, most: int, seed: int) -> Iterator[Block]:
+def drawn(uplinks: Callable[[], Iterator[Parts]], most: int, seed: int) -> Iterator[Parts]:
     """Yield the uplinks, or `most` of them, drawn uniformly, if there are more."""
     count = sum(1 for _ in uplinks())
     taken = np.zeros(count, np.bool_)
@@ -75,7 +74,7 @@ def drawn(uplinks: Uplinks, most: int, seed: int) -> Iterator[Block]:
 
 def mean_logits(models: list[Model], inputs: Any) -> Any:
     """Return D(x), the models' mean logits, [rows, classes]; they are clipped, so that no model outweighs the rest."""
-    most = LIMIT[Kind.LOGITS]
+    most = Kind.LOGITS.high
     return sum(model(inputs).nan_to_num().clamp(-most, most) for model in models) / len(models)
 
 

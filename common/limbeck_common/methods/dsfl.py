@@ -9,68 +9,67 @@ of steps is the paper's, and a client connects once per round); a closing round 
 aggregate.
 """
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Rows, Space, soft_labels
-from limbeck_common.core.seeds import Sample, derive
-from limbeck_common.learning.participant import Participant
-from limbeck_common.methods.math.softmax import softmax
-from limbeck_common.methods.method import ServerContext, ServerRound
+from limbeck_common.core.blocks import Parts
+from limbeck_common.core.encodings import FLOAT16, FLOAT32, Encoding, Top
+from limbeck_common.core.form import Form, Forms, Plan
+from limbeck_common.core.messages import Aggregate
+from limbeck_common.core.softmax import softmax
+from limbeck_common.core.spec import Spec
+from limbeck_common.methods.client_round import ClientRound
 from limbeck_common.methods.robust_method import RobustMethod
+from limbeck_common.methods.server_round import ServerRound, open_sample
 
 
 class DSFL(RobustMethod):
     """DS-FL with entropy-reduction aggregation (`era`), simple averaging (`sa`) or enhanced ERA (`eera`)."""
 
-    sends: ClassVar[Kind | None] = Kind.PROBABILITIES
     aggregation: Literal["era", "sa", "eera"] = "era"
     temperature: Annotated[PositiveFloat, Field(description="T of the entropy reduction; lower is sharper.")] = 0.1
     beta: Annotated[PositiveFloat, Field(description="Exponent of enhanced ERA; above 1 sharpens.")] = 1.5
     open_per_round: Annotated[PositiveInt, Field(description="Open rows per round.")] = 1000
     half: Annotated[bool, Field(description="Send labels as 16-bit floats both ways: half the bytes.")] = False
+    top: Annotated[
+        NonNegativeInt, Field(description="Send the so many largest probabilities per row both ways; 0 for all.")
+    ] = 0
 
-    def server_plan(self, context: ServerContext, number: int) -> Ask:
-        """Server: sample the round's open rows o_r, uniformly and without replacement."""
-        return self.asking(open_rows(context, number, self.open_per_round))
-
-    def asking(self, rows: Rows) -> Ask:
-        """Server: ask for the soft labels of `rows`."""
-        return Ask(Space.OPEN, Kind.PROBABILITIES, rows, dtype=self.element)
+    def forms(self, spec: Spec) -> Forms:
+        """Both: soft labels of open rows, up and down."""
+        labels = Form.labels(spec.output, self.encoding)
+        return Forms(up={"labels": labels}, down={"labels": labels})
 
     @property
-    def element(self) -> str:
-        """The element type of labels, as NumPy writes it."""
-        return "<f2" if self.half else "<f4"
+    def encoding(self) -> Encoding:
+        """How labels travel."""
+        return Top(self.top) if self.top else FLOAT16 if self.half else FLOAT32
 
-    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
-        """Client: 1. update the model on the private data; 2. predict soft labels for the open rows."""
-        participant.fit()
-        return soft_labels(wanted, participant.predict(wanted).astype(self.element))
+    def server_plan(self, server: ServerRound) -> Plan:
+        """Server: sample the round's open rows o_r, uniformly and without replacement."""
+        return {"labels": open_sample(server.spec, server.number, self.open_per_round)}
 
-    def server_aggregate(self, server: ServerRound) -> Aggregate:
-        """Server: 4. aggregate the soft labels t_k into the aggregate, shape [open_per_round, classes]."""
-        labels = (self.sharpen(mean).astype(self.element) for mean in self.means(server))
-        return Aggregate.to_all(soft_labels(server.ask.wanted, server.collect(labels)))
-
-    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
+    def client_receive(self, client: ClientRound) -> None:
         """Client and server: 6. train on the open rows towards the aggregate."""
-        participant.distill(aggregate)
+        client.distill(client.aggregate["labels"])
+
+    def client_update(self, client: ClientRound) -> Parts:
+        """Client: 1. update the model on the private data; 2. predict soft labels for the open rows."""
+        client.fit()
+        return {"labels": client.predict("labels")}
+
+    def server_aggregate(self, server: ServerRound) -> Aggregate | Parts:
+        """Server: 4. aggregate the soft labels t_k, shape [open_per_round, classes]."""
+        return {"labels": server.block("labels", map(self.sharpen, self.means(server, "labels")))}
 
     def sharpen(self, mean: NDArray[np.float64]) -> NDArray[Any]:
         """Return averaged soft labels, shape [rows, classes], sharpened as `aggregation` says."""
         if self.aggregation == "sa":
             return mean
         return era(mean, self.temperature) if self.aggregation == "era" else eera(mean, self.beta)
-
-
-def open_rows(context: ServerContext | Participant, number: int, count: int) -> Rows:
-    """Return round `number`'s sample of `count` open rows, or all rows if there are fewer."""
-    spec = context.spec
-    return Rows.drawn(Sample(derive(spec.seed, "open rows", number), min(count, spec.open_rows), spec.open_rows))
 
 
 def era(mean: NDArray[np.float64], temperature: float) -> NDArray[Any]:

@@ -18,11 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 
-from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Rows, Space
-from limbeck_common.core.tensors import Tensor
+from limbeck_common.core.blocks import Parts, Rows, Space
+from limbeck_common.core.form import Form, Forms, Plan
+from limbeck_common.core.messages import Aggregate
+from limbeck_common.core.spec import Spec
 from limbeck_common.learning.learner import Penalty, WeightLearner
-from limbeck_common.learning.participant import Participant
-from limbeck_common.methods.method import Method, ServerContext, ServerRound
+from limbeck_common.methods.client_round import ClientRound
+from limbeck_common.methods.method import Method
+from limbeck_common.methods.server_round import ServerRound
 
 _AVERAGES = "averages"
 
@@ -31,39 +34,40 @@ class FD(Method):
     """Averaged outputs by class: classes x classes values per round, whatever the models."""
 
     needs_open: ClassVar[bool] = False
-    sends: ClassVar[Kind | None] = Kind.PROBABILITIES
     gamma: Annotated[PositiveFloat, Field(description="Weight of the averaged outputs in the loss.")] = 1.0
 
-    def server_plan(self, context: ServerContext, number: int) -> Ask:
-        """Server: ask for one row per class that a client has."""
-        return Ask(Space.CLASSES, Kind.PROBABILITIES, partial=True)
+    def forms(self, spec: Spec) -> Forms:
+        """Both: one averaged output per class that somebody has."""
+        outputs = Form(spec.output.kind, Space.CLASSES, spec.output.row_shape, partial=True)
+        return Forms(up={"outputs": outputs}, down={"outputs": outputs})
 
-    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
+    def server_plan(self, server: ServerRound) -> Plan:
+        """Server: ask for all classes; a client leaves out those that it has no rows of."""
+        return {"outputs": None}
+
+    def client_receive(self, client: ClientRound) -> None:
+        """Client: remember F^_l for the training that follows, with zeros, which have no effect, for absent classes."""
+        outputs = client.aggregate["outputs"]
+        averages = np.zeros((client.spec.output.width, client.spec.output.width), np.float32)
+        averages[outputs.rows] = outputs.array[:]
+        client.memory[_AVERAGES] = averages
+
+    def client_update(self, client: ClientRound) -> Parts:
         """Client: train on labels and towards the averages, then average the outputs, F_l."""
-        private, averages = participant.private, participant.memory.get(_AVERAGES)
+        participant, averages = client.participant, client.memory.get(_AVERAGES)
+        private = participant.private
         if averages is not None and isinstance(participant.learner, WeightLearner):
-            participant.fit(regulariser(averages, self.gamma))
+            client.fit(regulariser(averages, self.gamma))
         else:
             if averages is not None:
                 participant.distill_on(private.x, averages[private.y])
-            participant.fit()
-        return by_class(*class_averages(participant.predict_on(private.x), private.y))
+            client.fit()
+        labels, means = class_averages(participant.predict_on(private.x), private.y)
+        return {"outputs": client.block("outputs", means, labels)}
 
-    def server_aggregate(self, server: ServerRound) -> Aggregate:
+    def server_aggregate(self, server: ServerRound) -> Aggregate | Parts:
         """Server: F^_l, for each label that a client has."""
-        means = (mean.astype(np.float32) for mean in server.tally.means())
-        return Aggregate.to_all(by_class(server.tally.answered, server.collect(means)))
-
-    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
-        """Client: remember F^_l for the training that follows, with zeros, which have no effect, for absent classes."""
-        averages = np.zeros((participant.spec.output.width, participant.spec.output.width), np.float32)
-        averages[aggregate.rows] = aggregate.predictions[:]
-        participant.memory[_AVERAGES] = averages
-
-
-def by_class(labels: Rows, values: Tensor) -> Block:
-    """Return averaged outputs, shape [labels, classes], as a block."""
-    return Block(Space.CLASSES, labels, Kind.PROBABILITIES, (values,))
+        return {"outputs": server.map_mean("outputs", lambda mean: mean)}
 
 
 def class_averages(outputs: NDArray[np.float32], y: NDArray[np.int64]) -> tuple[Rows, NDArray[np.float32]]:

@@ -14,10 +14,14 @@ from typing import Annotated, Any, ClassVar
 from pydantic import NonNegativeFloat
 from pydantic.fields import Field
 
-from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Rows, Space, parameters
+from limbeck_common.core.blocks import Parts, parameters
+from limbeck_common.core.form import Form, Forms, Plan
+from limbeck_common.core.messages import Aggregate
+from limbeck_common.core.spec import Spec
 from limbeck_common.learning.learner import Penalty
-from limbeck_common.learning.participant import Participant
-from limbeck_common.methods.method import Method, ServerContext, ServerRound
+from limbeck_common.methods.client_round import ClientRound
+from limbeck_common.methods.method import Method
+from limbeck_common.methods.server_round import ServerRound
 
 
 class FedAvg(Method):
@@ -25,7 +29,6 @@ class FedAvg(Method):
 
     one_start: ClassVar[bool] = True
     needs_open: ClassVar[bool] = False
-    sends: ClassVar[Kind | None] = Kind.PARAMETERS
     mu: Annotated[
         NonNegativeFloat,
         Field(description="FedProx's pull towards the weights at the start of the round; 0 is FedAvg."),
@@ -33,24 +36,29 @@ class FedAvg(Method):
 
     def architectures(self, server_model: str) -> dict[str, str]:
         """Server: name one architecture for all."""
-        return {"": server_model}
+        return {server_model: server_model}
 
-    def server_plan(self, context: ServerContext, number: int) -> Ask:
-        """Server: ask for weights, weighted by the number of rows that they were trained on."""
-        return Ask(Space.PARAMETERS, Kind.PARAMETERS, weighted=True, models=context.models)
+    def forms(self, spec: Spec) -> Forms:
+        """Both: a model, weighted by the number of rows that it was trained on."""
+        return Forms(up={"model": Form.model()}, down={"model": Form.model()})
 
-    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
-        """Client: train, and send the weights w_k with n_k."""
-        participant.fit(proximal(self.mu) if self.mu else None)
-        return parameters(participant.parameters(), weight=participant.private_rows)
+    def server_plan(self, server: ServerRound) -> Plan:
+        """Server: ask for weights."""
+        return {"model": None}
 
-    def server_aggregate(self, server: ServerRound) -> Aggregate:
-        """Server: average the weights by n_k."""
-        return Aggregate.to_all(parameters(server.models[""].means()))
-
-    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
+    def client_receive(self, client: ClientRound) -> None:
         """Client and server: take the average."""
-        participant.load_parameters(aggregate.parameters)
+        client.participant.load_parameters(client.aggregate["model"].parameters)
+
+    def client_update(self, client: ClientRound) -> Parts:
+        """Client: train, and send the weights w_k with n_k."""
+        client.fit(proximal(self.mu) if self.mu else None)
+        return {"model": client.model(client.participant.parameters())}
+
+    def server_aggregate(self, server: ServerRound) -> Aggregate | Parts:
+        """Server: average the weights by n_k."""
+        (tally,) = server.models("model").values()
+        return {"model": parameters(tally.means())}
 
 
 def proximal(mu: float) -> Penalty:

@@ -19,12 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from limbeck_common.core.exact_sums import LIMIT, Tally
-from limbeck_common.core.messages import Aggregate, Block, Kind, Rows, Space, parameters
+from limbeck_common.core.blocks import Block, Parts, Rows, Shapes, class_scores, parameters
+from limbeck_common.core.exact_sums import Tally
+from limbeck_common.core.kinds import Kind
+from limbeck_common.core.messages import ALL, Aggregate, architecture
+from limbeck_common.core.softmax import softmax
 from limbeck_common.learning.participant import Participant
+from limbeck_common.methods.client_round import ClientRound
 from limbeck_common.methods.fedavg import FedAvg
-from limbeck_common.methods.math.softmax import softmax
-from limbeck_common.methods.method import ServerRound, Uplinks
+from limbeck_common.methods.server_round import Refinement, ServerRound
 
 _IN_STEP = "in step"
 
@@ -32,63 +35,78 @@ _IN_STEP = "in step"
 class FedDF(FedAvg):
     """FedAvg's averages, one per architecture, distilled on the server from the clients' models."""
 
-    refines: ClassVar[bool] = True
     needs_open: ClassVar[bool] = True
     models: Annotated[tuple[str, ...], Field(description="Models of clients, besides the server's own.")] = ()
 
     def architectures(self, server_model: str) -> dict[str, str]:
-        """Server: name its own model, and those of the options."""
-        return {"": server_model} | {model: model for model in self.models if model != server_model}
+        """Server: name its own model, first, and those of the options."""
+        return {model: model for model in (server_model, *self.models)}
 
-    def server_aggregate(self, server: ServerRound) -> Aggregate:
-        """Server: average the weights of each architecture by n_k."""
-        blocks = {}
-        for group in server.context.models:
-            tally = server.models.get(group)
-            known = server.context.aggregate(server.number - 1, group) if tally is None else parameters(tally.means())
+    def server_aggregate(self, server: ServerRound) -> Aggregate | Parts:
+        """Server: average the weights of each architecture by n_k. Newcomers get those of the server's own."""
+        blocks: dict[str, Parts] = {}
+        for place, name in enumerate(server.architectures):
+            tally = server.models("model").get(name)
+            audience = architecture(name) if place else ALL
+            known = server.aggregate(server.number - 1, audience)
+            if tally is not None:
+                known = {"model": parameters(tally.means())}
             if known is not None:
-                blocks[group] = known
+                blocks[audience] = known
         return Aggregate(blocks)
 
-    def server_refine(self, participant: Participant, uplinks: Uplinks, aggregate: Aggregate, number: int) -> Aggregate:
+    def server_refine(self, server: Refinement) -> Aggregate | Parts:
         """Server: distill each average from the ensemble, on the open rows. One client's model in memory at a time."""
-        students = {group: participant.fresh(group) for group in aggregate.blocks}
-        rows = Rows(np.arange(len(participant.open_rows)))
-        labels = ensemble(model_scores(students, uplinks(), rows), participant.spec.output.width)
-        for group, block in aggregate.blocks.items():
-            students[group].load_parameters(block.parameters)
-            students[group].distill_on(participant.open_rows, labels)
-        return Aggregate({group: parameters(student.parameters()) for group, student in students.items()})
+        participant = server.participant
+        students = {audience: participant.fresh(_model(audience)) for audience in server.aggregate.blocks}
+        blocks = (parts["model"] for parts in server.uplinks())
+        labels = ensemble(model_scores(students, blocks, participant.open_rows), server.spec.output.width)
+        for audience, parts in server.aggregate.blocks.items():
+            students[audience].load_parameters(parts["model"].parameters)
+            students[audience].distill_on(participant.open_rows, labels)
+        return Aggregate(
+            {audience: {"model": parameters(student.parameters())} for audience, student in students.items()}
+        )
 
-    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
+    def client_receive(self, client: ClientRound) -> None:
         """Client and server: take the weights.
 
         A newcomer, whose architecture the server does not know yet, gets those of the server's model, and
         ignores them if its own architecture differs.
         """
-        if form(parameters(participant.parameters())) == form(aggregate):
-            participant.load_parameters(aggregate.parameters)
-            participant.memory[_IN_STEP] = np.ones(1, np.uint8)
+        block = client.aggregate["model"]
+        if shapes(parameters(client.participant.parameters())) == shapes(block):
+            client.participant.load_parameters(block.parameters)
+            client.memory[_IN_STEP] = np.ones(1, np.uint8)
 
-    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
+    def client_update(self, client: ClientRound) -> Parts:
         """Client: as in FedAvg, but with the least weight if it starts from first weights that others have left."""
-        block = super().client_update(participant, wanted, number)
-        return block if number == 1 or _IN_STEP in participant.memory else replace(block, weight=1)
+        parts = super().client_update(client)
+        if client.number == 1 or _IN_STEP in client.memory:
+            return parts
+        return {"model": replace(parts["model"], weight=1)}
 
 
-def form(block: Block) -> dict[str, tuple[int, ...]]:
+def _model(audience: str) -> str:
+    """Return the model of an audience, "" for the server's own."""
+    return audience.removeprefix(architecture("")) if audience != ALL else ""
+
+
+def shapes(block: Block) -> Shapes:
     """Return the shapes of a block of parameters, by name."""
     return {name: value.shape for name, value in block.parameters.items()}
 
 
-def model_scores(models: dict[str, Participant], uplinks: Iterable[Block], rows: Rows) -> Iterator[NDArray[np.float32]]:
-    """Yield the logits of each uplink's model on open rows, shape [rows, classes], run in the model of that form."""
-    forms = {group: form(parameters(model.parameters())) for group, model in models.items()}
+def model_scores(
+    models: dict[str, Participant], uplinks: Iterable[Block], x: NDArray[np.generic]
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the logits of each uplink's model on rows, shape [rows, classes], run in the model of that form."""
+    known = {name: shapes(parameters(model.parameters())) for name, model in models.items()}
     for block in uplinks:
-        found = form(block)
-        model = next(models[group] for group, shapes in forms.items() if shapes == found)
+        found = shapes(block)
+        model = next(models[name] for name, each in known.items() if each == found)
         model.load_parameters(block.parameters)
-        yield model.scores(rows)
+        yield model.scores_on(x)
 
 
 def ensemble(scores: Iterable[NDArray[np.float32]], classes: int) -> NDArray[np.float32]:
@@ -98,12 +116,12 @@ def ensemble(scores: Iterable[NDArray[np.float32]], classes: int) -> NDArray[np.
     stop the federation.
     """
     tally: Tally | None = None
-    most = LIMIT[Kind.LOGITS]
+    most = Kind.LOGITS.high
     for each in scores:
         rows = Rows(np.arange(len(each)))
-        tally = tally or Tally(rows.indices, classes, Kind.LOGITS)
+        tally = tally or Tally(rows.indices, (classes,), Kind.LOGITS)
         within = np.clip(np.nan_to_num(each, posinf=most, neginf=-most), -most, most)
-        tally.add(Block(Space.OPEN, rows, Kind.LOGITS, (within,)))
+        tally.add(class_scores(rows, within))
     if tally is None:
         raise ValueError("an ensemble needs at least one model")
     return softmax(np.concatenate(list(tally.means()))).astype(np.float32)

@@ -17,11 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeInt, PositiveFloat
 
-from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Rows, Space, parameters
+from limbeck_common.core.blocks import Parts, parameters
+from limbeck_common.core.form import Form, Forms, Plan
+from limbeck_common.core.messages import Aggregate
 from limbeck_common.core.spec import Spec
 from limbeck_common.learning.learner import Penalty
 from limbeck_common.learning.participant import Participant
-from limbeck_common.methods.method import Method, ServerContext, ServerRound
+from limbeck_common.methods.client_round import ClientRound
+from limbeck_common.methods.method import Method
+from limbeck_common.methods.server_round import PastRounds, Recipient, ServerRound
 
 TEACHER, STUDENT = "teacher", "student"
 
@@ -31,7 +35,6 @@ class FedKDTS(Method):
 
     one_start: ClassVar[bool] = True
     needs_open: ClassVar[bool] = False
-    sends: ClassVar[Kind | None] = Kind.PARAMETERS
     student: Annotated[str, Field(description="Name of the small model.")] = "mlp"
     teacher_rounds: Annotated[
         NonNegativeInt, Field(description="Rounds of the first phase; 0 for half of all rounds.")
@@ -43,53 +46,60 @@ class FedKDTS(Method):
         """Server: name the teacher's model and the student's."""
         return {TEACHER: server_model, STUDENT: self.student}
 
-    def server_plan(self, context: ServerContext, number: int) -> Ask:
-        """Server: ask for weights of the phase's model, weighted by the number of rows that they were trained on."""
-        models = {"": context.models[self.phase(context.spec, number)]}
-        return Ask(Space.PARAMETERS, Kind.PARAMETERS, weighted=True, models=models)
+    def forms(self, spec: Spec) -> Forms:
+        """Both: the model of the phase, weighted by the number of rows that it was trained on."""
+        models = {name: Form.model(name) for name in (TEACHER, STUDENT)}
+        return Forms(up=models, down=models)
 
-    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
-        """Client: train the teacher, or the student with the teacher beside it, and send its weights with n_k."""
-        trained = participant
-        if self.phase(participant.spec, number) == TEACHER:
-            participant.fit()
-        else:
-            trained = participant.other(STUDENT, self.student)
-            trained.fit(distillation(participant.weights.frozen(), self.alpha, self.temperature))
-        return parameters(trained.parameters(), weight=participant.private_rows)
+    def server_plan(self, server: ServerRound) -> Plan:
+        """Server: ask for the weights of the phase's model."""
+        return {self.phase(server.spec, server.number): None}
 
-    def server_aggregate(self, server: ServerRound) -> Aggregate:
-        """Server: average the weights by n_k, under the names of the phase."""
-        phase = self.phase(server.context.spec, server.number)
-        return Aggregate.to_all(parameters(named(phase, server.models[""].means())))
-
-    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:
-        """Server: return the last average, with the final teacher for a client that has not begun the second phase."""
-        last, final = context.aggregate(number - 1), context.aggregate(self.last_of_teacher(context.spec))
-        if last is None or final is None or learned > self.last_of_teacher(context.spec):
-            return last
-        return parameters(final.parameters | last.parameters)
-
-    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
+    def client_receive(self, client: ClientRound) -> None:
         """Client and server: take the averages."""
-        if teacher := unnamed(TEACHER, aggregate.parameters):
-            participant.load_parameters(teacher)
-        if student := unnamed(STUDENT, aggregate.parameters):
-            participant.other(STUDENT, self.student).load_parameters(student)
+        if TEACHER in client.aggregate:
+            client.participant.load_parameters(client.aggregate[TEACHER].parameters)
+        if STUDENT in client.aggregate:
+            self._student(client.participant).load_parameters(client.aggregate[STUDENT].parameters)
+
+    def client_update(self, client: ClientRound) -> Parts:
+        """Client: train the teacher, or the student with the teacher beside it, and send its weights with n_k."""
+        phase, participant = self.phase(client.spec, client.number), client.participant
+        if phase == TEACHER:
+            client.fit()
+            return {TEACHER: client.model(participant.parameters())}
+        student = self._student(participant)
+        student.fit(distillation(participant.weights.frozen(), self.alpha, self.temperature))
+        return {STUDENT: client.model(student.parameters())}
+
+    def server_aggregate(self, server: ServerRound) -> Aggregate | Parts:
+        """Server: average the weights of the phase's model by n_k."""
+        phase = self.phase(server.spec, server.number)
+        return {phase: parameters(server.models(phase)[phase].means())}
+
+    def server_downlink(self, server: PastRounds, client: Recipient) -> Parts | None:
+        """Server: return the last average, with the final teacher for a client that has not begun the second phase."""
+        last_of_teacher = self.last_of_teacher(server.spec)
+        last, final = server.aggregate(client.round - 1), server.aggregate(last_of_teacher)
+        if last is None or final is None or client.learned > last_of_teacher:
+            return last
+        return {**final, **last}
 
     def client_metrics(self, participant: Participant) -> dict[str, float]:
         """Client and server: measure both models. Once there is a student, `accuracy` and `loss` are the student's."""
         found = participant.measure()
         if "student_accuracy" not in found:
             return found
-        ratio = size(participant.parameters()) / size(participant.other(STUDENT, self.student).parameters())
         return found | {
             "teacher_accuracy": found["accuracy"],
             "teacher_loss": found["loss"],
             "accuracy": found["student_accuracy"],
             "loss": found["student_loss"],
-            "compression_ratio": ratio,
+            "compression_ratio": size(participant.parameters()) / size(self._student(participant).parameters()),
         }
+
+    def _student(self, participant: Participant) -> Participant:
+        return participant.other(STUDENT, self.student)
 
     def last_of_teacher(self, spec: Spec) -> int:
         """Return the last round of the first phase. The federation's last round is always the student's."""
@@ -111,16 +121,6 @@ def distillation(teacher: Callable[[Any], Any], alpha: float, temperature: float
         return alpha * (temperature**2 * divergence - entropy)
 
     return penalty
-
-
-def named(who: str, values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Return parameters under the names by which they travel."""
-    return {f"{who}.{name}": value for name, value in values.items()}
-
-
-def unnamed(who: str, values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Return one model's parameters under its own names; empty if they did not travel."""
-    return {name.removeprefix(f"{who}."): value for name, value in values.items() if name.startswith(f"{who}.")}
 
 
 def size(values: Mapping[str, NDArray[np.generic]]) -> int:

@@ -13,19 +13,21 @@ scratch at each fit, such as a forest, forgets it. The order of steps is the pap
 at the start of the next round, so that a client connects once per round.
 """
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Rows, Space, class_scores
+from limbeck_common.core.blocks import Parts, Space
+from limbeck_common.core.form import Form, Forms, Plan
+from limbeck_common.core.kinds import Kind
+from limbeck_common.core.messages import Aggregate
+from limbeck_common.core.softmax import softmax
+from limbeck_common.core.spec import Spec
 from limbeck_common.datasets.examples import Examples
-from limbeck_common.learning.participant import Participant
-from limbeck_common.methods.dsfl import open_rows
-from limbeck_common.methods.math.softmax import softmax
-from limbeck_common.methods.method import ServerContext, ServerRound
+from limbeck_common.methods.client_round import ClientRound
 from limbeck_common.methods.robust_method import RobustMethod
+from limbeck_common.methods.server_round import ServerRound, open_sample
 
 _TRANSFERRED = "transferred"
 
@@ -33,45 +35,46 @@ _TRANSFERRED = "transferred"
 class FedMD(RobustMethod):
     """Averaged class scores of open rows."""
 
-    sends: ClassVar[Kind | None] = Kind.LOGITS
     temperature: Annotated[
         PositiveFloat, Field(description="T of the softmax of averaged scores; higher is smoother.")
     ] = 1.0
     open_per_round: Annotated[PositiveInt, Field(description="Open rows per round.")] = 1000
     transfer: Annotated[bool, Field(description="Train on the open rows first, where their labels are known.")] = True
 
-    def server_plan(self, context: ServerContext, number: int) -> Ask:
+    def forms(self, spec: Spec) -> Forms:
+        """Both: class scores of open rows, up and down."""
+        scores = Form(Kind.LOGITS, Space.OPEN, spec.output.row_shape)
+        return Forms(up={"scores": scores}, down={"scores": scores})
+
+    def server_plan(self, server: ServerRound) -> Plan:
         """Server: sample the round's subset of the open set."""
-        return Ask(Space.OPEN, Kind.LOGITS, open_rows(context, number, self.open_per_round))
+        return {"scores": open_sample(server.spec, server.number, self.open_per_round)}
 
-    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
-        """Client: transfer, the first time; then revisit, and send the scores f_k."""
-        self._start(participant)
-        participant.fit()
-        return class_scores(wanted, participant.scores(wanted))
-
-    def server_aggregate(self, server: ServerRound) -> Aggregate:
-        """Server: return the consensus f~, shape [open_per_round, classes]."""
-        means = (mean.astype(np.float32) for mean in self.means(server))
-        return Aggregate.to_all(class_scores(server.ask.wanted, server.collect(means)))
-
-    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
+    def client_receive(self, client: ClientRound) -> None:
         """Client and server: digest. A latecomer transfers first, as training on labels would undo the digest."""
-        self._start(participant)
-        participant.distill_on(participant.open_rows[aggregate.rows], digested(aggregate, self.temperature))
+        self._transfer(client)
+        consensus = client.aggregate["scores"]
+        labels = softmax(np.asarray(consensus.array[:]), self.temperature).astype(np.float32)
+        client.participant.distill_on(client.participant.open_rows[consensus.rows], labels)
 
-    def _start(self, participant: Participant) -> None:
+    def client_update(self, client: ClientRound) -> Parts:
+        """Client: transfer, the first time; then revisit, and send the scores f_k."""
+        self._transfer(client)
+        client.fit()
+        return {"scores": client.scores("scores")}
+
+    def server_aggregate(self, server: ServerRound) -> Aggregate | Parts:
+        """Server: return the consensus f~, shape [open_per_round, classes]."""
+        return {"scores": server.block("scores", self.means(server, "scores"))}
+
+    def _transfer(self, client: ClientRound) -> None:
+        participant = client.participant
         labels = participant.data.open_labels
         if (
             self.transfer
             and participant.data.private is not None
             and labels is not None
-            and _TRANSFERRED not in participant.memory
+            and _TRANSFERRED not in client.memory
         ):
             participant.fit_on(Examples(participant.open_rows, labels))
-            participant.memory[_TRANSFERRED] = np.ones(1, np.uint8)
-
-
-def digested(consensus: Block, temperature: float) -> NDArray[np.float32]:
-    """Return the labels to train towards, softmax(f~ / T), shape [rows, classes]."""
-    return softmax(np.asarray(consensus.predictions[:]), temperature).astype(np.float32)
+            client.memory[_TRANSFERRED] = np.ones(1, np.uint8)

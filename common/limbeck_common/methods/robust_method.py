@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from limbeck_common.core.messages import Kind
+from limbeck_common.core.kinds import Kind
 from limbeck_common.methods.math.robust_means import filtered_mean, to_probabilities, trimmed_mean
-from limbeck_common.methods.method import Method, ServerRound
+from limbeck_common.methods.method import Method
+from limbeck_common.methods.server_round import ServerRound
 
 
 class RobustMethod(Method):
@@ -33,14 +34,22 @@ class RobustMethod(Method):
         0.2
     )
 
-    def means(self, server: ServerRound) -> Iterator[NDArray[np.float64]]:
-        """Yield the means of the wanted rows over the clients, in slices of shape [rows, classes]."""
+    def means(self, server: ServerRound, part: str) -> Iterator[NDArray[np.float64]]:
+        """Yield the means over the clients of the rows that a part was asked for, in slices of shape [rows, classes].
+
+        Class scores are defined up to a constant per row, which the mean ignores and a median does not: each client's
+        rows are centred first.
+        """
         if self.robust == "none":
-            yield from server.tally.means()
+            yield from server.means(part)
             return
-        for stack in server.stacks():
-            mean = self._centre(np.asarray(stack, np.float64))
-            yield to_probabilities(mean) if server.tally.kind is Kind.PROBABILITIES else mean
+        kind = server.tally(part).kind
+        for stack in server.stacks(part):
+            wide = np.asarray(stack, np.float64)
+            if kind is Kind.LOGITS:
+                wide -= wide.mean(axis=-1, keepdims=True)
+            mean = self._centre(wide)
+            yield to_probabilities(mean) if kind is Kind.PROBABILITIES else mean
 
     def _centre(self, stack: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.robust == "median":

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
-from limbeck_common.core.messages import NO_ROWS, Aggregate, Ask, Block, Rows, soft_labels
-from limbeck_common.core.spec import Spec
-from limbeck_common.learning.participant import Participant
-from limbeck_common.methods.dsfl import DSFL, open_rows
-from limbeck_common.methods.method import ServerContext, ServerRound
+from limbeck_common.core.blocks import Block, Parts, Rows, soft_labels
+from limbeck_common.core.form import Plan
+from limbeck_common.methods.client_round import ClientRound
+from limbeck_common.methods.dsfl import DSFL
+from limbeck_common.methods.server_round import PastRounds, Recipient, ServerRound, open_sample
 
 Labels = tuple[NDArray[np.int64], NDArray[Any]]  # rows, ascending, and their labels [rows, classes]
 
@@ -34,51 +34,45 @@ class Scarlet(DSFL):
         PositiveInt, Field(description="Largest number of rounds that use a label after its own (D).")
     ] = 25
 
-    def server_plan(self, context: ServerContext, number: int) -> Ask:
-        """Server: ask for labels of the round's rows that have no living label."""
-        drawn = open_rows(context, number, self.open_per_round)
-        known = [block.rows for block in self._living(context, number)]
+    def server_plan(self, server: ServerRound) -> Plan:
+        """Server: ask for labels of the round's rows that have no living label; there may be none."""
+        drawn = open_sample(server.spec, server.number, self.open_per_round)
+        known = [block.rows for block in self._living(server, server.number)]
         wanted = drawn.indices[~np.isin(drawn.indices, np.concatenate([drawn.indices[:0], *known]))]
-        return self.asking(drawn if len(wanted) == len(drawn) else Rows(wanted))
+        return {"labels": drawn if len(wanted) == len(drawn) else Rows(wanted)}
 
-    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
-        """Client: train, and predict the wanted rows; there may be none."""
-        if len(wanted):
-            return super().client_update(participant, wanted, number)
-        participant.fit()
-        return self._no_labels(participant.spec)
-
-    def server_aggregate(self, server: ServerRound) -> Aggregate:
-        """Server: aggregate the fresh labels; there may be none."""
-        if len(server.ask.wanted):
-            return super().server_aggregate(server)
-        return Aggregate.to_all(self._no_labels(server.context.spec))
-
-    def _no_labels(self, spec: Spec) -> Block:
-        return soft_labels(NO_ROWS, np.zeros((0, spec.output.width), self.element))
-
-    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:
+    def server_downlink(self, server: PastRounds, client: Recipient) -> Parts | None:
         """Server: return the last round's labels, with the living labels of rounds that the client missed."""
-        last = context.aggregate(number - 1)
-        missed = self._living(context, number - 1, max(1, learned))
-        return newest([*missed, last]) if last is not None and missed else last
+        last = server.aggregate(client.round - 1)
+        missed = self._living(server, client.round - 1, max(1, client.learned))
+        return {"labels": self._newest([*missed, last["labels"]])} if last is not None and missed else last
 
-    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
+    def client_receive(self, client: ClientRound) -> None:
         """Client and server: cache the fresh labels, then train on all of the round's rows."""
         cached: Labels | None = None
-        if "rows" in participant.memory:
-            cached = participant.memory["rows"], participant.memory["labels"]
-        rows, labels = replaced(cached, (aggregate.rows, np.asarray(aggregate.predictions[:])))
-        participant.memory |= {"rows": rows, "labels": labels}
-        drawn = open_rows(participant, number, self.open_per_round)
+        if "rows" in client.memory:
+            cached = client.memory["rows"], client.memory["labels"]
+        fresh = client.aggregate["labels"]
+        rows, labels = replaced(cached, (fresh.rows, np.asarray(fresh.array[:])))
+        client.memory.update(rows=rows, labels=labels)
+        drawn = open_sample(client.spec, client.number - 1, self.open_per_round)
         _, places, _ = np.intersect1d(rows, drawn.indices, assume_unique=True, return_indices=True)
-        participant.distill(soft_labels(Rows(rows[places]), labels[places]))
+        client.distill(soft_labels(Rows(rows[places]), labels[places]))
 
-    def _living(self, context: ServerContext, number: int, first: int = 1) -> list[Block]:
-        """Return the aggregates of rounds `first` to `number` - 1 whose labels round `number` still uses, in order."""
+    def _living(self, server: PastRounds, number: int, first: int = 1) -> list[Block]:
+        """Return the labels of rounds `first` to `number` - 1 that round `number` still uses, in order."""
         rounds = range(max(first, number - self.duration), number)
-        blocks = [context.aggregate(made) for made in rounds if made + lifetime(made, self.duration) >= number]
-        return [block for block in blocks if block is not None]
+        found = [server.aggregate(made) for made in rounds if made + lifetime(made, self.duration) >= number]
+        return [parts["labels"] for parts in found if parts is not None]
+
+    def _newest(self, blocks: list[Block]) -> Block:
+        """Return one block with the last label of each row in `blocks`, oldest first."""
+        merged: Labels | None = None
+        for block in blocks:
+            merged = replaced(merged, (block.rows, np.asarray(block.array[:])))
+        if merged is None:
+            raise ValueError("no labels to merge")
+        return soft_labels(Rows(merged[0]), self.encoding.encode(merged[1], blocks[0].kind))
 
 
 def lifetime(number: int, duration: int) -> int:
@@ -88,14 +82,6 @@ def lifetime(number: int, duration: int) -> int:
     [0, 1, 2, 3, 3]
     """
     return min(duration, number - 1)
-
-
-def newest(blocks: list[Block]) -> Block | None:
-    """Return one block with the last label of each row in `blocks`, oldest first."""
-    merged: Labels | None = None
-    for block in blocks:
-        merged = replaced(merged, (block.rows, np.asarray(block.predictions[:])))
-    return None if merged is None else soft_labels(Rows(merged[0]), merged[1])
 
 
 def replaced(old: Labels | None, fresh: Labels) -> Labels:

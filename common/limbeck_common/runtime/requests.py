@@ -1,7 +1,7 @@
 """What a process asks of its worker, and what the worker answers.
 
 Each message travels in a frame: the lengths of its JSON and of its body in 4 and 8 bytes (big-endian), the JSON, the
-body. Blocks travel in bodies: see `limbeck_common.wire.named_blocks`.
+body. Parts travel in bodies: see `limbeck_common.wire.named_parts`.
 """
 
 import struct
@@ -43,20 +43,14 @@ class Open(Message):
 
 
 class LocalRound(Message):
-    """Do a participant's part of a round. The body is the aggregate to learn from, if there is one.
-
-    `wanted` are the open rows to answer for, as `write_rows` returns them; None asks for no contribution. Answered by
-    `Contributed`.
-    """
+    """Do a participant's part of a round. The body is its downlink. Answered by `Contributed`."""
 
     do: Literal["local_round"] = "local_round"
     participant: str
-    round: int
-    wanted: bytes | None = None
 
 
 class Refine(Message):
-    """Refine a round's aggregate, whose blocks are the body. `uplinks` is a folder with one file of blocks per client.
+    """Refine a round's aggregate: the body is its parts by audience, `uplinks` a folder with a file per client.
 
     Answered by `Refined`.
     """
@@ -65,7 +59,7 @@ class Refine(Message):
     participant: str
     round: int
     uplinks: Path
-    groups: dict[str, str]
+    moves: dict[str, str]
 
 
 class Shapes(Message):
@@ -99,17 +93,17 @@ class Opened(Message):
 
 
 class Contributed(Message):
-    """The metrics of a local round; the body is the contribution, if there is one."""
+    """The metrics of a local round; the body is its parts, under the participant's name."""
 
     did: Literal["contributed"] = "contributed"
     metrics: dict[str, float]
 
 
 class Refined(Message):
-    """The groups of a refined aggregate, whose blocks are the body."""
+    """The moves of a refined aggregate; the body is its parts by audience."""
 
     did: Literal["refined"] = "refined"
-    groups: dict[str, str]
+    moves: dict[str, str]
 
 
 class Shaped(Message):

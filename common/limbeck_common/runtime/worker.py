@@ -7,24 +7,29 @@ standard input and are answered, one at a time, on standard output.
 
 import os
 import sys
-from pathlib import Path
 from typing import BinaryIO
 
 from safetensors.numpy import save_file
 
+from limbeck_common.core.blocks import Parts, parameters
 from limbeck_common.core.errors import LimbeckError
-from limbeck_common.core.messages import Aggregate, Block, parameters
+from limbeck_common.core.messages import Aggregate
+from limbeck_common.core.spec import Spec
 from limbeck_common.datasets.examples import ParticipantData
 from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.learning.learner import Learner
 from limbeck_common.learning.participant import Participant
+from limbeck_common.methods.method import Refines, to_aggregate
 from limbeck_common.methods.registry import learner_seed, make_method
+from limbeck_common.methods.server_round import Refinement
 from limbeck_common.runtime import requests
 from limbeck_common.runtime.local_round import local_round
 from limbeck_common.runtime.make_data import make_data
 from limbeck_common.runtime.make_learner import make_learner
 from limbeck_common.runtime.requests import Answer, Request
-from limbeck_common.wire.named_blocks import read_blocks, read_rows, write_blocks
+from limbeck_common.wire.codec import decode_downlink, read_message
+from limbeck_common.wire.named_parts import read_named, write_named
+from limbeck_common.wire.v1 import federation_pb2
 
 
 class Worker:
@@ -61,30 +66,29 @@ class Worker:
     def _local_round(self, request: requests.LocalRound, body: bytes) -> tuple[requests.Contributed, bytes]:
         participant = self._participants[request.participant]
         spec = participant.spec
-        done = local_round(
-            make_method(spec.method),
-            participant,
-            request.round,
-            read_blocks(body, spec.open_rows, spec.output.width).get(""),
-            None if request.wanted is None else read_rows(request.wanted, spec.open_rows),
-        )
-        blocks = {} if done.contribution is None else {"": done.contribution}
-        return requests.Contributed(metrics=done.metrics), write_blocks(blocks)
+        downlink = decode_downlink(*read_message(body, federation_pb2.Downlink()), spec.open_rows, spec.output.width)
+        done = local_round(make_method(spec.method), participant, downlink)
+        return requests.Contributed(metrics=done.metrics), write_named({request.participant: done.parts})
 
     def _refine(self, request: requests.Refine, body: bytes) -> tuple[requests.Refined, bytes]:
         participant = self._participants[request.participant]
-        spec, files = participant.spec, sorted(request.uplinks.iterdir())
-
-        def read(file: Path) -> Block:
-            return read_blocks(file.read_bytes(), spec.open_rows, spec.output.width)[""]
-
-        refined = make_method(spec.method).server_refine(
+        method = make_method(participant.spec.method)
+        if not isinstance(method, Refines):
+            raise TypeError(f"method {participant.spec.method.name} does not refine")
+        files = sorted(request.uplinks.iterdir())
+        aggregate = Aggregate(_read(body, participant.spec), request.moves)
+        refinement = Refinement(
             participant,
-            lambda: (read(file) for file in files),
-            Aggregate(read_blocks(body, spec.open_rows, spec.output.width), request.groups),
             request.round,
+            aggregate,
+            lambda: (parts for file in files for parts in _read(file.read_bytes(), participant.spec).values()),
         )
-        return requests.Refined(groups=dict(refined.groups)), write_blocks(refined.blocks)
+        refined = to_aggregate(method.server_refine(refinement))
+        return requests.Refined(moves=dict(refined.moves)), write_named(refined.blocks)
+
+
+def _read(data: bytes, spec: Spec) -> dict[str, Parts]:
+    return read_named(data, spec.open_rows, spec.output.width)
 
 
 def _make(setup: requests.Setup) -> Participant:

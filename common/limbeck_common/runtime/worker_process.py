@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from limbeck_common.core.blocks import Shapes
 from limbeck_common.core.errors import UserCodeError
-from limbeck_common.core.messages import Aggregate, Block, Rows, Shapes
+from limbeck_common.core.messages import Aggregate, Downlink
 from limbeck_common.core.spec import Spec
 from limbeck_common.runtime import requests
 from limbeck_common.runtime.local_round import LocalResult
 from limbeck_common.runtime.requests import Answer, Request, Setup
-from limbeck_common.wire.named_blocks import read_blocks, write_blocks, write_rows
+from limbeck_common.wire.codec import encode_downlink, write_message
+from limbeck_common.wire.named_parts import read_named, write_named
 
 _Answer = TypeVar("_Answer", bound=Answer)
 
@@ -34,24 +36,21 @@ class WorkerProcess:
         answer, _ = await self._ask(setup.participant, requests.Open(setup=setup), requests.Opened)
         return answer.open_digest
 
-    async def local_round(
-        self, spec: Spec, participant: str, number: int, aggregate: Block | None, wanted: Rows | None
-    ) -> LocalResult:
-        """Do an open participant's part of round `number`; see `limbeck_common.runtime.local_round`."""
-        rows = None if wanted is None else write_rows(wanted)
-        request = requests.LocalRound(participant=participant, round=number, wanted=rows)
-        body = write_blocks({} if aggregate is None else {"": aggregate})
+    async def local_round(self, spec: Spec, participant: str, downlink: Downlink) -> LocalResult:
+        """Do an open participant's part of a round; see `limbeck_common.runtime.local_round`."""
+        body = write_message(*encode_downlink(downlink))
+        request = requests.LocalRound(participant=participant)
         answer, content = await self._ask(participant, request, requests.Contributed, body)
-        return LocalResult(read_blocks(content, spec.open_rows, spec.output.width).get(""), answer.metrics)
+        return LocalResult(read_named(content, spec.open_rows, spec.output.width)[participant], answer.metrics)
 
     async def refine(self, spec: Spec, participant: str, number: int, aggregate: Aggregate, uplinks: Path) -> Aggregate:
-        """Return round `number`'s aggregate, refined by an open participant's model; see `Method.server_refine`.
+        """Return round `number`'s aggregate, refined by an open participant's model; see `Refines`.
 
-        `uplinks` is a folder of files that `write_blocks` wrote, one per client, each with a block named "".
+        `uplinks` is a folder of files that `write_named` wrote, one per client.
         """
-        request = requests.Refine(participant=participant, round=number, uplinks=uplinks, groups=dict(aggregate.groups))
-        answer, content = await self._ask(participant, request, requests.Refined, write_blocks(aggregate.blocks))
-        return Aggregate(read_blocks(content, spec.open_rows, spec.output.width), answer.groups)
+        request = requests.Refine(participant=participant, round=number, uplinks=uplinks, moves=dict(aggregate.moves))
+        answer, content = await self._ask(participant, request, requests.Refined, write_named(aggregate.blocks))
+        return Aggregate(read_named(content, spec.open_rows, spec.output.width), answer.moves)
 
     async def parameter_shapes(self, spec: Spec, model: str) -> Shapes:
         """Return the shape that each of a model's parameters has in a block."""

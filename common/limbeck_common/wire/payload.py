@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck_common.core.errors import SizeError, StreamError
-from limbeck_common.core.tensors import FileArray, Tensor, slices
+from limbeck_common.core.file_array import FileArray
+from limbeck_common.core.tensors import Tensor, slices
 
 CHUNK_BYTES = 1 << 18
 HEAD_BYTES = 1 << 16

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck_common.core.blocks import Rows
 from limbeck_common.core.errors import KeysError
-from limbeck_common.core.messages import Rows
 from limbeck_common.core.seeds import Sample
 from limbeck_common.wire.v1 import block_pb2 as pb
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from limbeck_common.core.errors import LimbeckError
-from limbeck_common.core.messages import Kind
+from limbeck_common.core.kinds import Kind
 from limbeck_common.core.spec import Spec
 from limbeck_common.methods.registry import make_method
 from limbeck_common.runtime.worker_process import WorkerProcess
@@ -81,8 +81,8 @@ async def run_demo(run: LabRun) -> Summary:
 
 
 def with_servers_model(clients: list[Client], settings: Settings) -> list[Client]:
-    """Return the clients, with the server's model where the method sends parameters."""
-    if make_method(settings.method).sends is not Kind.PARAMETERS:
+    """Return the clients, with the server's model where the method has all start from the same weights."""
+    if not make_method(settings.method).one_start:
         return clients
     return [replace(client, model=settings.model.name) for client in clients]
 

@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import time
 
+import numpy as np
+
 from limbeck_client.runner import Runner
+from limbeck_common.core.blocks import Space
 from limbeck_common.core.errors import EndedError, LimbeckError
-from limbeck_common.core.messages import Space
 from limbeck_common.runtime.worker_process import WorkerProcess
 from limbeck_lab.results.byte_count import ByteCount
 from limbeck_lab.results.records import Summary
@@ -17,6 +19,7 @@ from limbeck_lab.run.simulated.memory_transport import MemoryTransport
 from limbeck_lab.run.simulated.placement import place_clients
 from limbeck_lab.run.simulated.worker_runtime import WorkerRuntime
 from limbeck_server.aggregation.aggregation import Aggregation
+from limbeck_server.aggregation.open_round import OpenRound
 from limbeck_server.federation import Federation
 from limbeck_server.settings import Settings
 from limbeck_server.storage.memory import MemoryStore
@@ -93,8 +96,10 @@ def _forgetful(settings: Settings) -> Settings:
 
 def open_rows(aggregation: Aggregation) -> int:
     """Return how many open rows the first round asks for."""
-    ask = aggregation.method.server_plan(aggregation.context, 1)
-    return len(ask.wanted) if ask.space is Space.OPEN else 0
+    plan = OpenRound(
+        aggregation.method, aggregation.history, 1, lambda: iter(()), lambda parts: np.concatenate(list(parts))
+    ).plan.values()
+    return max((len(ask.rows) for ask in plan if ask.form.space is Space.OPEN), default=0)
 
 
 async def _take_part(runner: Runner) -> None:

@@ -5,20 +5,23 @@ time, because they would race: a small one is made at once only while no large o
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from limbeck_common.core.blocks import Parts, Shapes
 from limbeck_common.core.errors import LimbeckError
-from limbeck_common.core.messages import Aggregate, Block, Shapes
+from limbeck_common.core.messages import Aggregate
 from limbeck_common.core.spec import Spec
-from limbeck_common.core.tensors import nbytes
 from limbeck_common.methods.method import Method
-from limbeck_server.aggregation.aggregator import RoundAggregator, ServerContext
+from limbeck_server.aggregation.aggregator import RoundAggregator
 from limbeck_server.aggregation.method_errors import blaming
+from limbeck_server.aggregation.open_round import History
 from limbeck_server.storage.protocols import INLINE_BYTES, BlockStore
 
 _Result = TypeVar("_Result")
+_FLOAT_BYTES = 4
 
 
 class AdditionError(LimbeckError):
@@ -28,14 +31,14 @@ class AdditionError(LimbeckError):
 class Aggregation:
     """Holds the open round's aggregator, and the last round's aggregate."""
 
-    def __init__(self, spec: Spec, method: Method, models: Mapping[str, Shapes], store: BlockStore) -> None:
+    def __init__(self, spec: Spec, method: Method, architectures: Mapping[str, Shapes], store: BlockStore) -> None:
         self.spec = spec
         self.method = method
-        self.context = ServerContext(spec, models, self._find)
+        self.history = History(spec, architectures, self._find)
         self.failure: AdditionError | None = None
         self._store = store
         self._opening: asyncio.Future[RoundAggregator] | None = None  # None between rounds and in the closing one
-        self._last: tuple[int, Mapping[str, Block]] = (0, {})
+        self._last: tuple[int, Mapping[str, Parts]] = (0, {})
         self._additions: list[asyncio.Future[None]] = []  # of the open round, each kept until its result is known
         self._large = 0  # additions on the thread, waiting ones included
         self._thread = ThreadPoolExecutor(1, "additions")
@@ -69,16 +72,16 @@ class Aggregation:
         """
         return None if self._opening is None else await asyncio.shield(self._opening)
 
-    async def check(self, aggregator: RoundAggregator, block: Block | None) -> tuple[Block | None, str]:
-        """Return a block as it will be added up, and its group: at once where it is small. Raises RefusalError."""
-        return await self._offload(block, aggregator.check, block)
+    async def check(self, aggregator: RoundAggregator, parts: Parts) -> tuple[Parts, str]:
+        """Return parts as they will be added up, and their architecture: at once where small. Raises RefusalError."""
+        return await self._offload(parts, aggregator.check, parts)
 
-    def add(self, client: str, block: Block, group: str, changed: Callable[[], None]) -> None:
-        """Start adding a block to the open round's sums; `changed` is called where that fails, and `failure` is set."""
+    def add(self, client: str, parts: Parts, architecture: str, changed: Callable[[], None]) -> None:
+        """Start adding parts to the open round's sums; `changed` is called where that fails, and `failure` is set."""
         if self._opening is None:
             raise RuntimeError("no round is open")
         aggregator = self._opening.result()
-        addition = asyncio.ensure_future(self._add(aggregator, block, group))
+        addition = asyncio.ensure_future(self._add(aggregator, parts, architecture))
         self._additions.append(addition)
 
         def settle(done: asyncio.Future[None]) -> None:
@@ -105,37 +108,39 @@ class Aggregation:
         with blaming(self.method, "server_aggregate"):
             return aggregator, await asyncio.to_thread(aggregator.aggregate)
 
-    def keep(self, number: int, aggregates: Mapping[str, Block]) -> None:
-        """Keep the last round's aggregates by group: the method reads them before they are in the store."""
+    def keep(self, number: int, aggregates: Mapping[str, Parts]) -> None:
+        """Keep the last round's aggregates by audience: the method reads them before they are in the store."""
         self._last = (number, aggregates)
 
     def _plan(self, number: int) -> RoundAggregator:
         with blaming(self.method, "server_plan"):
             return RoundAggregator(
-                self.method, self.context, number, lambda: self._store.uplinks(number), self._store.collect
+                self.method, self.history, number, lambda: self._store.uplinks(number), self._store.collect
             )
 
-    def _find(self, number: int, group: str) -> Block | None:
-        """Return what a round made for a group. The last round's aggregates may not be in the store yet."""
+    def _find(self, number: int, audience: str) -> Parts | None:
+        """Return what a round made for an audience. The last round's aggregates may not be in the store yet."""
         last, blocks = self._last
-        return blocks.get(group) if number == last else self._store.aggregate(number, group)
+        return blocks.get(audience) if number == last else self._store.aggregate(number, audience)
 
-    async def _add(self, aggregator: RoundAggregator, block: Block, group: str) -> None:
-        if self._large or _is_large(block):
+    async def _add(self, aggregator: RoundAggregator, parts: Parts, architecture: str) -> None:
+        if self._large or _is_large(parts):
             self._large += 1
             try:
-                await asyncio.get_running_loop().run_in_executor(self._thread, aggregator.add, block, group)
+                await asyncio.get_running_loop().run_in_executor(self._thread, aggregator.add, parts, architecture)
             finally:
                 self._large -= 1
         else:
-            aggregator.add(block, group)
+            aggregator.add(parts, architecture)
 
-    async def _offload(self, block: Block | None, work: Callable[..., _Result], *arguments: object) -> _Result:
-        """Do work on a block: here where it is small, on the thread where it would hold up the event loop."""
-        if block is None or not _is_large(block):
+    async def _offload(self, parts: Parts, work: Callable[..., _Result], *arguments: object) -> _Result:
+        """Do work on parts: here where they are small, on the thread where it would hold up the event loop."""
+        if not _is_large(parts):
             return work(*arguments)
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
 
-def _is_large(block: Block) -> bool:
-    return sum(map(nbytes, block.values)) > INLINE_BYTES
+def _is_large(parts: Parts) -> bool:
+    """Say whether parts take more than a megabyte as they are added up: encoded rows count decoded."""
+    shapes = (tensor.shape for block in parts.values() for tensor in block.values)
+    return _FLOAT_BYTES * sum(map(math.prod, shapes)) > INLINE_BYTES

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from limbeck_common.core.blocks import Parts
 from limbeck_common.core.errors import SetupError
-from limbeck_common.core.messages import SERVER, Aggregate, Block
+from limbeck_common.core.messages import ALL, SERVER, Aggregate, Downlink, architecture
 from limbeck_common.core.spec import Spec
+from limbeck_common.methods.method import merged
 from limbeck_common.runtime.worker_process import WorkerProcess
-from limbeck_common.wire.named_blocks import write_blocks
+from limbeck_common.wire.named_parts import write_named
 
 
 @dataclass(frozen=True)
@@ -21,16 +23,14 @@ class WorkerServerModel:
     spec: Spec
     model: str
 
-    async def learn(self, number: int, aggregate: Mapping[str, Block]) -> dict[str, float]:
-        """Learn from what round `number` taught, and return the model's metrics on the server's test rows.
+    async def learn(self, number: int, aggregates: Mapping[str, Parts]) -> dict[str, float]:
+        """Learn from round `number`'s aggregate, given by audience, and return the model's metrics on its test rows."""
+        mine = (aggregates.get(audience) for audience in (ALL, architecture(self.model), SERVER))
+        downlink = Downlink("", number + 1, merged(mine))
+        return (await self.worker_process.local_round(self.spec, SERVER, downlink)).metrics
 
-        Of several groups' aggregates it takes its own, else that of all, else that of its architecture, else the first.
-        """
-        block = aggregate.get(SERVER) or aggregate.get("") or aggregate.get(self.model) or aggregate[min(aggregate)]
-        return (await self.worker_process.local_round(self.spec, SERVER, number + 1, block, wanted=None)).metrics
-
-    async def refine(self, number: int, aggregate: Aggregate, uplinks: Iterator[tuple[str, Block]]) -> Aggregate:
-        """Return round `number`'s aggregate as the method's `refine` betters it. The uplinks go over in a file each."""
+    async def refine(self, number: int, aggregate: Aggregate, uplinks: Iterator[tuple[str, Parts]]) -> Aggregate:
+        """Return round `number`'s aggregate, refined by the method's model. The uplinks go over in a file each."""
         try:
             with tempfile.TemporaryDirectory(prefix="limbeck-") as folder:
                 await asyncio.to_thread(_write_out, uplinks, Path(folder))
@@ -46,6 +46,6 @@ class WorkerServerModel:
         await self.worker_process.save(SERVER, Path(path))
 
 
-def _write_out(uplinks: Iterator[tuple[str, Block]], folder: Path) -> None:
-    for number, (_, block) in enumerate(uplinks):
-        (folder / f"{number:09}").write_bytes(write_blocks({"": block}))
+def _write_out(uplinks: Iterator[tuple[str, Parts]], folder: Path) -> None:
+    for number, (client, parts) in enumerate(uplinks):
+        (folder / f"{number:09}").write_bytes(write_named({client: parts}))

@@ -7,8 +7,9 @@ from typing import Protocol
 
 import structlog
 
+from limbeck_common.core.blocks import Parts
 from limbeck_common.core.errors import LimbeckError, UserCodeError
-from limbeck_common.core.messages import Aggregate, Block
+from limbeck_common.core.messages import Aggregate
 from limbeck_server.aggregation.aggregator import RoundAggregator
 from limbeck_server.events import DisagreementMeasured, Evaluated, Fact
 from limbeck_server.storage.protocols import BlockStore
@@ -19,10 +20,10 @@ _log = structlog.get_logger()
 class ServerModel(Protocol):
     """The server's own model, wherever it lives."""
 
-    async def learn(self, number: int, aggregates: Mapping[str, Block]) -> dict[str, float]:
-        """Learn from round `number`'s aggregates, by group, and return the model's metrics."""
+    async def learn(self, number: int, aggregates: Mapping[str, Parts]) -> dict[str, float]:
+        """Learn from round `number`'s aggregates, by audience, and return the model's metrics."""
 
-    async def refine(self, number: int, aggregate: Aggregate, uplinks: Iterator[tuple[str, Block]]) -> Aggregate:
+    async def refine(self, number: int, aggregate: Aggregate, uplinks: Iterator[tuple[str, Parts]]) -> Aggregate:
         """Return round `number`'s aggregate as the method's `server_refine` betters it."""
 
 
@@ -71,7 +72,7 @@ class ServerModelTrainer:
         await self._idle.wait()
         if self.model is None:
             return aggregate
-        return await self.model.refine(aggregator.number, aggregate, aggregator.uplinks())
+        return await self.model.refine(aggregator.number, aggregate, aggregator.round.uplinks())
 
     async def run(self) -> None:
         """Work through the queue.

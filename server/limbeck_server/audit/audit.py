@@ -12,16 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck_common.core.blocks import Parts, Shapes, Space
 from limbeck_common.core.errors import LimbeckError, RefusalError
-from limbeck_common.core.messages import Block, Rows
+from limbeck_common.core.messages import ALL
 from limbeck_common.core.spec import Spec
+from limbeck_common.methods.method import Refines
 from limbeck_common.methods.registry import make_method
-from limbeck_common.wire.codec import block_digest
-from limbeck_server.aggregation.aggregator import RoundAggregator, ServerContext
+from limbeck_common.wire.digest import parts_digest
+from limbeck_server.aggregation.aggregator import RoundAggregator
+from limbeck_server.aggregation.open_round import History as PastRounds
 from limbeck_server.audit.history import History, RoundHistory, read_history
-from limbeck_server.storage.protocols import BlockKey, DamageError, StoreReader
+from limbeck_server.storage.protocols import DamageError, PartsKey, StoreReader
 
-_NOTHING = block_digest(None).hex()  # the digest of an uplink without predictions
+_NOTHING = parts_digest({}).hex()  # the digest of an uplink without parts
 
 
 @dataclass(frozen=True)
@@ -61,19 +64,20 @@ def audit(reader: StoreReader, head: str = "") -> Iterator[Verdict]:
 class _RoundAuditor:
     """Judges one round after another. What is left of `keys` in the end are blocks that no fact names."""
 
-    def __init__(self, reader: StoreReader, history: History, spec: Spec, keys: set[BlockKey]) -> None:
+    def __init__(self, reader: StoreReader, history: History, spec: Spec, keys: set[PartsKey]) -> None:
         self._reader = reader
         self._history = history
         self._spec = spec
         self._keys = keys
         self._method = make_method(spec.method)
-        self._aggregates: dict[tuple[int, str], Block] = {}  # the sound ones of the rounds so far, by round and group
+        self._architectures: dict[str, Shapes] = {}  # that uplinks have had so far, by name
+        self._aggregates: dict[tuple[int, str], Parts] = {}  # the sound ones so far, by round and audience
 
     def judge(self, number: int) -> Verdict:
         """Return the verdict on round `number`."""
         past = self._history.rounds[number]
         aggregates, damage = self._read(number, past.aggregates, aggregate=True)
-        self._aggregates |= {(number, group): block for group, block in aggregates.items()}
+        self._aggregates |= {(number, audience): parts for audience, parts in aggregates.items()}
         if number <= self._history.deleted:
             parts = ["uplinks deleted"]
             recomputed = False
@@ -83,7 +87,7 @@ class _RoundAuditor:
             if not past.closing and not wrong:
                 damage += self._recompute(number, past, uplinks)
             parts = [f"{len(past.uplinks)} uplinks sound"]
-            recomputed = not self._method.refines
+            recomputed = not isinstance(self._method, Refines)
         if past.aggregates:
             parts.append("aggregate sound" + (" and recomputed from them bit for bit" if recomputed else ""))
             if not recomputed and number > self._history.deleted:
@@ -94,61 +98,59 @@ class _RoundAuditor:
 
     def _read(
         self, number: int, digests: Mapping[str, str], *, aggregate: bool = False
-    ) -> tuple[dict[str, Block], list[str]]:
-        """Return those of a round's blocks that are sound, by name, and what is wrong with the others."""
+    ) -> tuple[dict[str, Parts], list[str]]:
+        """Return those of a round's parts that are sound, by name, and what is wrong with the others."""
         sound, damage = {}, []
         for name, digest in sorted(digests.items()):
-            key = BlockKey(number, name, aggregate)
+            key = PartsKey(number, name, aggregate)
             if key not in self._keys:
                 if digest != _NOTHING:
                     damage.append(f"{key} is missing")
                 continue
             self._keys.discard(key)
             try:
-                sound[name] = self._reader.block(key, self._spec.open_rows, digest)
+                sound[name] = self._reader.parts(key, self._spec.open_rows, digest)
             except DamageError as error:
                 damage.append(f"{key}: {error}")
         return sound, damage
 
-    def _find(self, number: int, group: str) -> Block | None:
-        """Return what a round sent to a group. Raises DamageError where that is not sound."""
+    def _find(self, number: int, audience: str) -> Parts | None:
+        """Return what a round made for an audience. Raises DamageError where that is not sound."""
         past = self._history.rounds.get(number)
-        if past is not None and group in past.aggregates and (number, group) not in self._aggregates:
+        if past is not None and audience in past.aggregates and (number, audience) not in self._aggregates:
             raise DamageError(f"it cannot be recomputed without the aggregate of round {number}")
-        return self._aggregates.get((number, group))
+        return self._aggregates.get((number, audience))
 
-    def _recompute(self, number: int, past: RoundHistory, uplinks: dict[str, Block]) -> list[str]:
+    def _recompute(self, number: int, past: RoundHistory, uplinks: dict[str, Parts]) -> list[str]:
         """Return what the method says against the uplinks, and which aggregates do not follow from them."""
         try:
             return list(self._compare(number, past, uplinks))
         except DamageError as error:
-            return [f"{BlockKey(number, '', aggregate=True)}: {error}"]
+            return [f"{PartsKey(number, ALL, aggregate=True)}: {error}"]
 
-    def _compare(self, number: int, past: RoundHistory, uplinks: dict[str, Block]) -> Iterator[str]:
-        sent = [(past.groups[client], block) for client, block in uplinks.items()]
-        named = [*sent, *((group, block) for (_, group), block in self._aggregates.items())]
-        models = {group: _shapes(block) for group, block in named if not isinstance(block.keys, Rows)}
-        context = ServerContext(self._spec, models, self._find)
-        aggregator = RoundAggregator(self._method, context, number, lambda: iter(uplinks.items()), _concatenate)
-        for client, block in uplinks.items():
+    def _compare(self, number: int, past: RoundHistory, uplinks: dict[str, Parts]) -> Iterator[str]:
+        for client, parts in uplinks.items():
+            self._architectures.update((past.architectures[client], shapes) for shapes in _shapes(parts))
+        rounds = PastRounds(self._spec, self._architectures, self._find)
+        aggregator = RoundAggregator(self._method, rounds, number, lambda: iter(uplinks.items()), _concatenate)
+        for client, parts in uplinks.items():
             try:
-                received, group = aggregator.check(block)
-                if received is not None:
-                    aggregator.reserve(received, group)
-                    aggregator.add(received, group)
+                received, architecture = aggregator.check(parts)
+                aggregator.reserve(received, architecture)
+                aggregator.add(received, architecture)
             except RefusalError as error:
-                yield f"{BlockKey(number, client)}: {error}"
+                yield f"{PartsKey(number, client)}: {error}"
                 return
-        if not past.aggregates or self._method.refines:
+        if not past.aggregates or isinstance(self._method, Refines):
             return
         if not uplinks:
-            yield f"{BlockKey(number, '', aggregate=True)}: the journal names no uplinks that it came from"
+            yield f"{PartsKey(number, ALL, aggregate=True)}: the journal names no uplinks that it came from"
             return
-        found = {group: block_digest(block).hex() for group, block in aggregator.aggregate().blocks.items()}
-        for group in sorted(found.keys() | past.aggregates.keys()):
-            gives, says = found.get(group, "none"), past.aggregates.get(group, "none")
+        found = {audience: parts_digest(parts).hex() for audience, parts in aggregator.aggregate().blocks.items()}
+        for audience in sorted(found.keys() | past.aggregates.keys()):
+            gives, says = found.get(audience, "none"), past.aggregates.get(audience, "none")
             if gives != says:
-                key = BlockKey(number, group, aggregate=True)
+                key = PartsKey(number, audience, aggregate=True)
                 yield f"{key}: its uplinks give {gives[:12]}, the journal says {says[:12]}"
 
 
@@ -156,5 +158,8 @@ def _concatenate(parts: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
     return np.concatenate(list(parts))
 
 
-def _shapes(block: Block) -> dict[str, tuple[int, ...]]:
-    return {name: value.shape for name, value in block.parameters.items()}
+def _shapes(parts: Parts) -> Iterator[Shapes]:
+    """Yield the shapes of each model among an uplink's parts."""
+    for block in parts.values():
+        if block.space is Space.PARAMETERS:
+            yield {name: value.shape for name, value in block.parameters.items()}

@@ -14,8 +14,8 @@ class RoundHistory:
     """What the facts say of one round. Digests are hexadecimal."""
 
     uplinks: dict[str, str] = field(default_factory=dict)  # digests of the accepted ones, by client
-    groups: dict[str, str] = field(default_factory=dict)  # architecture of each client's uplink; empty if it has none
-    aggregates: dict[str, str] = field(default_factory=dict)  # digests, by group
+    architectures: dict[str, str] = field(default_factory=dict)  # of each client's uplink; empty if it has none
+    aggregates: dict[str, str] = field(default_factory=dict)  # digests, by audience
     closing: bool = False
 
 
@@ -37,7 +37,7 @@ class History:
                 self._round(what.round).closing = what.closing
             case fact.UplinkAccepted():
                 self._round(what.round).uplinks[what.client] = what.digest
-                self._round(what.round).groups[what.client] = what.group or ""
+                self._round(what.round).architectures[what.client] = what.architecture or ""
             case fact.Aggregated():
                 self._round(what.round).aggregates = what.digests
             case fact.UplinksDeleted():

@@ -13,7 +13,8 @@ import structlog
 
 from limbeck_common.core.errors import InternalError, LimbeckError
 from limbeck_common.core.messages import Aggregate
-from limbeck_common.wire.codec import block_digest
+from limbeck_common.methods.method import Refines
+from limbeck_common.wire.digest import parts_digest
 from limbeck_server.aggregation.aggregation import AdditionError, Aggregation
 from limbeck_server.aggregation.aggregator import RoundAggregator, aggregate_digest
 from limbeck_server.aggregation.server_model_trainer import ServerModel, ServerModelTrainer
@@ -33,7 +34,7 @@ from limbeck_server.round.machine import Machine
 from limbeck_server.round.presence import Presence
 from limbeck_server.round.state import FederationPhase, FederationState, evolve
 from limbeck_server.storage.journal import Journal
-from limbeck_server.storage.protocols import Store, StoredBlock
+from limbeck_server.storage.protocols import Store, StoredParts
 
 _TICK_SECONDS = 0.2
 _BATCH = 1000  # facts read at a time
@@ -64,7 +65,7 @@ class Coordinator:
         self.changed = asyncio.Event()  # set when something has been decided
         self.turned = asyncio.Event()  # set when an open pull may have its answer
         self.trainer = ServerModelTrainer(
-            server_model, store, self.decide, self.clock, refines=aggregation.method.refines
+            server_model, store, self.decide, self.clock, refines=isinstance(aggregation.method, Refines)
         )
         self._keep_rounds = keep_rounds
         self._journal = Journal(store)
@@ -120,7 +121,7 @@ class Coordinator:
         """
         return self.decide(decision(self.state, *arguments, self.clock()))
 
-    def decide(self, facts: Sequence[Fact], blocks: Sequence[StoredBlock] = ()) -> asyncio.Future[None]:
+    def decide(self, facts: Sequence[Fact], blocks: Sequence[StoredParts] = ()) -> asyncio.Future[None]:
         """Apply facts at once, so that the next decision sees them; the future is done once they are durable."""
         for fact in facts:
             self.state = evolve(self.state, fact)
@@ -219,7 +220,7 @@ class Coordinator:
             round=number,
             digest=aggregate_digest(digests),
             digests=digests,
-            groups=dict(aggregate.groups),
+            moves=dict(aggregate.moves),
         )
         facts = self.machine.aggregated(self.state, stored)
         if not facts:  # an operator ended it meanwhile
@@ -227,7 +228,7 @@ class Coordinator:
         self.aggregation.keep(number, aggregate.blocks)
         self.aggregation.close()
         self.trainer.put(number, aggregator)
-        blocks = [StoredBlock(number, group, block, aggregate=True) for group, block in aggregate.blocks.items()]
+        blocks = [StoredParts(number, who, parts, aggregate=True) for who, parts in aggregate.blocks.items()]
         self.decide([*facts, *self._delete(number)], blocks)
         _log.info("aggregated", round=number, seconds=round(self.clock() - began, 4))
 
@@ -238,9 +239,9 @@ class Coordinator:
 
 
 def _check_and_name(aggregator: RoundAggregator, aggregate: Aggregate) -> dict[str, str]:
-    """Return the digests (hexadecimal) of an aggregate's blocks by group, once they are known to be finite."""
+    """Return the digests (hexadecimal) of an aggregate by audience, once it is known to be sound."""
     aggregator.check_aggregate(aggregate)
-    return {group: block_digest(block).hex() for group, block in sorted(aggregate.blocks.items())}
+    return {audience: parts_digest(parts).hex() for audience, parts in sorted(aggregate.blocks.items())}
 
 
 def wake(event: asyncio.Event) -> asyncio.Event:

@@ -2,21 +2,26 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 
+from limbeck_common.core.blocks import Parts
 from limbeck_common.core.errors import MembershipError
-from limbeck_common.core.messages import Answer, Block, Downlink, Ended, Idle, Rows
+from limbeck_common.core.form import Ask
+from limbeck_common.core.messages import Answer, Downlink, Ended, Idle
+from limbeck_common.methods.method import downlink
+from limbeck_common.methods.server_round import Recipient
 from limbeck_server.aggregation.method_errors import blaming
 from limbeck_server.round.coordinator import Coordinator, wait
 from limbeck_server.round.state import FederationPhase
 
 
 class Downlinks:
-    """The open round's downlinks, each made once for all clients of a group that have learned equally much."""
+    """The open round's downlinks, each made once for all clients that get the same."""
 
     def __init__(self, coordinator: Coordinator) -> None:
         self._coordinator = coordinator
         self._round = 0
-        self._aggregates: dict[tuple[str, int], asyncio.Task[Block | None]] = {}  # by group and last round learned
+        self._aggregates: dict[Recipient, asyncio.Task[Parts | None]] = {}
 
     async def pull(self, client: str, after: int, seconds: float, learned: int = 0) -> Answer:
         """Return the first round after `after` that this client takes part in; Idle after `seconds`.
@@ -53,15 +58,20 @@ class Downlinks:
         self._check_member(client)
         self._coordinator.machine.check_known(state, after)
         if self._asks(client, after):
-            wanted, aggregate = await self._parts(state.round, state.groups.get(client, ""), learned)
+            recipient = Recipient(
+                state.round,
+                state.groups.get(client, ""),
+                state.architectures.get(client, ""),
+                min(learned, state.round),  # a client may claim any round
+            )
+            plan, aggregate = await self._content(recipient)
             if self._coordinator.state.round == state.round and self._asks(client, after):
                 return Downlink(
                     federation_id=state.federation_id,
                     round=state.round,
                     aggregate=aggregate,
-                    wanted=wanted,
+                    plan=plan,
                     deadline_seconds=max(0.0, self._coordinator.state.deadline - self._coordinator.clock()),
-                    closing=state.closing,
                 )
         return Idle(state.phase, state.round)
 
@@ -76,25 +86,25 @@ class Downlinks:
         asked = client in state.participants and client not in state.delivered and client not in state.declined
         return state.phase is FederationPhase.COLLECTING and state.round > after and asked and state.admits(client)
 
-    async def _parts(self, number: int, group: str, learned: int) -> tuple[Rows | None, Block | None]:
-        """Return what round `number` asks for, and its aggregate for a group's clients that know round `learned`."""
+    async def _content(self, client: Recipient) -> tuple[Mapping[str, Ask] | None, Parts | None]:
+        """Return what a client's round asks for, None in the closing one, and what it learns from."""
         aggregator = await self._coordinator.aggregation.current()
-        if self._round != number:
-            self._round, self._aggregates = number, {}
-        made, key = self._aggregates, (group, min(learned, number))  # a client may claim any round
-        if key not in made:
-            making = made[key] = asyncio.create_task(asyncio.to_thread(self._make, number, *key))
-            making.add_done_callback(lambda done: _failed(done) and made.pop(key))
-        aggregate = await asyncio.shield(made[key])
-        return None if aggregator is None else aggregator.ask.wanted, aggregate
+        if self._round != client.round:
+            self._round, self._aggregates = client.round, {}
+        made = self._aggregates
+        if client not in made:
+            making = made[client] = asyncio.create_task(asyncio.to_thread(self._make, client))
+            making.add_done_callback(lambda done: _failed(done) and made.pop(client))
+        aggregate = await asyncio.shield(made[client])
+        return None if aggregator is None else aggregator.round.plan, aggregate
 
-    def _make(self, number: int, group: str, learned: int) -> Block | None:
+    def _make(self, client: Recipient) -> Parts | None:
         """Return the method's downlink. May read the store, so it runs beside the event loop."""
         aggregation = self._coordinator.aggregation
         with blaming(aggregation.method, "server_downlink"):
-            return aggregation.method.server_downlink(aggregation.context, number, group, learned)
+            return downlink(aggregation.method, aggregation.history, client)
 
 
-def _failed(made: asyncio.Task[Block | None]) -> bool:
+def _failed(made: asyncio.Task[Parts | None]) -> bool:
     """Say whether a downlink was not made; the next pull tries again."""
     return made.cancelled() or made.exception() is not None

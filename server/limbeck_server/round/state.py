@@ -67,7 +67,8 @@ class FederationState:
     declined: frozenset[str] = frozenset()  # of this round
     epoch: int = 1  # how often the store was restored, plus 1
     last: dict[str, tuple[int, str]] = field(default_factory=dict)  # each client's last accepted round and digest
-    groups: dict[str, str] = field(default_factory=dict)  # of clients that have one: whose aggregate they get
+    groups: dict[str, str] = field(default_factory=dict)  # of clients that a method has put into one
+    architectures: dict[str, str] = field(default_factory=dict)  # of clients whose uplinks hold parameters
     late: dict[str, int] = field(default_factory=dict)  # each client's last round whose uplink came late
     paused_at: float | None = None
     reason: str = ""
@@ -110,8 +111,10 @@ def evolve(state: FederationState, fact: Fact) -> FederationState:  # noqa: C901
             )
         case UplinkAccepted():
             last = state.last | {fact.client: (fact.round, fact.digest)}
-            groups = state.groups if fact.group is None else state.groups | {fact.client: fact.group}
-            return replace(state, delivered=state.delivered | {fact.client}, last=last, groups=groups)
+            known = state.architectures
+            if fact.architecture is not None:
+                known = known | {fact.client: fact.architecture}
+            return replace(state, delivered=state.delivered | {fact.client}, last=last, architectures=known)
         case UplinkLate():
             return replace(state, late=state.late | {fact.client: fact.round})
         case Extended():
@@ -120,7 +123,7 @@ def evolve(state: FederationState, fact: Fact) -> FederationState:  # noqa: C901
         case Closed():
             return replace(state, phase=FederationPhase.AGGREGATING, since=fact.at)
         case Aggregated():
-            return replace(state, phase=FederationPhase.LOBBY, since=fact.at, groups=state.groups | fact.groups)
+            return replace(state, phase=FederationPhase.LOBBY, since=fact.at, groups=state.groups | fact.moves)
         case Paused():
             return replace(state, paused_at=fact.at)
         case Resumed():

@@ -9,7 +9,8 @@ import structlog
 from limbeck_common.core.errors import LimbeckError, SlowError, StreamError
 from limbeck_common.core.messages import Receipt, Uplink
 from limbeck_common.core.spec import check_name
-from limbeck_common.wire.codec import decode_uplink, read_outline
+from limbeck_common.wire.blocks import read_outlines
+from limbeck_common.wire.codec import decode_uplink
 from limbeck_common.wire.payload import GO_AHEAD, Payload
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_server.federation import Federation
@@ -90,9 +91,8 @@ class Uploads:
     async def _admit(self, head: pb.Uplink, context: CallContext) -> Admission:
         client = check_name(self.authentication.caller(context, head.client_name))
         self.federation.membership.check(head.federation_id, head.epoch)
-        uplink = Uplink(head.federation_id, client, head.round, None, dict(head.metrics), head.digest, head.epoch)
-        outline = read_outline(head.contribution) if head.HasField("contribution") else None
-        return await self.federation.admissions.admit(uplink, outline)
+        uplink = Uplink(head.federation_id, client, head.round, {}, dict(head.metrics), head.digest, head.epoch)
+        return await self.federation.admissions.admit(uplink, read_outlines(head.parts))
 
     async def _complete(self, admission: Admission, head: pb.Uplink, payload: Payload) -> Receipt:
         """Have a whole uplink judged. Its payload stays only where it is accepted."""
@@ -103,7 +103,7 @@ class Uploads:
                 uplink = decode_uplink(head, payload, spec.open_rows, spec.output.width)
             else:  # the digest of a large block takes a while, so it is computed beside the event loop
                 uplink = await asyncio.to_thread(decode_uplink, head, payload, spec.open_rows, spec.output.width)
-            receipt = await self.federation.admissions.complete(admission, uplink.contribution)
+            receipt = await self.federation.admissions.complete(admission, uplink.parts)
         finally:
             if receipt is not Receipt.ACCEPTED:
                 payload.discard()

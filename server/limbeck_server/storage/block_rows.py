@@ -1,6 +1,6 @@
-"""Blocks as a store files them: a row of columns, and a file beside it where the values are large.
+"""Parts as a store files them: a row of columns, and a file beside it where the values are large.
 
-A row holds what travels, which is the block's head as protobuf and its payload, and the digest of the content.
+A row holds what travels, which is the parts' heads as protobuf and their payload, and the digest of the content.
 """
 
 import contextlib
@@ -8,32 +8,55 @@ import operator
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from limbeck_common.core.blocks import Parts
+from limbeck_common.core.encoded_rows import Packed
 from limbeck_common.core.errors import DataError, RefusalError
-from limbeck_common.core.messages import Block
-from limbeck_common.core.tensors import FileArray, nbytes
-from limbeck_common.wire.codec import block_digest, decode_block, encode_block
+from limbeck_common.core.file_array import FileArray
+from limbeck_common.core.spec import MAX_WIDTH
+from limbeck_common.core.tensors import nbytes, travelling
+from limbeck_common.wire.blocks import decode_parts, encode_parts
+from limbeck_common.wire.digest import parts_digest
 from limbeck_common.wire.payload import Payload, chunks
-from limbeck_common.wire.v1.block_pb2 import Block as Head
-from limbeck_server.storage.protocols import BlockKey
+from limbeck_common.wire.v1.block_pb2 import Parts as Head
+from limbeck_server.storage.protocols import PartsKey
 
-_MOST_ROWS = 2**62  # row numbers were checked against the open set when the block arrived
+_MOST_ROWS = 2**62  # row numbers were checked against the open set when the parts arrived
 _TICK_NANOSECONDS = 1_000_000_000  # file systems may tell times no finer than this
 
 
-def to_row(block: Block) -> dict[str, Any]:
-    """Return the columns that hold a block. The payload of a block in a file stays there."""
+def gather(parts: Parts, new_file: Callable[[int], Path]) -> Parts:
+    """Return parts whose arrays are all in memory, or all in one file; `new_file` names one where that takes a copy.
+
+    An uplink arrives so. The parts of an aggregate may each have been made in a file of their own.
+    """
+    arrays = _arrays(parts)
+    if not any(isinstance(array, FileArray) for array in arrays) or _file_of(arrays) is not None:
+        return parts
+    head = Head()
+    tensors = encode_parts(parts, head.parts)
+    size = sum(map(nbytes, tensors))
+    path = new_file(size)
+    with path.open("wb") as file:
+        for chunk in chunks(tensors):
+            file.write(chunk)
+    return decode_parts(head.parts, Payload.at(path, size), _MOST_ROWS, MAX_WIDTH)
+
+
+def to_row(parts: Parts) -> dict[str, Any]:
+    """Return the columns that hold parts, once they are gathered. A payload in a file stays there."""
     message = Head()
-    tensors = encode_block(block, message)
+    tensors = encode_parts(parts, message.parts)
     head = message.SerializeToString(deterministic=True)
-    filename = file_of(block)
+    filename = _file_of(_arrays(parts))
     return {
-        "digest": block_digest(block).hex(),
+        "digest": parts_digest(parts).hex(),
         "head": head,
         "checksum": zlib.crc32(head),
         "size": sum(map(nbytes, tensors)),
@@ -42,14 +65,22 @@ def to_row(block: Block) -> dict[str, Any]:
     }
 
 
-def file_of(block: Block) -> str | None:
-    """Return the name of the file that holds all of a block's values, from its start on; None if they have none."""
-    first = block.values[0] if block.values else None
-    return first.path.name if isinstance(first, FileArray) else None
+def _arrays(parts: Parts) -> list[Packed]:
+    """Return the arrays that travel, in their order."""
+    return [array for _, block in sorted(parts.items()) for tensor in block.values for array in travelling(tensor)]
 
 
-def to_block(row: Mapping[str, Any], folder: Path, open_rows: int) -> Block:
-    """Return the block that `to_row` wrote, without a look at its digest.
+def _file_of(arrays: list[Packed]) -> str | None:
+    """Return the name of the file that is all of these arrays, one after the other; None where there is none such."""
+    files = [array for array in arrays if isinstance(array, FileArray)]
+    if not files or len(files) < len(arrays) or files[0].offset:
+        return None
+    follows = all(b.path == a.path and b.offset == a.offset + nbytes(a) for a, b in pairwise(files))
+    return files[0].path.name if follows else None
+
+
+def to_parts(row: Mapping[str, Any], folder: Path, open_rows: int) -> Parts:
+    """Return the parts that `to_row` wrote, without a look at their digest.
 
     Large values lie in `folder`; row numbers are below `open_rows`.
 
@@ -64,13 +95,13 @@ def to_block(row: Mapping[str, Any], folder: Path, open_rows: int) -> Block:
             raise ValueError("its file lies elsewhere")
         else:
             payload = Payload.at(folder / row["file"], operator.index(row["size"]))
-        return decode_block(head, payload, open_rows)
+        return decode_parts(head.parts, payload, open_rows, MAX_WIDTH)
     except (RefusalError, DecodeError, ValueError, TypeError, OverflowError) as error:
-        raise DataError(f"a stored block cannot be read: {error}", remedy="see: limbeck-server audit") from error
+        raise DataError(f"stored parts cannot be read: {error}", remedy="see: limbeck-server audit") from error
 
 
 class RowReader:
-    """Returns the blocks of rows, each checked against its digest, and deletes the files of those that are deleted.
+    """Returns the parts of rows, each checked against its digest, and deletes the files of those that are deleted.
 
     Values in the database are hashed at every read. A file is hashed at the first read, and again when the file
     system says that it has changed: a round reads a large block slice by slice, many times.
@@ -83,8 +114,8 @@ class RowReader:
         self._doomed: set[str] = set()  # files to be deleted once nobody reads
         self._sound: dict[str, tuple[object, ...]] = {}  # by file, what it was like when its digest was found right
 
-    def read(self, key: BlockKey, row: Mapping[str, Any]) -> Block:
-        """Return the block that `row`, filed under `key`, holds.
+    def read(self, key: PartsKey, row: Mapping[str, Any]) -> Parts:
+        """Return the parts that `row`, filed under `key`, holds.
 
         Raises:
             DataError: the row or its file is damaged.
@@ -92,20 +123,20 @@ class RowReader:
         try:
             if zlib.crc32(row["head"]) != row["checksum"]:  # a damaged head may name any number of rows
                 raise DataError("its head is not as it was stored")
-            block = to_block(row, self._folder, _MOST_ROWS)
+            parts = to_parts(row, self._folder, _MOST_ROWS)
             if row["file"] is None:
-                _check_digest(block, row["digest"])
+                _check_digest(parts, row["digest"])
             elif self._sound.get(row["file"]) != (fingerprint := self._fingerprint(row)):
-                _check_digest(block, row["digest"])
+                _check_digest(parts, row["digest"])
                 self._note(row["file"], fingerprint)
         except (DataError, OSError, ValueError, TypeError) as error:
             why = error.wrong if isinstance(error, DataError) else str(error)
             raise DataError(f"the {key} is damaged: {why}", remedy="see: limbeck-server audit") from error
-        return block
+        return parts
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """Keep the files of blocks that are read in here, even if the blocks are deleted meanwhile."""
+        """Keep the files of blocks that are read in here, even if the parts are deleted meanwhile."""
         with self._lock:
             self._readers += 1
         try:
@@ -116,7 +147,7 @@ class RowReader:
             self.delete(())
 
     def delete(self, files: Iterable[str]) -> None:
-        """Delete the files of blocks that were deleted, now or when the last reader is done."""
+        """Delete the files of parts that were deleted, now or when the last reader is done."""
         with self._lock:
             self._doomed.update(files)
             if self._readers:
@@ -128,7 +159,7 @@ class RowReader:
             self._doomed.clear()
 
     def _fingerprint(self, row: Mapping[str, Any]) -> tuple[object, ...]:
-        """Return what changes when a block in a file changes; the time of the last change comes first."""
+        """Return what changes when parts in a file change; the time of the last change comes first."""
         status = (self._folder / row["file"]).stat()
         where = (status.st_ctime_ns, status.st_mtime_ns, status.st_size, status.st_dev, status.st_ino)
         return (*where, row["head"], row["size"], row["digest"])
@@ -139,7 +170,7 @@ class RowReader:
             self._sound[file] = fingerprint
 
 
-def _check_digest(block: Block, digest: str) -> None:
-    found = block_digest(block).hex()
+def _check_digest(parts: Parts, digest: str) -> None:
+    found = parts_digest(parts).hex()
     if found != digest:
         raise DataError(f"its digest is {found[:12]}, and {str(digest)[:12]} was stored with it")

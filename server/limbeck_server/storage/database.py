@@ -36,7 +36,7 @@ def _blocks(table: str) -> sa.Table:
         sa.Column("round", sa.Integer, primary_key=True),
         sa.Column("name", sa.String, primary_key=True),  # of the client or the group
         sa.Column("digest", sa.String, nullable=False),  # `block_digest`, hexadecimal
-        sa.Column("head", sa.LargeBinary, nullable=False),  # limbeck.v1.Block
+        sa.Column("head", sa.LargeBinary, nullable=False),  # limbeck.v1.Parts
         sa.Column("checksum", sa.Integer, nullable=False),  # CRC-32 of the head
         sa.Column("size", sa.Integer, nullable=False),  # of the payload, in bytes
         sa.Column("payload", sa.LargeBinary),  # NULL where it lies in a file

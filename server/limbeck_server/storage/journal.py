@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from limbeck_common.core.errors import SetupError
 from limbeck_server.events import Fact
-from limbeck_server.storage.protocols import FactStore, StoredBlock
+from limbeck_server.storage.protocols import FactStore, StoredParts
 
 
 class _Entry(NamedTuple):
     facts: Sequence[Fact]
-    blocks: Sequence[StoredBlock]
+    blocks: Sequence[StoredParts]
     done: asyncio.Future[None]
 
 
@@ -29,7 +29,7 @@ class Journal:
         self._written = False  # closed, and everything that was queued is durable
         self._lost: SetupError | None = None
 
-    def append(self, facts: Sequence[Fact], blocks: Sequence[StoredBlock] = ()) -> asyncio.Future[None]:
+    def append(self, facts: Sequence[Fact], blocks: Sequence[StoredParts] = ()) -> asyncio.Future[None]:
         """Queue facts and blocks; the future is done once they, and all before them, are durable.
 
         After the journal's end an append of nothing is done at once; anything else, and all after a failure, raises

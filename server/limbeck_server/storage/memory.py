@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck_common.core.messages import Block
+from limbeck_common.core.blocks import Parts
 from limbeck_common.core.tensors import Tensor
 from limbeck_server.events import Fact, UplinksDeleted, from_json, link, to_json
-from limbeck_server.storage.block_rows import RowReader, to_row
+from limbeck_server.storage.block_rows import RowReader, gather, to_row
 from limbeck_server.storage.limits import check_disk
-from limbeck_server.storage.protocols import BlockKey, StoredBlock
+from limbeck_server.storage.protocols import PartsKey, StoredParts
 
 
 class MemoryStore:
@@ -36,7 +36,7 @@ class MemoryStore:
         self._lines: list[str] = []
         self._head = ""
         self._notes: dict[str, str] = {}
-        self._blocks: dict[BlockKey, dict[str, Any]] = {}
+        self._parts: dict[PartsKey, dict[str, Any]] = {}
         self._folder = Path(tempfile.gettempdir()) / f"limbeck-{uuid.uuid4().hex}"  # made for the first file
         self._rows = RowReader(self._folder)
         self._lock = threading.Lock()  # commits come from another thread than reads
@@ -59,22 +59,22 @@ class MemoryStore:
         """Return facts by their order. See `FactStore.facts`."""
         return [from_json(line) for line in self._lines[after : None if most < 0 else after + most]]
 
-    def commit(self, facts: Sequence[Fact], blocks: Iterable[StoredBlock] = ()) -> None:
-        """Append facts and store blocks, all or nothing. See `FactStore.commit`."""
+    def commit(self, facts: Sequence[Fact], blocks: Iterable[StoredParts] = ()) -> None:
+        """Append facts and store parts, all or nothing. See `FactStore.commit`."""
         lines = [to_json(fact) for fact in facts]
-        new: dict[BlockKey, dict[str, Any]] = {}
+        new: dict[PartsKey, dict[str, Any]] = {}
         for each in blocks:
-            if each.key in self._blocks or each.key in new:
+            if each.key in self._parts or each.key in new:
                 raise ValueError(f"it is stored already: {each.key}")
-            new[each.key] = to_row(each.block)
+            new[each.key] = to_row(gather(each.parts, self.new_file))
         last = max((fact.round for fact in facts if isinstance(fact, UplinksDeleted)), default=0)
         with self._lock:
             for line in lines:
                 self._head = link(self._head, line)
             self._lines += lines
-            self._blocks |= new
-            old = [key for key in self._blocks if not key.aggregate and key.round <= last]
-            files = [self._blocks.pop(key)["file"] for key in old]
+            self._parts |= new
+            old = [key for key in self._parts if not key.aggregate and key.round <= last]
+            files = [self._parts.pop(key)["file"] for key in old]
         self._rows.delete(name for name in files if name is not None)
 
     def note(self, name: str, text: str | None = None) -> str | None:
@@ -85,22 +85,22 @@ class MemoryStore:
             self._notes[name] = text
         return self._notes.get(name)
 
-    def uplinks(self, number: int) -> Iterator[tuple[str, Block]]:
+    def uplinks(self, number: int) -> Iterator[tuple[str, Parts]]:
         """Yield a round's clients and their blocks. See `BlockStore.uplinks`."""
         with self._rows.reading():
             for key in self._list(number, aggregate=False):
-                block = self._find(key)
-                if block is not None:  # or it was deleted meanwhile
-                    yield key.name, block
+                parts = self._find(key)
+                if parts is not None:  # or they were deleted meanwhile
+                    yield key.name, parts
 
-    def aggregate(self, number: int, group: str = "") -> Block | None:
-        """Return what a round sent to a group. See `BlockStore.aggregate`."""
-        return self._find(BlockKey(number, group, aggregate=True))
+    def aggregate(self, number: int, audience: str) -> Parts | None:
+        """Return what a round made for an audience. See `BlockStore.aggregate`."""
+        return self._find(PartsKey(number, audience, aggregate=True))
 
-    def aggregates(self, number: int) -> dict[str, Block]:
-        """Return what a round sent to each group. See `BlockStore.aggregates`."""
+    def aggregates(self, number: int) -> dict[str, Parts]:
+        """Return what a round made, by audience. See `BlockStore.aggregates`."""
         found = ((key.name, self._find(key)) for key in self._list(number, aggregate=True))
-        return {group: block for group, block in found if block is not None}
+        return {audience: parts for audience, parts in found if parts is not None}
 
     def collect(self, parts: Iterable[NDArray[Any]]) -> Tensor:
         """Return slices as one array in memory, whatever its size."""
@@ -118,10 +118,10 @@ class MemoryStore:
         if size:
             check_disk(self._folder.parent, size)
 
-    def _list(self, number: int, *, aggregate: bool) -> list[BlockKey]:
+    def _list(self, number: int, *, aggregate: bool) -> list[PartsKey]:
         with self._lock:
-            return sorted(key for key in self._blocks if key.round == number and key.aggregate is aggregate)
+            return sorted(key for key in self._parts if key.round == number and key.aggregate is aggregate)
 
-    def _find(self, key: BlockKey) -> Block | None:
-        row = self._blocks.get(key)
+    def _find(self, key: PartsKey) -> Parts | None:
+        row = self._parts.get(key)
         return None if row is None else self._rows.read(key, row)

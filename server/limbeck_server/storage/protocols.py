@@ -1,6 +1,6 @@
 """What a federation asks of its storage. `sqlite` and `memory` implement it; one conformance suite holds both.
 
-A block is filed under its round and its name: a client's for an uplink, a group's for an aggregate.
+Parts are filed under their round and a name: a client's for an uplink, an audience's for an aggregate.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,19 +10,19 @@ from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
+from limbeck_common.core.blocks import Parts
 from limbeck_common.core.errors import LimbeckError
-from limbeck_common.core.messages import Block
 from limbeck_common.core.tensors import Tensor
 from limbeck_server.events import Fact
 
 INLINE_BYTES = 1 << 20  # larger blocks lie in files, and work on them runs beside the event loop
 
 
-class BlockKey(NamedTuple):
-    """What a block is filed under. `name` is a client's for an uplink, and a group's where `aggregate` is set.
+class PartsKey(NamedTuple):
+    """What parts are filed under. `name` is a client's for an uplink, and an audience's where `aggregate` is set.
 
-    >>> print(BlockKey(3, "ward-7"), "|", BlockKey(3, "cnn", aggregate=True), "|", BlockKey(3, "", aggregate=True))
-    uplink of ward-7 for round 3 | aggregate of round 3 for group cnn | aggregate of round 3
+    >>> print(PartsKey(3, "ward-7"), "|", PartsKey(3, "group:2.0", aggregate=True))
+    uplink of ward-7 for round 3 | aggregate of round 3 for group:2.0
     """
 
     round: int
@@ -32,22 +32,22 @@ class BlockKey(NamedTuple):
     def __str__(self) -> str:
         if not self.aggregate:
             return f"uplink of {self.name} for round {self.round}"
-        return f"aggregate of round {self.round}" + (f" for group {self.name}" if self.name else "")
+        return f"aggregate of round {self.round} for {self.name}"
 
 
 @dataclass(frozen=True, eq=False)
-class StoredBlock:
-    """A block to be stored. `name` is a client's for an uplink, and a group's where `aggregate` is set."""
+class StoredParts:
+    """Parts to be stored. `name` is a client's for an uplink, and an audience's where `aggregate` is set."""
 
     round: int
     name: str
-    block: Block
+    parts: Parts
     aggregate: bool = False
 
     @property
-    def key(self) -> BlockKey:
+    def key(self) -> PartsKey:
         """What it is filed under."""
-        return BlockKey(self.round, self.name, self.aggregate)
+        return PartsKey(self.round, self.name, self.aggregate)
 
 
 class FactStore(Protocol):
@@ -68,13 +68,13 @@ class FactStore(Protocol):
             SettingsError: the journal is damaged.
         """
 
-    def commit(self, facts: Sequence[Fact], blocks: Iterable[StoredBlock] = ()) -> None:
-        """Append facts and store blocks, all or nothing; durable once this returns.
+    def commit(self, facts: Sequence[Fact], blocks: Iterable[StoredParts] = ()) -> None:
+        """Append facts and store parts, all or nothing; durable once this returns.
 
         `UplinksDeleted` deletes the uplinks of its round and of all before it.
 
         Raises:
-            ValueError: a block of the same round and name is stored already.
+            ValueError: parts of the same round and name are stored already.
         """
 
     def note(self, name: str, text: str | None = None) -> str | None:
@@ -88,8 +88,8 @@ class FactStore(Protocol):
 class BlockStore(Protocol):
     """The blocks that facts name. Each is checked against its digest whenever it is read."""
 
-    def uplinks(self, number: int) -> Iterator[tuple[str, Block]]:
-        """Yield round `number`'s clients and their accepted blocks, one in memory at a time, by client name.
+    def uplinks(self, number: int) -> Iterator[tuple[str, Parts]]:
+        """Yield round `number`'s clients and their accepted parts, one in memory at a time, by client name.
 
         What has been yielded can be read until the iterator is done, even if the round's uplinks are deleted.
 
@@ -97,11 +97,11 @@ class BlockStore(Protocol):
             DataError: a block is damaged; the error names it and its round.
         """
 
-    def aggregate(self, number: int, group: str = "") -> Block | None:
-        """Return what round `number` sent to a group, or None. Raises DataError as `uplinks`."""
+    def aggregate(self, number: int, audience: str) -> Parts | None:
+        """Return what round `number` made for an audience, or None. Raises DataError as `uplinks`."""
 
-    def aggregates(self, number: int) -> dict[str, Block]:
-        """Return what round `number` sent to each group. Raises DataError as `uplinks`."""
+    def aggregates(self, number: int) -> dict[str, Parts]:
+        """Return what round `number` made, by audience. Raises DataError as `uplinks`."""
 
     def collect(self, parts: Iterable[NDArray[Any]]) -> Tensor:
         """Return slices of rows as one array: in memory, or in a file of the store where it is large.
@@ -147,11 +147,11 @@ class StoreReader(Protocol):
     def facts(self) -> Iterator[tuple[int, str, str]]:
         """Yield each fact's number, its line of JSON and its chain value, just as they are stored."""
 
-    def keys(self) -> set[BlockKey]:
-        """Return what the stored blocks are filed under."""
+    def keys(self) -> set[PartsKey]:
+        """Return what the stored parts are filed under."""
 
-    def block(self, key: BlockKey, open_rows: int, digest: str) -> Block:
-        """Return a block whose row numbers are below `open_rows` and whose digest (hexadecimal) is `digest`.
+    def parts(self, key: PartsKey, open_rows: int, digest: str) -> Parts:
+        """Return parts whose row numbers are below `open_rows` and whose digest (hexadecimal) is `digest`.
 
         Raises:
             DamageError: it cannot be read, has another digest, or is stored otherwise than a daemon would store it.

@@ -15,16 +15,17 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from limbeck_common.core.blocks import Parts
 from limbeck_common.core.errors import DataError, SettingsError, SetupError, StoreFullError
-from limbeck_common.core.messages import Block
-from limbeck_common.core.tensors import FileArray, Tensor
+from limbeck_common.core.file_array import FileArray
+from limbeck_common.core.tensors import Tensor
 from limbeck_common.support.disk import flush, take
 from limbeck_server.events import Fact, UplinksDeleted
 from limbeck_server.storage import database
-from limbeck_server.storage.block_rows import RowReader, to_row
+from limbeck_server.storage.block_rows import RowReader, gather, to_row
 from limbeck_server.storage.database import AGGREGATES, NOTES, UPLINKS
 from limbeck_server.storage.limits import check_disk
-from limbeck_server.storage.protocols import INLINE_BYTES, BlockKey, StoredBlock
+from limbeck_server.storage.protocols import INLINE_BYTES, PartsKey, StoredParts
 
 
 class SqliteStore:
@@ -90,12 +91,12 @@ class SqliteStore:
                 remedy=f"see what is: limbeck-server audit --store {self.folder}",
             ) from error
 
-    def commit(self, facts: Sequence[Fact], blocks: Iterable[StoredBlock] = ()) -> None:
-        """Append facts and store blocks in one transaction, durable once this returns. See `FactStore.commit`."""
+    def commit(self, facts: Sequence[Fact], blocks: Iterable[StoredParts] = ()) -> None:
+        """Append facts and store parts in one transaction, durable once this returns. See `FactStore.commit`."""
         uplinks: list[dict[str, Any]] = []
         aggregates: list[dict[str, Any]] = []
         for each in blocks:
-            row = {"round": each.round, "name": each.name} | to_row(each.block)
+            row = {"round": each.round, "name": each.name} | to_row(gather(each.parts, self.new_file))
             (aggregates if each.aggregate else uplinks).append(row)
         files = [row["file"] for row in uplinks + aggregates if row["file"]]
         for name in files:
@@ -123,22 +124,22 @@ class SqliteStore:
                 connection.execute(sa.insert(NOTES).values(name=name, text=text))
             return connection.execute(sa.select(NOTES.c.text).where(NOTES.c.name == name)).scalar()
 
-    def uplinks(self, number: int) -> Iterator[tuple[str, Block]]:
+    def uplinks(self, number: int) -> Iterator[tuple[str, Parts]]:
         """Yield a round's clients and their blocks. See `BlockStore.uplinks`."""
         with self._rows.reading():
             for key in self._list(UPLINKS, number):
-                block = self._find(key)
-                if block is not None:  # or it was deleted meanwhile
-                    yield key.name, block
+                parts = self._find(key)
+                if parts is not None:  # or they were deleted meanwhile
+                    yield key.name, parts
 
-    def aggregate(self, number: int, group: str = "") -> Block | None:
-        """Return what a round sent to a group. See `BlockStore.aggregate`."""
-        return self._find(BlockKey(number, group, aggregate=True))
+    def aggregate(self, number: int, audience: str) -> Parts | None:
+        """Return what a round made for an audience. See `BlockStore.aggregate`."""
+        return self._find(PartsKey(number, audience, aggregate=True))
 
-    def aggregates(self, number: int) -> dict[str, Block]:
-        """Return what a round sent to each group. See `BlockStore.aggregates`."""
+    def aggregates(self, number: int) -> dict[str, Parts]:
+        """Return what a round made, by audience. See `BlockStore.aggregates`."""
         found = ((key.name, self._find(key)) for key in self._list(AGGREGATES, number))
-        return {group: block for group, block in found if block is not None}
+        return {audience: parts for audience, parts in found if parts is not None}
 
     def collect(self, parts: Iterable[NDArray[Any]]) -> Tensor:
         """Return slices as one array, in a file if it takes more than a megabyte. See `BlockStore.collect`."""
@@ -181,16 +182,16 @@ class SqliteStore:
         except sa.exc.IntegrityError as error:
             raise ValueError(f"it is stored already: {database.describe(error)}") from error
 
-    def _list(self, table: sa.Table, number: int) -> list[BlockKey]:
+    def _list(self, table: sa.Table, number: int) -> list[PartsKey]:
         query = sa.select(table.c.name).where(table.c.round == number).order_by(table.c.name)
         aggregate = table is AGGREGATES
         try:
             with self._engine.connect() as connection:
-                return [BlockKey(number, name, aggregate) for name in connection.execute(query).scalars()]
+                return [PartsKey(number, name, aggregate) for name in connection.execute(query).scalars()]
         except (sa.exc.DatabaseError, ValueError) as error:
             raise self._damaged(f"the list of {table.name} of round {number}", error) from error
 
-    def _find(self, key: BlockKey) -> Block | None:
+    def _find(self, key: PartsKey) -> Parts | None:
         table = AGGREGATES if key.aggregate else UPLINKS
         query = sa.select(table).where(table.c.round == key.round, table.c.name == key.name)
         try:

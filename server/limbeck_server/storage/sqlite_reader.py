@@ -13,14 +13,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateTable
 
+from limbeck_common.core.blocks import Parts
 from limbeck_common.core.errors import SettingsError
-from limbeck_common.core.messages import Block
 from limbeck_common.support.disk import take
-from limbeck_common.wire.codec import block_digest
+from limbeck_common.wire.digest import parts_digest
 from limbeck_server.storage import database
-from limbeck_server.storage.block_rows import RowReader, to_block, to_row
+from limbeck_server.storage.block_rows import RowReader, to_parts, to_row
 from limbeck_server.storage.database import AGGREGATES, FACTS, NOTES, TABLES, UPLINKS
-from limbeck_server.storage.protocols import BlockKey, DamageError
+from limbeck_server.storage.protocols import DamageError, PartsKey
 
 _Result = TypeVar("_Result")
 _LISTS = {
@@ -43,7 +43,7 @@ class SqliteReader:
         self.folder = folder
         self._blocks = folder / database.FOLDER
         self._rows = RowReader(self._blocks)
-        self._places: dict[BlockKey, int] = {}  # rowid
+        self._places: dict[PartsKey, int] = {}  # rowid
         journal = folder / database.JOURNAL
         if not _found(journal):
             raise SettingsError(f"there is no journal in {folder}", remedy="name a daemon's folder with --store")
@@ -96,42 +96,42 @@ class SqliteReader:
         while (row := self._guard(rows.fetchone)) is not None:
             yield row.number, str(row.fact), str(row.chain)
 
-    def keys(self) -> set[BlockKey]:
-        """Return what the stored blocks are filed under, read from the tables and not from their indexes."""
+    def keys(self) -> set[PartsKey]:
+        """Return what the stored parts are filed under, read from the tables and not from their indexes."""
         for aggregate, query in _LISTS.items():
             for rowid, number, name in self._all(query):
-                self._places[BlockKey(number, name, aggregate)] = rowid
+                self._places[PartsKey(number, name, aggregate)] = rowid
         return set(self._places)
 
-    def block(self, key: BlockKey, open_rows: int, digest: str) -> Block:
-        """Return a block once it is known to be the one that `digest` names. See `StoreReader.block`."""
+    def parts(self, key: PartsKey, open_rows: int, digest: str) -> Parts:
+        """Return parts once they are known to be those that `digest` names. See `StoreReader.parts`."""
         try:
             row = self._row(key)
-            block = to_block(row, self._blocks, open_rows)
+            parts = to_parts(row, self._blocks, open_rows)
             file = row["file"]
             if file is not None and (self._blocks / file).stat().st_size != row["size"]:
                 raise DamageError(f"file {file} has another size")
-            found = block_digest(block).hex()
+            found = parts_digest(parts).hex()
             if found != digest:
                 raise DamageError(f"its digest is {found[:12]}, the journal says {digest[:12]}")
-            other = [name for name, value in to_row(block).items() if row[name] != value]
+            other = [name for name, value in to_row(parts).items() if row[name] != value]
             if other:
                 raise DamageError(f"column {other[0]!r} is not as it was written")
         except DamageError:
             raise
         except Exception as error:  # damage may show as anything
             raise DamageError(f"it cannot be read: {type(error).__name__}: {error}") from error
-        return block
+        return parts
 
-    def check(self, key: BlockKey) -> None:
-        """Check a block against the digest that is stored with it. Raises DataError where it is damaged."""
+    def check(self, key: PartsKey) -> None:
+        """Check parts against the digest that is stored with them. Raises DataError where it is damaged."""
         self._rows.read(key, self._guard(lambda: self._row(key)))
 
     def copy(self, path: Path) -> None:
         """Copy the database, as of one moment, to `path`."""
         self._guard(lambda: database.copy(self._connection, path))
 
-    def _row(self, key: BlockKey) -> Mapping[str, Any]:
+    def _row(self, key: PartsKey) -> Mapping[str, Any]:
         table = AGGREGATES if key.aggregate else UPLINKS
         query = sa.select(table).where(sa.text("rowid = :place"))
         row = self._connection.execute(query, {"place": self._places[key]}).mappings().one()

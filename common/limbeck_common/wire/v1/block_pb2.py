@@ -24,29 +24,47 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"limbeck_common/wire/v1/block.proto\x12\nlimbeck.v1\"]\n\x06Tensor\x12-\n\x0c\x65lement_type\x18\x01 \x01(\x0e\x32\x17.limbeck.v1.ElementType\x12\r\n\x05shape\x18\x02 \x03(\x04\x12\x15\n\rdeflated_size\x18\x03 \x01(\x04\"\x89\x01\n\x07Indices\x12*\n\x06sample\x18\x01 \x01(\x0b\x32\x18.limbeck.v1.SeededSampleH\x00\x12$\n\x06ranges\x18\x02 \x01(\x0b\x32\x12.limbeck.v1.RangesH\x00\x12$\n\x06\x62itmap\x18\x03 \x01(\x0b\x32\x12.limbeck.v1.BitmapH\x00\x42\x06\n\x04\x66orm\"?\n\x0cSeededSample\x12\x0c\n\x04seed\x18\x01 \x01(\x04\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x12\x12\n\npopulation\x18\x03 \x01(\x04\"\"\n\x06Ranges\x12\x18\n\x10gaps_and_lengths\x18\x01 \x03(\x04\"\x16\n\x06\x42itmap\x12\x0c\n\x04\x62its\x18\x01 \x01(\x0c\"\x16\n\x05Names\x12\r\n\x05names\x18\x01 \x03(\t\"\xfb\x01\n\x05\x42lock\x12+\n\x0copen_indices\x18\x01 \x01(\x0b\x32\x13.limbeck.v1.IndicesH\x00\x12&\n\x07\x63lasses\x18\x02 \x01(\x0b\x32\x13.limbeck.v1.IndicesH\x00\x12\'\n\nparameters\x18\x03 \x01(\x0b\x32\x11.limbeck.v1.NamesH\x00\x12#\n\x04kind\x18\x04 \x01(\x0e\x32\x15.limbeck.v1.ValueKind\x12\x13\n\x0btemperature\x18\x05 \x01(\x02\x12\"\n\x06values\x18\x06 \x03(\x0b\x32\x12.limbeck.v1.Tensor\x12\x0e\n\x06weight\x18\x07 \x01(\x04\x42\x06\n\x04keys*\xa9\x01\n\x0b\x45lementType\x12\x1c\n\x18\x45LEMENT_TYPE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45LEMENT_TYPE_FLOAT32\x10\x01\x12\x18\n\x14\x45LEMENT_TYPE_FLOAT64\x10\x02\x12\x18\n\x14\x45LEMENT_TYPE_FLOAT16\x10\x03\x12\x16\n\x12\x45LEMENT_TYPE_UINT8\x10\x04\x12\x16\n\x12\x45LEMENT_TYPE_INT64\x10\x05*\x8d\x01\n\tValueKind\x12\x1a\n\x16VALUE_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18VALUE_KIND_PROBABILITIES\x10\x01\x12\x15\n\x11VALUE_KIND_LOGITS\x10\x02\x12\x19\n\x15VALUE_KIND_PARAMETERS\x10\x03\x12\x14\n\x10VALUE_KIND_CODES\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"limbeck_common/wire/v1/block.proto\x12\nlimbeck.v1\"]\n\x06Tensor\x12-\n\x0c\x65lement_type\x18\x01 \x01(\x0e\x32\x17.limbeck.v1.ElementType\x12\r\n\x05shape\x18\x02 \x03(\x04\x12\x15\n\rdeflated_size\x18\x03 \x01(\x04\"\x81\x01\n\x08\x45ncoding\x12(\n\x05plain\x18\x01 \x01(\x0e\x32\x17.limbeck.v1.ElementTypeH\x00\x12\x0e\n\x04\x62its\x18\x02 \x01(\rH\x00\x12\x13\n\tone_class\x18\x03 \x01(\x08H\x00\x12\x1e\n\x03top\x18\x04 \x01(\x0b\x32\x0f.limbeck.v1.TopH\x00\x42\x06\n\x04\x66orm\"9\n\x03Top\x12\t\n\x01k\x18\x01 \x01(\r\x12\'\n\x06values\x18\x02 \x01(\x0e\x32\x17.limbeck.v1.ElementType\"\x89\x01\n\x07Indices\x12*\n\x06sample\x18\x01 \x01(\x0b\x32\x18.limbeck.v1.SeededSampleH\x00\x12$\n\x06ranges\x18\x02 \x01(\x0b\x32\x12.limbeck.v1.RangesH\x00\x12$\n\x06\x62itmap\x18\x03 \x01(\x0b\x32\x12.limbeck.v1.BitmapH\x00\x42\x06\n\x04\x66orm\"?\n\x0cSeededSample\x12\x0c\n\x04seed\x18\x01 \x01(\x04\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x12\x12\n\npopulation\x18\x03 \x01(\x04\"\"\n\x06Ranges\x12\x18\n\x10gaps_and_lengths\x18\x01 \x03(\x04\"\x16\n\x06\x42itmap\x12\x0c\n\x04\x62its\x18\x01 \x01(\x0c\"\x16\n\x05Names\x12\r\n\x05names\x18\x01 \x03(\t\"\xc6\x02\n\x05\x42lock\x12+\n\x0copen_indices\x18\x01 \x01(\x0b\x32\x13.limbeck.v1.IndicesH\x00\x12&\n\x07\x63lasses\x18\x02 \x01(\x0b\x32\x13.limbeck.v1.IndicesH\x00\x12\'\n\nparameters\x18\x03 \x01(\x0b\x32\x11.limbeck.v1.NamesH\x00\x12\x0e\n\x04made\x18\x08 \x01(\x04H\x00\x12#\n\x04kind\x18\x04 \x01(\x0e\x32\x15.limbeck.v1.ValueKind\x12&\n\x08\x65ncoding\x18\x05 \x01(\x0b\x32\x14.limbeck.v1.Encoding\x12\"\n\x06values\x18\x06 \x03(\x0b\x32\x12.limbeck.v1.Tensor\x12\x0e\n\x06weight\x18\x07 \x01(\x04\x12\x13\n\x0bkey_weights\x18\t \x03(\x04\x12\x11\n\trow_shape\x18\n \x03(\x04\x42\x06\n\x04keys\"6\n\x04Part\x12\x0c\n\x04name\x18\x01 \x01(\t\x12 \n\x05\x62lock\x18\x02 \x01(\x0b\x32\x11.limbeck.v1.Block\"8\n\x05Parts\x12\x1f\n\x05parts\x18\x01 \x03(\x0b\x32\x10.limbeck.v1.Part\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\"\xb2\x02\n\x03\x41sk\x12\x0c\n\x04name\x18\x01 \x01(\t\x12#\n\x04kind\x18\x02 \x01(\x0e\x32\x15.limbeck.v1.ValueKind\x12+\n\x0copen_indices\x18\x03 \x01(\x0b\x32\x13.limbeck.v1.IndicesH\x00\x12&\n\x07\x63lasses\x18\x04 \x01(\x0b\x32\x13.limbeck.v1.IndicesH\x00\x12(\n\nparameters\x18\x05 \x01(\x0b\x32\x12.limbeck.v1.ModelsH\x00\x12\x11\n\trow_shape\x18\x06 \x03(\x04\x12\'\n\tencodings\x18\x07 \x03(\x0b\x32\x14.limbeck.v1.Encoding\x12\x0f\n\x07partial\x18\x08 \x01(\x08\x12$\n\x07weights\x18\t \x01(\x0e\x32\x13.limbeck.v1.WeightsB\x06\n\x04keys\"+\n\x06Models\x12!\n\x06models\x18\x01 \x03(\x0b\x32\x11.limbeck.v1.Model\"@\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\nparameters\x18\x02 \x03(\x0b\x32\x15.limbeck.v1.Parameter\"(\n\tParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x04*\xdb\x01\n\x0b\x45lementType\x12\x1c\n\x18\x45LEMENT_TYPE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45LEMENT_TYPE_FLOAT32\x10\x01\x12\x18\n\x14\x45LEMENT_TYPE_FLOAT64\x10\x02\x12\x18\n\x14\x45LEMENT_TYPE_FLOAT16\x10\x03\x12\x16\n\x12\x45LEMENT_TYPE_UINT8\x10\x04\x12\x16\n\x12\x45LEMENT_TYPE_INT64\x10\x05\x12\x17\n\x13\x45LEMENT_TYPE_UINT16\x10\x06\x12\x17\n\x13\x45LEMENT_TYPE_UINT32\x10\x07*\x8e\x02\n\tValueKind\x12\x1a\n\x16VALUE_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18VALUE_KIND_PROBABILITIES\x10\x01\x12\x15\n\x11VALUE_KIND_LOGITS\x10\x02\x12\x19\n\x15VALUE_KIND_PARAMETERS\x10\x03\x12\x1a\n\x16VALUE_KIND_MEMBERSHIPS\x10\x05\x12\x15\n\x11VALUE_KIND_VALUES\x10\x06\x12\x17\n\x13VALUE_KIND_FEATURES\x10\x07\x12\x15\n\x11VALUE_KIND_COUNTS\x10\x08\x12\x14\n\x10VALUE_KIND_VOTES\x10\t\x12\x16\n\x12VALUE_KIND_SAMPLES\x10\n\"\x04\x08\x04\x10\x04*X\n\x07Weights\x12\x17\n\x13WEIGHTS_UNSPECIFIED\x10\x00\x12\x10\n\x0cWEIGHTS_NONE\x10\x01\x12\x11\n\rWEIGHTS_BLOCK\x10\x02\x12\x0f\n\x0bWEIGHTS_KEY\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'limbeck_common.wire.v1.block_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ELEMENTTYPE']._serialized_start=689
-  _globals['_ELEMENTTYPE']._serialized_end=858
-  _globals['_VALUEKIND']._serialized_start=861
-  _globals['_VALUEKIND']._serialized_end=1002
+  _globals['_ELEMENTTYPE']._serialized_start=1531
+  _globals['_ELEMENTTYPE']._serialized_end=1750
+  _globals['_VALUEKIND']._serialized_start=1753
+  _globals['_VALUEKIND']._serialized_end=2023
+  _globals['_WEIGHTS']._serialized_start=2025
+  _globals['_WEIGHTS']._serialized_end=2113
   _globals['_TENSOR']._serialized_start=50
   _globals['_TENSOR']._serialized_end=143
-  _globals['_INDICES']._serialized_start=146
-  _globals['_INDICES']._serialized_end=283
-  _globals['_SEEDEDSAMPLE']._serialized_start=285
-  _globals['_SEEDEDSAMPLE']._serialized_end=348
-  _globals['_RANGES']._serialized_start=350
-  _globals['_RANGES']._serialized_end=384
-  _globals['_BITMAP']._serialized_start=386
-  _globals['_BITMAP']._serialized_end=408
-  _globals['_NAMES']._serialized_start=410
-  _globals['_NAMES']._serialized_end=432
-  _globals['_BLOCK']._serialized_start=435
-  _globals['_BLOCK']._serialized_end=686
+  _globals['_ENCODING']._serialized_start=146
+  _globals['_ENCODING']._serialized_end=275
+  _globals['_TOP']._serialized_start=277
+  _globals['_TOP']._serialized_end=334
+  _globals['_INDICES']._serialized_start=337
+  _globals['_INDICES']._serialized_end=474
+  _globals['_SEEDEDSAMPLE']._serialized_start=476
+  _globals['_SEEDEDSAMPLE']._serialized_end=539
+  _globals['_RANGES']._serialized_start=541
+  _globals['_RANGES']._serialized_end=575
+  _globals['_BITMAP']._serialized_start=577
+  _globals['_BITMAP']._serialized_end=599
+  _globals['_NAMES']._serialized_start=601
+  _globals['_NAMES']._serialized_end=623
+  _globals['_BLOCK']._serialized_start=626
+  _globals['_BLOCK']._serialized_end=952
+  _globals['_PART']._serialized_start=954
+  _globals['_PART']._serialized_end=1008
+  _globals['_PARTS']._serialized_start=1010
+  _globals['_PARTS']._serialized_end=1066
+  _globals['_ASK']._serialized_start=1069
+  _globals['_ASK']._serialized_end=1375
+  _globals['_MODELS']._serialized_start=1377
+  _globals['_MODELS']._serialized_end=1420
+  _globals['_MODEL']._serialized_start=1422
+  _globals['_MODEL']._serialized_end=1486
+  _globals['_PARAMETER']._serialized_start=1488
+  _globals['_PARAMETER']._serialized_end=1528
 # @@protoc_insertion_point(module_scope)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from limbeck_common.wire.v1 import block_pb2 as limbeck__common_dot_wire_dot_v1_dot_block__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'limbeck_common/wire/v1/federation.proto\x12\nlimbeck.v1\x1a\"limbeck_common/wire/v1/block.proto\"g\n\x0bJoinRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x13\n\x0b\x63lient_name\x18\x02 \x01(\t\x12\x13\n\x0bopen_digest\x18\x03 \x01(\x0c\x12\x14\n\x0coutput_width\x18\x04 \x01(\r\"\xa4\x01\n\x0cJoinResponse\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\x11\n\tspec_json\x18\x02 \x01(\t\x12\x13\n\x0bopen_digest\x18\x03 \x01(\x0c\x12\x18\n\x10open_data_served\x18\x04 \x01(\x08\x12\x16\n\x0eopen_data_size\x18\x05 \x01(\x04\x12\x14\n\x0cunix_seconds\x18\x06 \x01(\x01\x12\r\n\x05\x65poch\x18\x07 \x01(\r\"\x8a\x01\n\x0bPullRequest\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63lient_name\x18\x02 \x01(\t\x12\x13\n\x0b\x61\x66ter_round\x18\x03 \x01(\r\x12\x14\n\x0cwait_seconds\x18\x04 \x01(\x02\x12\x15\n\rlearned_round\x18\x05 \x01(\r\x12\r\n\x05\x65poch\x18\x06 \x01(\r\"\x93\x01\n\x0cPullResponse\x12$\n\x04head\x18\x01 \x01(\x0b\x32\x14.limbeck.v1.DownlinkH\x00\x12 \n\x04idle\x18\x02 \x01(\x0b\x32\x10.limbeck.v1.IdleH\x00\x12\"\n\x05\x65nded\x18\x03 \x01(\x0b\x32\x11.limbeck.v1.EndedH\x00\x12\r\n\x05\x63hunk\x18\x04 \x01(\x0c\x42\x08\n\x06\x61nswer\"$\n\x04Idle\x12\r\n\x05phase\x18\x01 \x01(\t\x12\r\n\x05round\x18\x02 \x01(\r\"&\n\x05\x45nded\x12\r\n\x05state\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xbc\x01\n\x08\x44ownlink\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\r\n\x05round\x18\x02 \x01(\r\x12$\n\taggregate\x18\x03 \x01(\x0b\x32\x11.limbeck.v1.Block\x12#\n\x06wanted\x18\x04 \x01(\x0b\x32\x13.limbeck.v1.Indices\x12\x18\n\x10\x64\x65\x61\x64line_seconds\x18\x05 \x01(\x02\x12\x14\n\x0cpayload_size\x18\x06 \x01(\x04\x12\x0f\n\x07\x63losing\x18\x07 \x01(\x08\">\n\x0bPushRequest\x12 \n\x04head\x18\x01 \x01(\x0b\x32\x12.limbeck.v1.Uplink\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\"\x83\x02\n\x06Uplink\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63lient_name\x18\x02 \x01(\t\x12\r\n\x05round\x18\x03 \x01(\r\x12\'\n\x0c\x63ontribution\x18\x04 \x01(\x0b\x32\x11.limbeck.v1.Block\x12\x30\n\x07metrics\x18\x05 \x03(\x0b\x32\x1f.limbeck.v1.Uplink.MetricsEntry\x12\x14\n\x0cpayload_size\x18\x06 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x07 \x01(\x0c\x12\r\n\x05\x65poch\x18\x08 \x01(\r\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"C\n\x0cPushResponse\x12$\n\x07receipt\x18\x01 \x01(\x0e\x32\x13.limbeck.v1.Receipt\x12\r\n\x05round\x18\x02 \x01(\r\"Z\n\x0e\x44\x65\x63lineRequest\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63lient_name\x18\x02 \x01(\t\x12\r\n\x05round\x18\x03 \x01(\r\x12\r\n\x05\x65poch\x18\x04 \x01(\r\"\x11\n\x0f\x44\x65\x63lineResponse\"8\n\x0fOpenDataRequest\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\"!\n\x10OpenDataResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c*a\n\x07Receipt\x12\x17\n\x13RECEIPT_UNSPECIFIED\x10\x00\x12\x14\n\x10RECEIPT_ACCEPTED\x10\x01\x12\x15\n\x11RECEIPT_DUPLICATE\x10\x02\x12\x10\n\x0cRECEIPT_LATE\x10\x03\x32\xce\x02\n\nFederation\x12\x39\n\x04Join\x12\x17.limbeck.v1.JoinRequest\x1a\x18.limbeck.v1.JoinResponse\x12;\n\x04Pull\x12\x17.limbeck.v1.PullRequest\x1a\x18.limbeck.v1.PullResponse0\x01\x12;\n\x04Push\x12\x17.limbeck.v1.PushRequest\x1a\x18.limbeck.v1.PushResponse(\x01\x12\x42\n\x07\x44\x65\x63line\x12\x1a.limbeck.v1.DeclineRequest\x1a\x1b.limbeck.v1.DeclineResponse\x12G\n\x08OpenData\x12\x1b.limbeck.v1.OpenDataRequest\x1a\x1c.limbeck.v1.OpenDataResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'limbeck_common/wire/v1/federation.proto\x12\nlimbeck.v1\x1a\"limbeck_common/wire/v1/block.proto\"g\n\x0bJoinRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x13\n\x0b\x63lient_name\x18\x02 \x01(\t\x12\x13\n\x0bopen_digest\x18\x03 \x01(\x0c\x12\x14\n\x0coutput_width\x18\x04 \x01(\r\"\xa4\x01\n\x0cJoinResponse\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\x11\n\tspec_json\x18\x02 \x01(\t\x12\x13\n\x0bopen_digest\x18\x03 \x01(\x0c\x12\x18\n\x10open_data_served\x18\x04 \x01(\x08\x12\x16\n\x0eopen_data_size\x18\x05 \x01(\x04\x12\x14\n\x0cunix_seconds\x18\x06 \x01(\x01\x12\r\n\x05\x65poch\x18\x07 \x01(\r\"\x8a\x01\n\x0bPullRequest\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63lient_name\x18\x02 \x01(\t\x12\x13\n\x0b\x61\x66ter_round\x18\x03 \x01(\r\x12\x14\n\x0cwait_seconds\x18\x04 \x01(\x02\x12\x15\n\rlearned_round\x18\x05 \x01(\r\x12\r\n\x05\x65poch\x18\x06 \x01(\r\"\x93\x01\n\x0cPullResponse\x12$\n\x04head\x18\x01 \x01(\x0b\x32\x14.limbeck.v1.DownlinkH\x00\x12 \n\x04idle\x18\x02 \x01(\x0b\x32\x10.limbeck.v1.IdleH\x00\x12\"\n\x05\x65nded\x18\x03 \x01(\x0b\x32\x11.limbeck.v1.EndedH\x00\x12\r\n\x05\x63hunk\x18\x04 \x01(\x0c\x42\x08\n\x06\x61nswer\"$\n\x04Idle\x12\r\n\x05phase\x18\x01 \x01(\t\x12\r\n\x05round\x18\x02 \x01(\r\"&\n\x05\x45nded\x12\r\n\x05state\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xb6\x01\n\x08\x44ownlink\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\r\n\x05round\x18\x02 \x01(\r\x12$\n\taggregate\x18\x03 \x01(\x0b\x32\x11.limbeck.v1.Parts\x12\x1d\n\x04plan\x18\x04 \x03(\x0b\x32\x0f.limbeck.v1.Ask\x12\x18\n\x10\x64\x65\x61\x64line_seconds\x18\x05 \x01(\x02\x12\x14\n\x0cpayload_size\x18\x06 \x01(\x04\x12\x0f\n\x07\x63losing\x18\x07 \x01(\x08\">\n\x0bPushRequest\x12 \n\x04head\x18\x01 \x01(\x0b\x32\x12.limbeck.v1.Uplink\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\"\xfb\x01\n\x06Uplink\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63lient_name\x18\x02 \x01(\t\x12\r\n\x05round\x18\x03 \x01(\r\x12\x1f\n\x05parts\x18\x04 \x03(\x0b\x32\x10.limbeck.v1.Part\x12\x30\n\x07metrics\x18\x05 \x03(\x0b\x32\x1f.limbeck.v1.Uplink.MetricsEntry\x12\x14\n\x0cpayload_size\x18\x06 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x07 \x01(\x0c\x12\r\n\x05\x65poch\x18\x08 \x01(\r\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"C\n\x0cPushResponse\x12$\n\x07receipt\x18\x01 \x01(\x0e\x32\x13.limbeck.v1.Receipt\x12\r\n\x05round\x18\x02 \x01(\r\"Z\n\x0e\x44\x65\x63lineRequest\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63lient_name\x18\x02 \x01(\t\x12\r\n\x05round\x18\x03 \x01(\r\x12\r\n\x05\x65poch\x18\x04 \x01(\r\"\x11\n\x0f\x44\x65\x63lineResponse\"8\n\x0fOpenDataRequest\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\"!\n\x10OpenDataResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c*a\n\x07Receipt\x12\x17\n\x13RECEIPT_UNSPECIFIED\x10\x00\x12\x14\n\x10RECEIPT_ACCEPTED\x10\x01\x12\x15\n\x11RECEIPT_DUPLICATE\x10\x02\x12\x10\n\x0cRECEIPT_LATE\x10\x03\x32\xce\x02\n\nFederation\x12\x39\n\x04Join\x12\x17.limbeck.v1.JoinRequest\x1a\x18.limbeck.v1.JoinResponse\x12;\n\x04Pull\x12\x17.limbeck.v1.PullRequest\x1a\x18.limbeck.v1.PullResponse0\x01\x12;\n\x04Push\x12\x17.limbeck.v1.PushRequest\x1a\x18.limbeck.v1.PushResponse(\x01\x12\x42\n\x07\x44\x65\x63line\x12\x1a.limbeck.v1.DeclineRequest\x1a\x1b.limbeck.v1.DeclineResponse\x12G\n\x08OpenData\x12\x1b.limbeck.v1.OpenDataRequest\x1a\x1c.limbeck.v1.OpenDataResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,8 +34,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_UPLINK_METRICSENTRY']._loaded_options = None
   _globals['_UPLINK_METRICSENTRY']._serialized_options = b'8\001'
-  _globals['_RECEIPT']._serialized_start=1522
-  _globals['_RECEIPT']._serialized_end=1619
+  _globals['_RECEIPT']._serialized_start=1508
+  _globals['_RECEIPT']._serialized_end=1605
   _globals['_JOINREQUEST']._serialized_start=91
   _globals['_JOINREQUEST']._serialized_end=194
   _globals['_JOINRESPONSE']._serialized_start=197
@@ -49,23 +49,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENDED']._serialized_start=692
   _globals['_ENDED']._serialized_end=730
   _globals['_DOWNLINK']._serialized_start=733
-  _globals['_DOWNLINK']._serialized_end=921
-  _globals['_PUSHREQUEST']._serialized_start=923
-  _globals['_PUSHREQUEST']._serialized_end=985
-  _globals['_UPLINK']._serialized_start=988
-  _globals['_UPLINK']._serialized_end=1247
-  _globals['_UPLINK_METRICSENTRY']._serialized_start=1201
-  _globals['_UPLINK_METRICSENTRY']._serialized_end=1247
-  _globals['_PUSHRESPONSE']._serialized_start=1249
-  _globals['_PUSHRESPONSE']._serialized_end=1316
-  _globals['_DECLINEREQUEST']._serialized_start=1318
-  _globals['_DECLINEREQUEST']._serialized_end=1408
-  _globals['_DECLINERESPONSE']._serialized_start=1410
-  _globals['_DECLINERESPONSE']._serialized_end=1427
-  _globals['_OPENDATAREQUEST']._serialized_start=1429
-  _globals['_OPENDATAREQUEST']._serialized_end=1485
-  _globals['_OPENDATARESPONSE']._serialized_start=1487
-  _globals['_OPENDATARESPONSE']._serialized_end=1520
-  _globals['_FEDERATION']._serialized_start=1622
-  _globals['_FEDERATION']._serialized_end=1956
+  _globals['_DOWNLINK']._serialized_end=915
+  _globals['_PUSHREQUEST']._serialized_start=917
+  _globals['_PUSHREQUEST']._serialized_end=979
+  _globals['_UPLINK']._serialized_start=982
+  _globals['_UPLINK']._serialized_end=1233
+  _globals['_UPLINK_METRICSENTRY']._serialized_start=1187
+  _globals['_UPLINK_METRICSENTRY']._serialized_end=1233
+  _globals['_PUSHRESPONSE']._serialized_start=1235
+  _globals['_PUSHRESPONSE']._serialized_end=1302
+  _globals['_DECLINEREQUEST']._serialized_start=1304
+  _globals['_DECLINEREQUEST']._serialized_end=1394
+  _globals['_DECLINERESPONSE']._serialized_start=1396
+  _globals['_DECLINERESPONSE']._serialized_end=1413
+  _globals['_OPENDATAREQUEST']._serialized_start=1415
+  _globals['_OPENDATAREQUEST']._serialized_end=1471
+  _globals['_OPENDATARESPONSE']._serialized_start=1473
+  _globals['_OPENDATARESPONSE']._serialized_end=1506
+  _globals['_FEDERATION']._serialized_start=1608
+  _globals['_FEDERATION']._serialized_end=1942
 # @@protoc_insertion_point(module_scope)

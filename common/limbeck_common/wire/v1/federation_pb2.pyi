@@ -3,7 +3,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -94,22 +94,22 @@ class Ended(_message.Message):
     def __init__(self, state: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class Downlink(_message.Message):
-    __slots__ = ("federation_id", "round", "aggregate", "wanted", "deadline_seconds", "payload_size", "closing")
+    __slots__ = ("federation_id", "round", "aggregate", "plan", "deadline_seconds", "payload_size", "closing")
     FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
     AGGREGATE_FIELD_NUMBER: _ClassVar[int]
-    WANTED_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_SIZE_FIELD_NUMBER: _ClassVar[int]
     CLOSING_FIELD_NUMBER: _ClassVar[int]
     federation_id: str
     round: int
-    aggregate: _block_pb2.Block
-    wanted: _block_pb2.Indices
+    aggregate: _block_pb2.Parts
+    plan: _containers.RepeatedCompositeFieldContainer[_block_pb2.Ask]
     deadline_seconds: float
     payload_size: int
     closing: bool
-    def __init__(self, federation_id: _Optional[str] = ..., round: _Optional[int] = ..., aggregate: _Optional[_Union[_block_pb2.Block, _Mapping]] = ..., wanted: _Optional[_Union[_block_pb2.Indices, _Mapping]] = ..., deadline_seconds: _Optional[float] = ..., payload_size: _Optional[int] = ..., closing: _Optional[bool] = ...) -> None: ...
+    def __init__(self, federation_id: _Optional[str] = ..., round: _Optional[int] = ..., aggregate: _Optional[_Union[_block_pb2.Parts, _Mapping]] = ..., plan: _Optional[_Iterable[_Union[_block_pb2.Ask, _Mapping]]] = ..., deadline_seconds: _Optional[float] = ..., payload_size: _Optional[int] = ..., closing: _Optional[bool] = ...) -> None: ...
 
 class PushRequest(_message.Message):
     __slots__ = ("head", "chunk")
@@ -120,7 +120,7 @@ class PushRequest(_message.Message):
     def __init__(self, head: _Optional[_Union[Uplink, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class Uplink(_message.Message):
-    __slots__ = ("federation_id", "client_name", "round", "contribution", "metrics", "payload_size", "digest", "epoch")
+    __slots__ = ("federation_id", "client_name", "round", "parts", "metrics", "payload_size", "digest", "epoch")
     class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -131,7 +131,7 @@ class Uplink(_message.Message):
     FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
     CLIENT_NAME_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
-    CONTRIBUTION_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
     METRICS_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_SIZE_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -139,12 +139,12 @@ class Uplink(_message.Message):
     federation_id: str
     client_name: str
     round: int
-    contribution: _block_pb2.Block
+    parts: _containers.RepeatedCompositeFieldContainer[_block_pb2.Part]
     metrics: _containers.ScalarMap[str, float]
     payload_size: int
     digest: bytes
     epoch: int
-    def __init__(self, federation_id: _Optional[str] = ..., client_name: _Optional[str] = ..., round: _Optional[int] = ..., contribution: _Optional[_Union[_block_pb2.Block, _Mapping]] = ..., metrics: _Optional[_Mapping[str, float]] = ..., payload_size: _Optional[int] = ..., digest: _Optional[bytes] = ..., epoch: _Optional[int] = ...) -> None: ...
+    def __init__(self, federation_id: _Optional[str] = ..., client_name: _Optional[str] = ..., round: _Optional[int] = ..., parts: _Optional[_Iterable[_Union[_block_pb2.Part, _Mapping]]] = ..., metrics: _Optional[_Mapping[str, float]] = ..., payload_size: _Optional[int] = ..., digest: _Optional[bytes] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class PushResponse(_message.Message):
     __slots__ = ("receipt", "round")

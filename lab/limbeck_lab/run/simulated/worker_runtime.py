@@ -7,7 +7,7 @@ from limbeck_common.core.errors import DataError
 from limbeck_common.core.messages import Downlink, Uplink
 from limbeck_common.core.spec import Spec
 from limbeck_common.runtime.worker_process import WorkerProcess
-from limbeck_common.wire.codec import block_digest
+from limbeck_common.wire.digest import parts_digest
 from limbeck_lab.run.clients import Client
 
 
@@ -39,9 +39,9 @@ class WorkerRuntime:
     async def local_round(self, spec: Spec, downlink: Downlink, epoch: int) -> Uplink:
         """See `ClientRuntime`."""
         name = self._client.name
-        done = await self._worker_process.local_round(spec, name, downlink.round, downlink.aggregate, downlink.wanted)
-        digest = block_digest(done.contribution)
-        return Uplink(downlink.federation_id, name, downlink.round, done.contribution, done.metrics, digest, epoch)
+        done = await self._worker_process.local_round(spec, name, downlink)
+        digest = parts_digest(done.parts)
+        return Uplink(downlink.federation_id, name, downlink.round, done.parts, done.metrics, digest, epoch)
 
     async def release(self, uplink: Uplink) -> bool | None:  # noqa: ARG002 - `ClientRuntime`'s signature
         """See `ClientRuntime`. A simulated client has no owner to ask."""

@@ -1,0 +1,71 @@
+"""What a method sees on a client: one round, for one participant."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limbeck_common.core.blocks import Block, Parts, Rows, parameters
+from limbeck_common.core.form import Ask
+from limbeck_common.core.spec import Spec
+from limbeck_common.learning.learner import LearnerState, Penalty
+from limbeck_common.learning.participant import Participant
+
+
+@dataclass(frozen=True, eq=False)
+class ClientRound:
+    """Round `number` of a client, or of the server's own model, which only learns.
+
+    `aggregate` is what round `number` - 1 made for this participant; empty in its first round. `plan` is what round
+    `number` asks for, by part.
+    """
+
+    participant: Participant
+    number: int
+    aggregate: Parts = field(default_factory=dict)
+    plan: Mapping[str, Ask] = field(default_factory=dict)
+
+    @property
+    def spec(self) -> Spec:
+        """The federation's specification."""
+        return self.participant.spec
+
+    @property
+    def memory(self) -> LearnerState:
+        """What the method remembers between rounds, as named arrays; kept with the learner."""
+        return self.participant.memory
+
+    def rows(self, part: str) -> Rows:
+        """Return the open rows or classes that a part is asked for."""
+        return self.plan[part].rows
+
+    def fit(self, penalty: Penalty | None = None) -> None:
+        """Train on the private rows. A penalty is added to each batch's loss; it needs a torch model."""
+        self.participant.fit(penalty)
+
+    def distill(self, block: Block) -> None:
+        """Train on a block's open rows towards its labels. Class scores stand for their softmax."""
+        labels = np.asarray(block.array[:], np.float32)
+        likely = block.kind.to_probabilities(labels)
+        targets = labels if likely is None else likely.astype(np.float32)
+        self.participant.distill_on(self.participant.open_rows[block.rows], targets)
+
+    def predict(self, part: str, rows: Rows | None = None) -> Block:
+        """Return the predictions for the open rows that a part is asked for, or for some of them."""
+        rows = self.rows(part) if rows is None else rows
+        return self.block(part, self.participant.predict_on(self.participant.open_rows[rows.indices]), rows)
+
+    def scores(self, part: str) -> Block:
+        """Return the class scores of the open rows that a part is asked for: logits, or log probabilities without."""
+        rows = self.rows(part)
+        return self.block(part, self.participant.scores_on(self.participant.open_rows[rows.indices]), rows)
+
+    def block(self, part: str, values: NDArray[Any], rows: Rows, weight: int | NDArray[np.int64] = 1) -> Block:
+        """Return values, shape [rows, *row_shape], as a part of the uplink, in the form that the round asks for."""
+        return self.plan[part].form.block(values, rows, weight)
+
+    def model(self, values: Mapping[str, NDArray[Any]]) -> Block:
+        """Return a model's parameters, by name, as a part of the uplink that weighs as much as the private rows."""
+        return parameters(values, weight=self.participant.private_rows)
