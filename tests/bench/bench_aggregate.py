@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck_common.core.blocks import Block, Rows, soft_labels
 from limbeck_common.core.exact_sums import Tally
-from limbeck_common.core.messages import Block, Kind, Rows, soft_labels
+from limbeck_common.core.kinds import Kind
 from limbeck_common.methods.dsfl import DSFL
 
 Labels = NDArray[np.float32]
@@ -39,7 +40,7 @@ def a_sample_at_a_time(blocks: Iterator[Block], rows: int, classes: int) -> Labe
     """Aggregate as the usual tutorial does: a list of arrays for each sample, then its mean and its softmax."""
     by_row: dict[int, list[Labels]] = defaultdict(list)
     for block in blocks:
-        for index, label in zip(block.rows, block.predictions[:], strict=True):
+        for index, label in zip(block.rows, block.array[:], strict=True):
             by_row[int(index)].append(label)
     sharpened = []
     for labels in by_row.values():

@@ -17,13 +17,14 @@ from pathlib import Path
 import numpy as np
 import structlog
 
-from limbeck_common.core.messages import Downlink, Receipt, Uplink, soft_labels
+from limbeck_common.core.blocks import soft_labels
+from limbeck_common.core.messages import Downlink, Receipt, Uplink
 from limbeck_common.core.spec import MethodSpec, Output, Spec
-from limbeck_common.wire.codec import block_digest
+from limbeck_common.wire.digest import parts_digest
 from limbeck_server.events import Fact
 from limbeck_server.federation import Federation
 from limbeck_server.round.machine import Bounds, Machine
-from limbeck_server.storage.sqlite import SqliteStore, StoredBlock
+from limbeck_server.storage.sqlite import SqliteStore, StoredParts
 
 ROWS, CLASSES = 1000, 10  # 40,000 bytes of float32
 METHOD = MethodSpec(name="dsfl", options={"open_per_round": ROWS})
@@ -37,7 +38,7 @@ class Counting(SqliteStore):
 
     commits = 0
 
-    def commit(self, facts: Iterable[Fact], blocks: Iterable[StoredBlock] = ()) -> None:
+    def commit(self, facts: Iterable[Fact], blocks: Iterable[StoredParts] = ()) -> None:
         """See `Store`."""
         self.commits += 1
         super().commit(facts, blocks)
@@ -74,7 +75,7 @@ async def measure(folder: Path, uplinks: int, at_once: int, *, flushes: bool) ->
         raise TypeError(f"no round opened: {answer}")
     values = np.random.default_rng(0).random((ROWS, CLASSES), np.float32)
     block = soft_labels(answer.wanted, values / values.sum(axis=1, keepdims=True))
-    digest = block_digest(block)
+    digest = parts_digest(block)
     places = asyncio.Semaphore(at_once)
 
     async def push(name: str) -> None:

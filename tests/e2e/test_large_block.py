@@ -10,11 +10,12 @@ from support import wide
 from support.processes import Farm
 
 from limbeck_client.transport import GrpcTransport, Member
+from limbeck_common.core.blocks import soft_labels
 from limbeck_common.core.errors import SizeError
-from limbeck_common.core.messages import Downlink, Receipt, Uplink, soft_labels
+from limbeck_common.core.messages import Downlink, Receipt, Uplink
 from limbeck_common.core.tensors import nbytes
 from limbeck_common.datasets.open_digest import open_digest
-from limbeck_common.wire.codec import block_digest
+from limbeck_common.wire.digest import parts_digest
 
 pytestmark = pytest.mark.e2e
 SETTINGS = {
@@ -45,8 +46,8 @@ async def work(transport: GrpcTransport) -> tuple[np.ndarray, Uplink]:
     values = np.random.default_rng(0).random((wide.ROWS, wide.CLASSES), np.float32)
     values /= values.sum(axis=1, keepdims=True)
     block = soft_labels(downlink.wanted, values)
-    assert nbytes(block.predictions) == 64_000_000
-    return values, Uplink(federation_id, "a", 1, block, {}, block_digest(block))
+    assert nbytes(block.array) == 64_000_000
+    return values, Uplink(federation_id, "a", 1, block, {}, parts_digest(block))
 
 
 async def exchange(address: str) -> tuple[np.ndarray, np.ndarray]:
@@ -58,10 +59,10 @@ async def exchange(address: str) -> tuple[np.ndarray, np.ndarray]:
     closing = await transport.pull(Member(federation_id, 1, "a"), 1, 1, wide.ROWS)
     assert isinstance(closing, Downlink)
     assert closing.aggregate is not None
-    await transport.push(Uplink(federation_id, "a", 2, None, {}, block_digest(None)))
+    await transport.push(Uplink(federation_id, "a", 2, None, {}, parts_digest(None)))
     await transport.pull(Member(federation_id, 1, "a"), 2, 2, wide.ROWS)
     await transport.close()
-    return values, np.asarray(closing.aggregate.predictions[:])
+    return values, np.asarray(closing.aggregate.array[:])
 
 
 def test_a_refused_large_uplink_hears_why_and_not_that_its_call_broke(farm: Farm) -> None:

@@ -27,12 +27,12 @@ def test_the_pages_own_method_runs_over_the_network(farm: Farm) -> None:
     store = SqliteStore(farm.folder / "store")
     for number in (1, 2, 3):
         uplinks, aggregate = (
-            [np.asarray(block.predictions[:]) for _, block in store.uplinks(number)],
+            [np.asarray(block.array[:]) for _, block in store.uplinks(number)],
             store.aggregate(number),
         )
         assert aggregate is not None
         votes = [np.eye(3)[probabilities.argmax(axis=1)] for probabilities in uplinks]
-        assert np.asarray(aggregate.predictions[:]) == pytest.approx(sum(votes) / 3, abs=1e-6)
+        assert np.asarray(aggregate.array[:]) == pytest.approx(sum(votes) / 3, abs=1e-6)
     store.close()
     audited = run("limbeck_server.cli.main", "audit", "--store", str(farm.folder / "store"), cwd=farm.folder)
     assert audited.returncode == 0, audited.stdout

@@ -124,7 +124,7 @@ class Push(Call):
         assert self.state.delivered == {"a"}
         ((client, kept),) = self.services.store.uplinks(1)
         assert client == "a"
-        assert kept.predictions[:].tobytes() == payload
+        assert kept.array[:].tobytes() == payload
 
 
 class LargePush(Push):

@@ -25,17 +25,18 @@ from safetensors.numpy import save as save_tensors
 from limbeck_client.checkpoint import Checkpoint, CheckpointFile
 from limbeck_client.privacy.policy import read_policy
 from limbeck_client.privacy.release_log import ReleaseLog, describe
+from limbeck_common.core.blocks import Rows, soft_labels
 from limbeck_common.core.errors import DataError
-from limbeck_common.core.messages import Rows, Uplink, soft_labels
+from limbeck_common.core.messages import Uplink
 from limbeck_common.security.tokens import Token, read_token
-from limbeck_common.wire.codec import block_digest
+from limbeck_common.wire.digest import parts_digest
 from limbeck_lab.results.metrics_file import FILE, append, read
 from limbeck_lab.results.records import RoundRecord, ServerRecord, Summary
 from limbeck_server.pki.folder import TlsFolder
 from limbeck_server.settings import Settings, load
 
 BLOCK = soft_labels(Rows(np.array([1, 4, 9])), np.full((3, 4), 0.25, np.float32))
-UPLINK = Uplink("test", "a", 2, BLOCK, {"loss": 0.5}, block_digest(BLOCK))
+UPLINK = Uplink("test", "a", 2, BLOCK, {"loss": 0.5}, parts_digest(BLOCK))
 _JSON = ["null", "[]", "{}", '""', "-1", "1e999", "NaN", "true", "9" * 5000, "[" * 5000, '"\\ud800"', "0.5", '"x"']
 
 
@@ -107,7 +108,7 @@ class ClientState(File):
             raise DataError("set aside")
         assert hashlib.sha256(data[32:]).digest() == data[:32]
         assert found.uplink.federation_id == "test"
-        assert block_digest(found.uplink.contribution) == found.uplink.digest
+        assert parts_digest(found.uplink.contribution) == found.uplink.digest
         assert all(isinstance(value, np.ndarray) for value in found.participant.values())
 
 

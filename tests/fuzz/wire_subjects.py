@@ -12,11 +12,12 @@ from fuzz.damage import frames, mutate, mutate_bytes
 from fuzz.subject import Subject
 from google.protobuf.message import DecodeError
 
+from limbeck_common.core.blocks import Block, Rows, Space, soft_labels
 from limbeck_common.core.errors import StreamError
-from limbeck_common.core.messages import Block, Downlink, Kind, Rows, Space, Uplink, soft_labels
+from limbeck_common.core.kinds import Kind
+from limbeck_common.core.messages import Downlink, Uplink
 from limbeck_common.core.seeds import Sample
 from limbeck_common.wire.codec import (
-    block_digest,
     decode_downlink,
     decode_uplink,
     encode_downlink,
@@ -24,6 +25,7 @@ from limbeck_common.wire.codec import (
     read_message,
     write_message,
 )
+from limbeck_common.wire.digest import parts_digest
 from limbeck_common.wire.rows import decode_rows, encode_rows
 from limbeck_common.wire.v1 import block_pb2, federation_pb2
 
@@ -129,7 +131,7 @@ def check_block(block: Block | None, message: Any, payload: bytes, *, there: boo
         return hashlib.sha256().digest()
     assert [tensor[:].tobytes() for tensor in block.values] == plain_values(message, payload)
     digest = check_plainly(message, payload, OPEN_ROWS)
-    assert block_digest(block) == digest
+    assert parts_digest(block) == digest
     return digest
 
 
@@ -189,7 +191,7 @@ class UplinkHead(Head):
 
     def __init__(self) -> None:
         self.seeds = [
-            write_message(*encode_uplink(Uplink("test", "a", 1, block, {"loss": 0.5}, block_digest(block))))
+            write_message(*encode_uplink(Uplink("test", "a", 1, block, {"loss": 0.5}, parts_digest(block))))
             for block in [None, *_blocks()]
         ]
 

@@ -17,7 +17,7 @@ from support.finished_store import CLIENTS, ROUNDS, work
 from limbeck_common.core.errors import SettingsError
 from limbeck_server.cli.store import audit as audit_command
 from limbeck_server.events import link
-from limbeck_server.storage.protocols import INLINE_BYTES, BlockKey
+from limbeck_server.storage.protocols import INLINE_BYTES, PartsKey
 from limbeck_server.storage.sqlite import SqliteStore
 from limbeck_server.storage.sqlite_reader import SqliteReader
 
@@ -65,7 +65,7 @@ def test_an_audit_changes_nothing(sound: Path) -> None:
 def test_any_flipped_bit_of_any_block_is_found_and_named(  # noqa: PLR0913, PLR0917 - each is drawn
     sound: Path, number: int, client: str | None, column: str, place: int, bit: int
 ) -> None:
-    key = BlockKey(number, client or "", aggregate=client is None)
+    key = PartsKey(number, client or "", aggregate=client is None)
     with tempfile.TemporaryDirectory() as folder:
         copy = shutil.copytree(sound, Path(folder) / "store")
         spoil(copy, key, column, place, bit)
@@ -174,8 +174,8 @@ def test_large_blocks_in_files_are_read_and_their_damage_named(tmp_path: Path) -
     assert len(list((tmp_path / "blocks").iterdir())) == ROUNDS + len(CLIENTS)  # aggregates, the last round's uplinks
     assert damage(tmp_path) == []
     for key, query in (
-        (BlockKey(3, "", aggregate=True), "SELECT file FROM aggregates WHERE round = 3"),
-        (BlockKey(3, "b"), "SELECT file FROM uplinks WHERE round = 3 AND name = 'b'"),
+        (PartsKey(3, "", aggregate=True), "SELECT file FROM aggregates WHERE round = 3"),
+        (PartsKey(3, "b"), "SELECT file FROM uplinks WHERE round = 3 AND name = 'b'"),
     ):
         with database(tmp_path) as connection:
             ((file,),) = connection.execute(query).fetchall()
@@ -215,7 +215,7 @@ def test_the_command_prints_each_verdict_and_ends_with_1_where_there_is_damage(s
     passed = CliRunner().invoke(audit_command, ["--store", str(store)])
     assert passed.exit_code == 0
     assert passed.output.endswith("round 4: 3 uplinks sound\nall is as it was written\n")
-    spoil(store, BlockKey(1, "a"))
+    spoil(store, PartsKey(1, "a"))
     failed = CliRunner().invoke(audit_command, ["--store", str(store)])
     assert failed.exit_code == 1
     assert "round 1: DAMAGED\n  uplink of a for round 1: its digest is" in failed.output

@@ -11,9 +11,10 @@ from support.federations import SPEC
 from support.finished_store import run, specify
 from support.live_server import Served, push_messages, served
 
-from limbeck_common.core.messages import Block
+from limbeck_common.core.blocks import Block
 from limbeck_common.core.spec import MethodSpec
-from limbeck_common.wire.codec import block_digest, decode_downlink
+from limbeck_common.wire.codec import decode_downlink
+from limbeck_common.wire.digest import parts_digest
 from limbeck_common.wire.payload import Payload
 from limbeck_server.aggregation.aggregator import aggregate_digest
 from limbeck_server.events import Aggregated
@@ -34,7 +35,7 @@ async def learned_from(server: Served, client: str, learned: int) -> Block:
 
 
 def values(block: Block) -> NDArray[np.float32]:
-    shown: NDArray[np.float32] = block.predictions[:]
+    shown: NDArray[np.float32] = block.array[:]
     return shown
 
 
@@ -55,7 +56,7 @@ def test_each_client_learns_from_its_groups_aggregate_and_from_what_it_has_misse
                 await server.push(iter(push_messages(server.uplink(client, values=LABELS))))
             await check(server)
             (fact,) = (each for each in server.store.facts() if isinstance(each, Aggregated))
-            digests = {group: block_digest(block).hex() for group, block in server.store.aggregates(1).items()}
+            digests = {group: parts_digest(block).hex() for group, block in server.store.aggregates(1).items()}
             assert set(digests) == {"", "reverse"}
             assert (fact.digests, fact.groups) == (digests, {"b": "reverse"})
             assert fact.digest == aggregate_digest(digests)

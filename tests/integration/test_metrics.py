@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from support.finished_store import ROUNDS, work
 
-from limbeck_common.core.messages import Block
+from limbeck_common.core.blocks import Block
 from limbeck_server.events import Evaluated
 from limbeck_server.storage.sqlite import SqliteStore
 

@@ -8,11 +8,12 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from limbeck_common.core.blocks import Block, soft_labels
 from limbeck_common.core.errors import UserCodeError
-from limbeck_common.core.messages import Aggregate, Block, Downlink, Ended, Uplink, soft_labels
+from limbeck_common.core.messages import Aggregate, Downlink, Ended, Uplink
 from limbeck_common.core.spec import Output, Spec
 from limbeck_common.methods.dsfl import DSFL
-from limbeck_common.wire.codec import block_digest
+from limbeck_common.wire.digest import parts_digest
 from limbeck_server.federation import Federation
 from limbeck_server.round.coordinator import Coordinator
 from limbeck_server.round.machine import Bounds, Machine
@@ -78,7 +79,7 @@ async def take_part(federation: Federation) -> None:
             number, block = answer.round, None
             if answer.wanted is not None:
                 block = soft_labels(answer.wanted, np.full((len(answer.wanted), 3), 1 / 3, np.float32))
-            await federation.admissions.push(Uplink("test", "a", number, block, {}, block_digest(block)))
+            await federation.admissions.push(Uplink("test", "a", number, block, {}, parts_digest(block)))
 
 
 def test_an_aggregate_is_refined_after_the_model_has_learned_those_of_the_rounds_before(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ import pytest
 from support.federations import OPEN
 from support.live_server import Served, push_messages, reason, served
 
-from limbeck_common.core.messages import Kind, Uplink
+from limbeck_common.core.kinds import Kind
+from limbeck_common.core.messages import Uplink
 from limbeck_common.datasets.open_digest import open_digest
-from limbeck_common.wire.codec import block_digest
+from limbeck_common.wire.digest import parts_digest
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_server.settings import LimitSettings
 
@@ -39,13 +40,13 @@ def of_kind(kind: Kind) -> Change:
         uplink = server.uplink("a")
         assert uplink.contribution is not None
         block = replace(uplink.contribution, kind=kind)
-        return push_messages(replace(uplink, contribution=block, digest=block_digest(block)))
+        return push_messages(replace(uplink, contribution=block, digest=parts_digest(block)))
 
     return messages
 
 
 def nothing(server: Served) -> list[pb.PushRequest]:
-    return push_messages(Uplink(server.federation_id, "a", 1, digest=block_digest(None)))
+    return push_messages(Uplink(server.federation_id, "a", 1, digest=parts_digest(None)))
 
 
 def truncated(server: Served) -> list[pb.PushRequest]:

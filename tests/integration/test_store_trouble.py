@@ -20,12 +20,13 @@ from support.full_disk import full_disk
 from support.live_server import Served, push_messages, reason, served
 
 from limbeck_client.transport import GrpcTransport
+from limbeck_common.core.blocks import Block
 from limbeck_common.core.errors import DataError, StoreFullError, UnreachableError
-from limbeck_common.core.messages import Block, Receipt
+from limbeck_common.core.messages import Receipt
 from limbeck_common.core.spec import Output
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_server import events as fact
-from limbeck_server.storage.protocols import BlockKey, StoredBlock
+from limbeck_server.storage.protocols import PartsKey, StoredParts
 
 CLASSES = 50_000  # eight rows of them are more than a megabyte
 LARGE = SPEC.model_copy(update={"output": Output(width=CLASSES)})
@@ -101,7 +102,7 @@ def test_nobody_sees_a_fact_before_it_is_durable(tmp_path: Path, monkeypatch: py
             commit, under_way, go = server.store.commit, asyncio.Event(), threading.Event()
             loop = asyncio.get_running_loop()
 
-            def slow(facts: Iterable[fact.Fact], blocks: Iterable[StoredBlock] = ()) -> None:
+            def slow(facts: Iterable[fact.Fact], blocks: Iterable[StoredParts] = ()) -> None:
                 loop.call_soon_threadsafe(under_way.set)
                 go.wait(10)
                 commit(facts, blocks)
@@ -131,12 +132,12 @@ def test_a_damaged_uplink_of_the_open_round_is_named_at_the_start_and_not_aggreg
 ) -> None:
     spec = specify(method)
     run(tmp_path, spec, clients="ab")
-    spoil(tmp_path, BlockKey(1, "b"), place=7)  # a low byte: the value stays in range
+    spoil(tmp_path, PartsKey(1, "b"), place=7)  # a low byte: the value stays in range
     with pytest.raises(DataError) as raised:
         run(tmp_path, spec)
     assert str(raised.value).startswith("the uplink of b for round 1 is damaged: its digest is ")
     assert raised.value.remedy == "see: limbeck-server audit"
-    spoil(tmp_path, BlockKey(1, "b"), place=7)
+    spoil(tmp_path, PartsKey(1, "b"), place=7)
     run(tmp_path, spec)
 
 
@@ -158,7 +159,7 @@ class Model:
 @pytest.mark.parametrize("number", range(1, ROUNDS))
 def test_a_damaged_aggregate_is_named_and_the_servers_model_learns_no_further(tmp_path: Path, number: int) -> None:
     work(tmp_path)
-    spoil(tmp_path, BlockKey(number, "", aggregate=True), place=7)
+    spoil(tmp_path, PartsKey(number, "", aggregate=True), place=7)
     model = Model()
     with capture_logs() as logs:
         work(tmp_path, server_model=model)
@@ -170,6 +171,6 @@ def test_a_damaged_aggregate_is_named_and_the_servers_model_learns_no_further(tm
 
 def test_a_damaged_last_aggregate_ends_the_start(tmp_path: Path) -> None:
     work(tmp_path)
-    spoil(tmp_path, BlockKey(ROUNDS, "", aggregate=True), place=7)
+    spoil(tmp_path, PartsKey(ROUNDS, "", aggregate=True), place=7)
     with pytest.raises(DataError, match=f"the aggregate of round {ROUNDS} is damaged: its digest is"):
         work(tmp_path, server_model=Model())

@@ -10,11 +10,11 @@ import pytest
 from support.audits import damage, database, spoil, verdicts
 from support.finished_store import CLIENTS, ROUNDS, SHAPES, run, specify
 
-from limbeck_common.core.messages import parameters
-from limbeck_common.wire.codec import block_digest
+from limbeck_common.core.blocks import parameters
+from limbeck_common.wire.digest import parts_digest
 from limbeck_server.events import Aggregated, UplinkAccepted, link
 from limbeck_server.storage.block_rows import to_row
-from limbeck_server.storage.protocols import BlockKey
+from limbeck_server.storage.protocols import PartsKey
 from limbeck_server.storage.sqlite import SqliteStore
 
 SPEC = specify("fedavg")
@@ -37,8 +37,8 @@ def test_every_average_is_computed_again_bit_for_bit(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("key", [BlockKey(2, "b"), BlockKey(2, "", aggregate=True)], ids=str)
-def test_a_changed_byte_of_weights_is_found_and_named(tmp_path: Path, key: BlockKey) -> None:
+@pytest.mark.parametrize("key", [PartsKey(2, "b"), PartsKey(2, "", aggregate=True)], ids=str)
+def test_a_changed_byte_of_weights_is_found_and_named(tmp_path: Path, key: PartsKey) -> None:
     run(tmp_path, SPEC)
     spoil(tmp_path, key, place=17)
     (found,) = damage(tmp_path)
@@ -58,7 +58,7 @@ def test_a_weight_that_was_changed_with_all_digests_and_the_chain_gives_another_
         connection.execute(f"UPDATE uplinks SET {columns} WHERE round = 2 AND name = 'b'", row)  # noqa: S608
         chain = ""
         for number, line in connection.execute("SELECT number, fact FROM facts ORDER BY number").fetchall():
-            written = line.replace(block_digest(block).hex(), block_digest(forged).hex())
+            written = line.replace(parts_digest(block).hex(), parts_digest(forged).hex())
             chain = link(chain, written)
             connection.execute("UPDATE facts SET fact = ?, chain = ? WHERE number = ?", (written, chain, number))
     (found,) = damage(tmp_path)

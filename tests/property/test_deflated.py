@@ -12,10 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from limbeck_common.core.blocks import Block, Rows, Space
 from limbeck_common.core.errors import RefusalError, ShapeError, StreamError
-from limbeck_common.core.messages import Block, Kind, Rows, Space, Uplink
-from limbeck_common.core.tensors import FileArray
-from limbeck_common.wire.codec import block_digest, decode_uplink, encode_uplink, read_message, write_message
+from limbeck_common.core.file_array import FileArray
+from limbeck_common.core.kinds import Kind
+from limbeck_common.core.messages import Uplink
+from limbeck_common.wire.codec import decode_uplink, encode_uplink, read_message, write_message
+from limbeck_common.wire.digest import parts_digest
 from limbeck_common.wire.payload import Payload
 from limbeck_common.wire.v1 import federation_pb2
 
@@ -26,7 +29,7 @@ NOISE = np.random.default_rng(0).integers(0, 256, (ROWS, COLUMNS)).astype(np.uin
 
 def up(values: NDArray[np.uint8]) -> Uplink:
     block = Block(Space.OPEN, Rows(np.arange(len(values))), Kind.CODES, (values,))
-    return Uplink("f", "me", 1, block, {}, block_digest(block))
+    return Uplink("f", "me", 1, block, {}, parts_digest(block))
 
 
 def sent(values: NDArray[np.uint8]) -> tuple[federation_pb2.Uplink, bytes]:
@@ -40,7 +43,7 @@ def received(head: federation_pb2.Uplink, content: bytes) -> NDArray[np.uint8]:
     payload.close()
     contribution = decode_uplink(head, payload, ROWS).contribution
     assert contribution is not None
-    values: NDArray[np.uint8] = contribution.predictions[:]
+    values: NDArray[np.uint8] = contribution.array[:]
     return values
 
 
@@ -62,9 +65,9 @@ def test_what_was_deflated_comes_back_whole_and_writable(seed: int, rows: int, l
     head, payload = read_message(write_message(*encode_uplink(up(values))), federation_pb2.Uplink())
     back = decode_uplink(head, payload, ROWS).contribution
     assert back is not None
-    assert back.predictions.dtype == np.uint8
-    assert np.array_equal(back.predictions[:], values)
-    assert block_digest(back) == head.digest  # of the content, not of the bytes that travelled
+    assert back.array.dtype == np.uint8
+    assert np.array_equal(back.array[:], values)
+    assert parts_digest(back) == head.digest  # of the content, not of the bytes that travelled
 
 
 def test_it_travels_deflated_only_where_that_is_shorter() -> None:
@@ -86,14 +89,14 @@ def test_a_tensor_in_a_file_travels_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "payload").write_bytes(ZEROS.tobytes())
     tensor = FileArray(tmp_path / "payload", 0, ZEROS.dtype, ZEROS.shape)
     block = Block(Space.OPEN, Rows(np.arange(ROWS)), Kind.CODES, (tensor,))
-    head, tensors = encode_uplink(Uplink("f", "me", 1, block, {}, block_digest(block)))
+    head, tensors = encode_uplink(Uplink("f", "me", 1, block, {}, parts_digest(block)))
     assert head.contribution.values[0].deflated_size == 0
     assert tensors == (tensor,)
 
 
 def test_one_tensor_deflated_and_one_not_lie_side_by_side() -> None:
     block = Block(Space.PARAMETERS, ("a", "b", "c"), Kind.CODES, (ZEROS, NOISE, ZEROS[:7]))
-    uplink = Uplink("f", "me", 1, block, {}, block_digest(block))
+    uplink = Uplink("f", "me", 1, block, {}, parts_digest(block))
     head, payload = read_message(write_message(*encode_uplink(uplink)), federation_pb2.Uplink())
     back = decode_uplink(head, payload, ROWS).contribution
     assert back is not None

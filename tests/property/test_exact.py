@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from limbeck_common.core.blocks import Block, Rows, Space, parameters, soft_labels
 from limbeck_common.core.errors import ValuesError
 from limbeck_common.core.exact_sums import (
     FRACTION_BITS,
@@ -18,10 +19,9 @@ from limbeck_common.core.exact_sums import (
     ROW_SUM_TOLERANCE,
     ParameterTally,
     Tally,
-    check_values,
     to_fixed,
 )
-from limbeck_common.core.messages import Block, Kind, Rows, Space, parameters, soft_labels
+from limbeck_common.core.kinds import Kind, check_values
 from limbeck_common.core.tensors import SLICE_BYTES
 
 CLASSES = 3

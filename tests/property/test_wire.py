@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from limbeck_common.core.blocks import Block, Rows, Space, soft_labels
 from limbeck_common.core.errors import (
     DataError,
     KeysError,
@@ -24,11 +25,11 @@ from limbeck_common.core.errors import (
     StreamError,
     ValuesError,
 )
-from limbeck_common.core.messages import Block, Downlink, Kind, Rows, Space, Uplink, soft_labels
+from limbeck_common.core.file_array import FileArray
+from limbeck_common.core.kinds import Kind
+from limbeck_common.core.messages import Downlink, Uplink
 from limbeck_common.core.seeds import Sample
-from limbeck_common.core.tensors import FileArray
 from limbeck_common.wire.codec import (
-    block_digest,
     decode_downlink,
     decode_uplink,
     encode_downlink,
@@ -36,6 +37,7 @@ from limbeck_common.wire.codec import (
     read_message,
     write_message,
 )
+from limbeck_common.wire.digest import parts_digest
 from limbeck_common.wire.payload import Payload, chunks
 from limbeck_common.wire.rows import decode_rows, encode_rows
 from limbeck_common.wire.v1 import block_pb2, federation_pb2
@@ -50,7 +52,7 @@ def rows(*indices: int) -> Rows:
 
 
 def up(block: Block | None) -> Uplink:
-    return Uplink("f", "me", 1, block, {"loss": 0.5}, block_digest(block))
+    return Uplink("f", "me", 1, block, {"loss": 0.5}, parts_digest(block))
 
 
 def there_and_back(block: Block) -> Block:
@@ -158,7 +160,7 @@ def test_blocks_come_back_whole(block: Block) -> None:
     for was, now in zip(block.values, back.values, strict=True):
         assert now.dtype == was.dtype.newbyteorder("<")
         assert np.array_equal(was[:], now[:])
-    assert block_digest(back) == block_digest(block)
+    assert parts_digest(back) == parts_digest(block)
 
 
 def test_digests_differ_when_anything_differs() -> None:
@@ -181,9 +183,9 @@ def test_digests_differ_when_anything_differs() -> None:
         replace(named, keys=("a", "b\nc")),
         replace(named, values=(values, values[:1])),
     ]
-    digests = {block_digest(each) for each in [block, *others]}
+    digests = {parts_digest(each) for each in [block, *others]}
     assert len(digests) == 1 + len(others)
-    assert block_digest(replace(block, values=(np.asfortranarray(values),))) == block_digest(block)
+    assert parts_digest(replace(block, values=(np.asfortranarray(values),))) == parts_digest(block)
 
 
 def test_a_large_payload_lies_in_a_file_and_reads_the_same(tmp_path: Path) -> None:
@@ -258,7 +260,7 @@ def test_a_block_may_have_more_classes_than_columns() -> None:
     back = decode_uplink(head, payload, OPEN_ROWS, classes=100).contribution
     assert back is not None
     assert np.array_equal(back.rows, block.rows)
-    assert np.array_equal(back.predictions[:], block.predictions)
+    assert np.array_equal(back.array[:], block.array)
 
 
 @pytest.mark.parametrize("columns", [3, 64, 1000])

@@ -7,62 +7,71 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck_common.core.messages import Aggregate, Ask, Block, Rows, Shapes
+from limbeck_common.core.blocks import Parts, Shapes
+from limbeck_common.core.form import Form, Forms, Plan
+from limbeck_common.core.messages import ALL, Aggregate
 from limbeck_common.core.spec import Spec
-from limbeck_common.learning.participant import Participant
-from limbeck_common.methods.method import Method, ServerContext, ServerRound
+from limbeck_common.methods.client_round import ClientRound
+from limbeck_common.methods.method import Method
+from limbeck_common.methods.server_round import ServerRound
 from limbeck_server.aggregation.aggregator import RoundAggregator
-from limbeck_server.aggregation.aggregator import ServerContext as Context
+from limbeck_server.aggregation.open_round import History
 
 
 def together(parts: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
     return np.concatenate(list(parts))
 
 
-def context(spec: Spec, models: Mapping[str, Shapes] | None = None, **blocks: Block) -> Context:
-    """Stand on rounds with one block for all clients: `round_1=block` and so on."""
-    return Context(spec, models or {}, lambda number, group: None if group else blocks.get(f"round_{number}"))
+def history(spec: Spec, architectures: Mapping[str, Shapes] | None = None, **parts: Parts) -> History:
+    """Stand on rounds with parts for all clients: `round_1=parts` and so on."""
+    found = {f"round_{number}": number for number in range(100)}
+    known = {found[name]: each for name, each in parts.items()}
+    return History(spec, architectures or {}, lambda number, who: known.get(number) if who == ALL else None)
 
 
 @dataclass
 class Past:
-    """Stand on the aggregates of the rounds so far, each one block for all; more may be added."""
+    """Stand on the aggregates of the rounds so far, each for all; more may be added."""
 
     spec: Spec
-    blocks: dict[int, Block] = field(default_factory=dict)
-    models: dict[str, Shapes] = field(default_factory=dict)
+    parts: dict[int, Parts] = field(default_factory=dict)
+    architectures: dict[str, Shapes] = field(default_factory=dict)
 
-    def aggregate(self, number: int, group: str = "") -> Block | None:  # noqa: ARG002 - one group
-        return self.blocks.get(number)
+    def aggregate(self, number: int, audience: str = ALL) -> Parts | None:  # noqa: ARG002 - one audience
+        return self.parts.get(number)
 
 
 def aggregated(
-    method: Method, context: Context, uplinks: Mapping[str, Block] | None = None, number: int = 1
+    method: Method, history: History, uplinks: Mapping[str, Parts] | None = None, number: int = 1
 ) -> RoundAggregator:
-    """Check and count in each client's block, in the order given; they are stored by name."""
+    """Check and count in each client's parts, in the order given; they are stored by name."""
     stored = sorted((uplinks or {}).items())
-    made = RoundAggregator(method, context, number, lambda: iter(stored), together)
-    for block in (uplinks or {}).values():
-        received, group = made.check(block)
-        assert received is not None
-        made.add(received, group)
+    made = RoundAggregator(method, history, number, lambda: iter(stored), together)
+    for parts in (uplinks or {}).values():
+        received, architecture = made.check(parts)
+        made.add(received, architecture)
     return made
 
 
 class Asking(Method):
-    """Ask for `ask` in every round, and aggregate nothing."""
+    """Ask for one part in every round, `labels` unless a test names it, and aggregate nothing."""
 
-    ask: Any
+    form: Any
+    rows: Any = None
+    part: str = "labels"
 
-    def server_plan(self, context: ServerContext, number: int) -> Ask:  # noqa: ARG002
-        ask: Ask = self.ask
-        return ask
+    def forms(self, spec: Spec) -> Forms:  # noqa: ARG002
+        form: Form = self.form
+        return Forms({self.part: form}, {self.part: form})
 
-    def server_aggregate(self, server: ServerRound) -> Aggregate:
+    def server_plan(self, server: ServerRound) -> Plan:  # noqa: ARG002
+        return {self.part: self.rows}
+
+    def server_aggregate(self, server: ServerRound) -> Aggregate | Parts:
         raise NotImplementedError
 
-    def client_update(self, participant: Participant, wanted: Rows, number: int) -> Block:
+    def client_update(self, client: ClientRound) -> Parts:
         raise NotImplementedError
 
-    def client_receive(self, participant: Participant, aggregate: Block, number: int) -> None:
+    def client_receive(self, client: ClientRound) -> None:
         raise NotImplementedError

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from limbeck_server.audit.audit import Verdict, audit
-from limbeck_server.storage.protocols import BlockKey
+from limbeck_server.storage.protocols import PartsKey
 from limbeck_server.storage.sqlite_reader import SqliteReader
 
 
@@ -40,7 +40,7 @@ def flipped(content: bytes, place: int, bit: int = 0) -> bytes:
     return content[:place] + bytes([content[place] ^ (1 << bit)]) + content[place + 1 :]
 
 
-def spoil(folder: Path, key: BlockKey, column: str = "payload", place: int = 0, bit: int = 0) -> None:
+def spoil(folder: Path, key: PartsKey, column: str = "payload", place: int = 0, bit: int = 0) -> None:
     """Flip one bit of a stored block: of the column, or of the file where its payload lies in one."""
     table = "aggregates" if key.aggregate else "uplinks"
     query = f"SELECT {column}, file FROM {table} WHERE round = ? AND name = ?"  # noqa: S608 - of our own words

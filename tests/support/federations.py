@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from limbeck_common.core.messages import Downlink, Uplink, soft_labels
+from limbeck_common.core.blocks import soft_labels
+from limbeck_common.core.messages import Downlink, Uplink
 from limbeck_common.core.spec import MethodSpec, Output, Spec
 from limbeck_common.datasets.open_digest import open_digest
-from limbeck_common.wire.codec import block_digest
+from limbeck_common.wire.digest import parts_digest
 from limbeck_server.federation import Federation
 from limbeck_server.round.machine import Bounds, Machine
 from limbeck_server.storage.memory import MemoryStore
@@ -63,13 +64,14 @@ async def opened(federation: Federation) -> None:
 
 def uplink(client: str, downlink: Downlink, value: float | None = None) -> Uplink:
     """Return a valid uplink for a downlink: uniform labels, or `value` for the first class."""
-    block = None
-    if downlink.wanted is not None:
-        rows = np.full((len(downlink.wanted), 3), 1 / 3, np.float32)
+    parts = {}
+    if downlink.plan is not None:
+        wanted = downlink.plan["labels"].rows
+        rows = np.full((len(wanted), 3), 1 / 3, np.float32)
         if value is not None:
             rows[:] = [value, (1 - value) / 2, (1 - value) / 2]
-        block = soft_labels(downlink.wanted, rows)
-    return Uplink(downlink.federation_id, client, downlink.round, block, {}, block_digest(block))
+        parts = {"labels": soft_labels(wanted, rows)}
+    return Uplink(downlink.federation_id, client, downlink.round, parts, {}, parts_digest(parts))
 
 
 async def pulled(federation: Federation, client: str, after: int = 0, learned: int = 0) -> Downlink:

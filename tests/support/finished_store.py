@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck_common.core.messages import Block, Downlink, Ended, Shapes, Uplink, parameters, soft_labels
+from limbeck_common.core.blocks import Parts, Shapes, Space, parameters, soft_labels
+from limbeck_common.core.file_array import FileArray
+from limbeck_common.core.messages import Downlink, Ended, Uplink
 from limbeck_common.core.spec import MethodSpec, Output, Spec
-from limbeck_common.core.tensors import FileArray, Tensor
+from limbeck_common.core.tensors import Tensor
+from limbeck_common.methods.method import named_models
 from limbeck_common.methods.registry import make_method
-from limbeck_common.wire.codec import block_digest
+from limbeck_common.wire.digest import parts_digest
 from limbeck_server.aggregation.server_model_trainer import ServerModel
 from limbeck_server.federation import Federation
 from limbeck_server.round.machine import Bounds, Machine
@@ -62,13 +65,13 @@ async def _run(
 ) -> None:
     bounds = Bounds(len(CLIENTS), len(CLIENTS), 0, 60)
     machine, method = Machine(spec.rounds, spec.seed, bounds, bounds), make_method(spec.method)
-    models = dict.fromkeys(method.architectures("cnn"), SHAPES)
+    architectures = dict.fromkeys(named_models(method, "cnn"), SHAPES)
     federation = Federation.assemble(
         spec,
         machine,
         store,
         method=method,
-        models=models,
+        architectures=architectures,
         server_model=server_model,
         presence=Presence(30),
         keep_rounds=keep_rounds,
@@ -106,16 +109,19 @@ async def _take_part(federation: Federation, client: str, *, works: bool) -> Non
             continue
         number = answer.round
         if works:
-            block = contribution(federation.spec, federation.store, client, answer)
-            await federation.admissions.push(Uplink("test", client, number, block, {"loss": 0.5}, block_digest(block)))
+            parts = contribution(federation.spec, federation.store, client, answer)
+            await federation.admissions.push(Uplink("test", client, number, parts, {"loss": 0.5}, parts_digest(parts)))
 
 
-def contribution(spec: Spec, store: Store, client: str, downlink: Downlink) -> Block | None:
+def contribution(spec: Spec, store: Store, client: str, downlink: Downlink) -> Parts:
     """Return random values of the form that is asked for, the same for a client and a round whenever they are asked."""
-    if downlink.wanted is None:
-        return None
     random = np.random.default_rng([*client.encode(), downlink.round])
-    if len(downlink.wanted):
-        values = random.dirichlet(np.ones(spec.output.width), len(downlink.wanted)).astype(np.float32)
-        return soft_labels(downlink.wanted, _received(store, values))
-    return parameters({name: random.normal(size=shape) for name, shape in SHAPES.items()}, 10 * ord(client))
+    parts = {}
+    for part, ask in (downlink.plan or {}).items():
+        if ask.form.space is Space.PARAMETERS:
+            values = {name: random.normal(size=shape) for name, shape in SHAPES.items()}
+            parts[part] = parameters(values, 10 * ord(client))
+        else:
+            labels = random.dirichlet(np.ones(spec.output.width), len(ask.rows)).astype(np.float32)
+            parts[part] = soft_labels(ask.rows, _received(store, labels))
+    return parts

@@ -12,13 +12,15 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status.rpc_status import from_call
 from numpy.typing import NDArray
 
-from limbeck_common.core.messages import Rows, Uplink, soft_labels
+from limbeck_common.core.blocks import Rows, soft_labels
+from limbeck_common.core.messages import Uplink
 from limbeck_common.core.spec import Spec
 from limbeck_common.core.tensors import Tensor
 from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.calls import OPTIONS
-from limbeck_common.wire.codec import block_digest, encode_uplink
+from limbeck_common.wire.codec import encode_uplink
+from limbeck_common.wire.digest import parts_digest
 from limbeck_common.wire.payload import chunks, message_bytes
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationStub, add_FederationServicer_to_server
@@ -81,7 +83,7 @@ class Served:
         wanted = make_method(spec.method).server_plan(ServerContext(spec, {}, lambda *_: None), 1).wanted
         keys = wanted if rows is None else Rows(rows)
         block = soft_labels(keys, np.full((len(keys), 3), 1 / 3, np.float32) if values is None else values)
-        given = {"federation_id": self.federation_id, "round": 1, "contribution": block, "digest": block_digest(block)}
+        given = {"federation_id": self.federation_id, "round": 1, "contribution": block, "digest": parts_digest(block)}
         return Uplink(client=client, **(given | fields))
 
 

@@ -7,14 +7,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from limbeck_common.core.messages import Block, Shapes, parameters
+from limbeck_common.core.blocks import Block, Parts, Shapes, parameters
 from limbeck_common.core.spec import Output, Recipe, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.learner import Learner
 from limbeck_common.learning.participant import Participant
 from limbeck_common.learning.torch_learner import TorchLearner
 from limbeck_common.methods.method import Method
-from limbeck_server.aggregation.aggregator import Find, RoundAggregator, ServerContext
+from limbeck_server.aggregation.aggregator import RoundAggregator
+from limbeck_server.aggregation.open_round import Find, History
 from support import aggregators as asked
 
 RECIPE = Recipe(local_epochs=1, distill_epochs=1, batch_size=4, learning_rate=0.5, distill_learning_rate=0.5)
@@ -53,13 +54,13 @@ def linear(weight: list[list[float]], bias: tuple[float, float] = (0, 0), rows: 
 
 def aggregator(
     method: Method,
-    uplinks: Mapping[str, Block],
-    models: Mapping[str, Shapes],
+    uplinks: Mapping[str, Parts],
+    architectures: Mapping[str, Shapes],
     number: int = 1,
-    find: Find = lambda _number, _group: None,
+    find: Find = lambda _number, _audience: None,
 ) -> RoundAggregator:
     """Return what a round has brought, checked as the server checks it."""
-    return asked.aggregated(method, ServerContext(SPEC, models, find), uplinks, number)
+    return asked.aggregated(method, History(SPEC, architectures, find), uplinks, number)
 
 
 def values(block: Block) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from limbeck_common.core.messages import Block, Rows, soft_labels
+from limbeck_common.core.blocks import Block, Rows, soft_labels
 from limbeck_server import events as fact
 from limbeck_server.storage.protocols import INLINE_BYTES
 from limbeck_server.storage.sqlite import SqliteStore

@@ -13,6 +13,7 @@ from limbeck_client.privacy.policy import Policy
 from limbeck_client.privacy.release_guard import ReleaseGuard
 from limbeck_client.runner import Runner
 from limbeck_client.runtime import InProcessRuntime
+from limbeck_common.core.blocks import Rows, soft_labels
 from limbeck_common.core.errors import (
     ConflictError,
     EndedError,
@@ -21,8 +22,8 @@ from limbeck_common.core.errors import (
     UnreachableError,
     UserCodeError,
 )
-from limbeck_common.core.messages import Ended, Rows, Uplink, soft_labels
-from limbeck_common.wire.codec import block_digest
+from limbeck_common.core.messages import Ended, Uplink
+from limbeck_common.wire.digest import parts_digest
 
 BLOCK = soft_labels(Rows(np.arange(1)), np.array([[0.5, 0.5]], np.float32))
 FINISHED = Ended("finished", "all rounds done")
@@ -68,7 +69,7 @@ class Scene:
         self.guard = ReleaseGuard.of(folder, Policy(), review=True)
         self.said: list[str] = []
         self._ending = ending
-        assert self.guard.release(Uplink("f", "a", 1, BLOCK, {}, block_digest(BLOCK))) is None
+        assert self.guard.release(Uplink("f", "a", 1, BLOCK, {}, parts_digest(BLOCK))) is None
 
     def play(self, out: Path | None) -> Ended:
         runner, runtime = cast("Runner", Ends(self._ending)), cast("InProcessRuntime", self.runtime)

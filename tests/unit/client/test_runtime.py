@@ -17,12 +17,13 @@ from support import tiny
 from limbeck_client.privacy.policy import Policy
 from limbeck_client.privacy.release_guard import ReleaseGuard
 from limbeck_client.runtime import InProcessRuntime, data_loader, open_array
+from limbeck_common.core.blocks import Rows, soft_labels
 from limbeck_common.core.errors import DataError, PolicyError, SettingsError, UserCodeError
-from limbeck_common.core.messages import Downlink, Rows, Uplink, soft_labels
+from limbeck_common.core.messages import Downlink, Uplink
 from limbeck_common.core.spec import DataSpec, Output, Recipe, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.datasets.open_digest import open_digest
-from limbeck_common.wire.codec import block_digest
+from limbeck_common.wire.digest import parts_digest
 
 SPEC = Spec(output=Output(width=tiny.CLASSES), sample_shape=(tiny.FEATURES,), sample_dtype="<f4", open_rows=60)
 WANTED = Rows(np.arange(0, 60, 2))
@@ -149,7 +150,7 @@ def test_an_output_that_is_not_finite_is_not_kept_and_a_mended_model_goes_on(
     assert (resumed.round, resumed.digest) == (1, first.digest)
     second = mended.work(SECOND)
     assert second.contribution is not None
-    assert np.isfinite(second.contribution.predictions[:]).all()
+    assert np.isfinite(second.contribution.array[:]).all()
 
 
 def test_a_metric_that_is_not_finite_is_left_out(start: Callable[..., Client]) -> None:
@@ -337,7 +338,7 @@ def test_the_aggregate_is_learned_from(start: Callable[..., Client]) -> None:
     distilled = start(folder="other")
     distilled.start()
     uplink = distilled.work(Downlink("f", 4, labels, closing=True))
-    assert uplink.digest == block_digest(None)
+    assert uplink.digest == parts_digest(None)
     assert distilled.learner.weights.tolist() != alone.learner.weights.tolist()
 
 

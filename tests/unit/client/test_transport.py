@@ -10,22 +10,13 @@ import numpy as np
 import pytest
 
 from limbeck_client.transport import GrpcTransport, Member
+from limbeck_common.core.blocks import Block, Rows, Space, soft_labels
 from limbeck_common.core.errors import KeysError, SizeError, StreamError, UnreachableError
-from limbeck_common.core.messages import (
-    Block,
-    Downlink,
-    Ended,
-    Idle,
-    Invitation,
-    Kind,
-    Receipt,
-    Rows,
-    Space,
-    Uplink,
-    soft_labels,
-)
+from limbeck_common.core.kinds import Kind
+from limbeck_common.core.messages import Downlink, Ended, Idle, Invitation, Receipt, Uplink
 from limbeck_common.core.spec import MethodSpec, Output, Spec
-from limbeck_common.wire.codec import block_digest, encode_downlink, encode_uplink
+from limbeck_common.wire.codec import encode_downlink, encode_uplink
+from limbeck_common.wire.digest import parts_digest
 from limbeck_common.wire.payload import GO_AHEAD, chunks
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationServicer, add_FederationServicer_to_server
@@ -126,7 +117,7 @@ def test_pull_says_where_the_client_is_and_returns_a_downlink_of_many_chunks() -
     assert (answer.federation_id, answer.round, answer.deadline_seconds, answer.closing) == ("f", 4, 5.0, False)
     assert answer.wanted is not None
     assert answer.wanted.indices.tolist() == [0, 1, 2]
-    assert block_digest(answer.aggregate) == block_digest(AGGREGATE)
+    assert parts_digest(answer.aggregate) == parts_digest(AGGREGATE)
 
 
 def test_a_pull_may_be_answered_with_idle_or_with_the_end() -> None:
@@ -197,7 +188,7 @@ def test_a_downlink_is_as_large_as_the_specification_allows_and_no_larger(spec: 
 def test_a_small_uplink_is_one_message(number: Any, receipt: Receipt) -> None:
     fake = Fake()
     fake.receipt, fake.go_ahead = number, False
-    uplink = Uplink("f", "a", 4, SMALL, {"loss": 0.5}, block_digest(SMALL), 3)
+    uplink = Uplink("f", "a", 4, SMALL, {"loss": 0.5}, parts_digest(SMALL), 3)
     assert talk(fake, lambda transport: transport.push(uplink)) is receipt
     head, tensors = encode_uplink(uplink)
     assert fake.requests == [pb.PushRequest(head=head, chunk=b"".join(chunks(tensors)))]
@@ -207,14 +198,14 @@ def test_a_small_uplink_is_one_message(number: Any, receipt: Receipt) -> None:
 def test_an_unknown_receipt_is_refused() -> None:
     fake = Fake()
     fake.receipt = 77
-    uplink = Uplink("f", "a", 4, None, {}, block_digest(None))
+    uplink = Uplink("f", "a", 4, None, {}, parts_digest(None))
     with pytest.raises(StreamError, match="the server gave the unknown receipt 77"):
         talk(fake, lambda transport: transport.push(uplink))
 
 
 def test_the_rest_of_a_large_uplink_follows_the_go_ahead_and_not_without_it() -> None:
     fake = Fake()
-    uplink = Uplink("f", "a", 4, AGGREGATE, {}, block_digest(AGGREGATE))
+    uplink = Uplink("f", "a", 4, AGGREGATE, {}, parts_digest(AGGREGATE))
     assert talk(fake, lambda transport: transport.push(uplink)) is Receipt.ACCEPTED
     _, tensors = encode_uplink(uplink)
     assert [message.chunk for message in fake.requests] == list(chunks(tensors))
@@ -246,7 +237,7 @@ def test_a_server_that_is_not_there_is_unreachable_in_every_call() -> None:
         async for _ in transport.open_data("f", 0):
             pass
 
-    uplink = Uplink("f", "a", 4, SMALL, {}, block_digest(SMALL))
+    uplink = Uplink("f", "a", 4, SMALL, {}, parts_digest(SMALL))
     calls: list[Callable[[GrpcTransport], Awaitable[Any]]] = [
         lambda transport: transport.join("a", b"", 0),
         lambda transport: transport.pull(MEMBER, 0, 0, 9),

@@ -28,7 +28,7 @@ SHOWN = (
     "methods.cfd.quantised",
     "methods.dsfl.eera",
     "methods.dsfl.era",
-    "wire.named_blocks.write_blocks",
+    "wire.named_blocks.write_named",
     "wire.payload.Payload",
 )
 

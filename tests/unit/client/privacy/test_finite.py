@@ -7,8 +7,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from limbeck_client.privacy.finite import check_finite, finite_metrics
+from limbeck_common.core.blocks import Block, Rows, Space, parameters, soft_labels
 from limbeck_common.core.errors import UserCodeError
-from limbeck_common.core.messages import Block, Kind, Rows, Space, Uplink, parameters, soft_labels
+from limbeck_common.core.kinds import Kind
+from limbeck_common.core.messages import Uplink
 from limbeck_common.core.tensors import SLICE_BYTES
 
 

@@ -7,18 +7,10 @@ import numpy as np
 import pytest
 
 from limbeck_client.privacy.policy import Policy, extremes, read_policy, work_bytes
+from limbeck_common.core.blocks import NO_ROWS, Block, Rows, Space, class_scores, parameters, soft_labels
 from limbeck_common.core.errors import PolicyError, SettingsError, UserCodeError
-from limbeck_common.core.messages import (
-    NO_ROWS,
-    Block,
-    Downlink,
-    Kind,
-    Rows,
-    Space,
-    class_scores,
-    parameters,
-    soft_labels,
-)
+from limbeck_common.core.kinds import Kind
+from limbeck_common.core.messages import Downlink
 from limbeck_common.core.spec import Output, Recipe, Spec
 from limbeck_common.core.tensors import SLICE_BYTES
 

@@ -10,15 +10,17 @@ import pytest
 from limbeck_client.privacy.policy import Policy
 from limbeck_client.privacy.release_guard import ReleaseGuard
 from limbeck_client.privacy.release_log import ReleaseLog, describe
+from limbeck_common.core.blocks import Rows, soft_labels
 from limbeck_common.core.errors import PolicyError, SettingsError, UserCodeError
-from limbeck_common.core.messages import Downlink, Kind, Rows, Uplink, soft_labels
+from limbeck_common.core.kinds import Kind
+from limbeck_common.core.messages import Downlink, Uplink
 from limbeck_common.core.spec import MethodSpec, Output, Spec
 from limbeck_common.methods.dsfl import DSFL
-from limbeck_common.wire.codec import block_digest
+from limbeck_common.wire.digest import parts_digest
 
 ROWS = Rows(np.arange(4))
 BLOCK = soft_labels(ROWS, np.array([[0.5, 0.5], [0.9, 0.1], [0.25, 0.75], [0.99, 0.01]], np.float32))
-UPLINK = Uplink("f", "a", 3, BLOCK, {"seconds": 1.5}, block_digest(BLOCK))
+UPLINK = Uplink("f", "a", 3, BLOCK, {"seconds": 1.5}, parts_digest(BLOCK))
 DOWNLINK = Downlink("f", 3, wanted=ROWS)
 SPEC = Spec(output=Output(width=2), sample_shape=(1,), sample_dtype="|u1", open_rows=4)
 
@@ -71,7 +73,7 @@ def test_an_uplink_that_is_not_finite_leaves_the_checkpoint_before_it_in_place(t
     before = (tmp_path / "state").read_bytes()
     block = soft_labels(ROWS, np.full((4, 2), math.nan, np.float32))
     with pytest.raises(UserCodeError, match="open row 0"):
-        guard.keep({"w": np.zeros(2)}, replace(UPLINK, round=4, contribution=block, digest=block_digest(block)))
+        guard.keep({"w": np.zeros(2)}, replace(UPLINK, round=4, contribution=block, digest=parts_digest(block)))
     assert (tmp_path / "state").read_bytes() == before
 
 

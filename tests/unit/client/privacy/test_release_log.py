@@ -10,14 +10,15 @@ import pytest
 
 from limbeck_client.privacy import release_log
 from limbeck_client.privacy.release_log import ReleaseLog, ReleaseRecord, describe, read_record, uplink_key
+from limbeck_common.core.blocks import NO_ROWS, Rows, class_scores, parameters, soft_labels
 from limbeck_common.core.errors import DataError
-from limbeck_common.core.messages import NO_ROWS, Rows, Uplink, class_scores, parameters, soft_labels
-from limbeck_common.wire.codec import block_digest
+from limbeck_common.core.messages import Uplink
+from limbeck_common.wire.digest import parts_digest
 
 ROWS = Rows(np.arange(4))
 PROBABILITIES = np.array([[0.5, 0.5], [0.9, 0.1], [0.25, 0.75], [0.99, 0.01]], np.float32)
 BLOCK = soft_labels(ROWS, PROBABILITIES)
-DIGEST = block_digest(BLOCK)
+DIGEST = parts_digest(BLOCK)
 FIRST = Uplink("f", "a", 1, BLOCK, {"loss": 0.5, "accuracy": 0.25}, DIGEST)
 SECOND = replace(FIRST, round=2)
 
@@ -43,12 +44,12 @@ def test_an_uplink_is_described_by_what_it_tells() -> None:
 
 def test_other_kinds_have_no_confidence_and_no_entropy() -> None:
     scores = class_scores(ROWS, PROBABILITIES)
-    (record,) = records(replace(FIRST, contribution=scores, digest=block_digest(scores)))
+    (record,) = records(replace(FIRST, contribution=scores, digest=parts_digest(scores)))
     assert (record.kind, record.rows, record.bytes, record.confidence, record.entropy) == ("logits", 4, 32, 0.0, 0.0)
     weights = parameters({"w": np.ones((2, 3)), "b": np.ones(3)})
-    (record,) = records(replace(FIRST, contribution=weights, digest=block_digest(weights)))
+    (record,) = records(replace(FIRST, contribution=weights, digest=parts_digest(weights)))
     assert (record.kind, record.rows, record.bytes, record.confidence) == ("parameters", 2, 36, 0.0)
-    (record,) = records(Uplink("f", "a", 3, metrics={"loss": 1.0}, digest=block_digest(None)))
+    (record,) = records(Uplink("f", "a", 3, metrics={"loss": 1.0}, digest=parts_digest(None)))
     assert record == ReleaseRecord("", "f", 3, metrics=("loss",))
     assert (record.kind, record.digest) == ("metrics only", "")
     assert (record.rows, record.bytes, record.confidence, record.entropy) == (0, 0, 0.0, 0.0)
@@ -68,7 +69,7 @@ def test_a_record_reads_as_a_line() -> None:
 
 def test_an_uplink_is_identified_by_federation_epoch_round_and_contribution() -> None:
     assert uplink_key(FIRST) == describe(FIRST).key == ("f", 1, 1, DIGEST.hex())
-    closing = Uplink("g", "a", 2, digest=block_digest(None), epoch=4)
+    closing = Uplink("g", "a", 2, digest=parts_digest(None), epoch=4)
     assert uplink_key(closing) == describe(closing).key == ("g", 4, 2, "")
 
 
@@ -91,7 +92,7 @@ def test_the_log_is_made_with_its_folder_and_counts_an_uplink_once(tmp_path: Pat
         replace(FIRST, federation_id="g"),
         replace(FIRST, epoch=2),
         SECOND,
-        replace(FIRST, contribution=None, digest=block_digest(None)),
+        replace(FIRST, contribution=None, digest=parts_digest(None)),
     ],
 )
 def test_another_uplink_has_a_line_of_its_own(tmp_path: Path, other: Uplink) -> None:
@@ -139,7 +140,7 @@ def test_contributions_are_counted_per_federation_but_for_the_round_that_is_done
 def test_an_uplink_of_no_rows_is_written_as_plain_json(tmp_path: Path) -> None:
     empty = soft_labels(NO_ROWS, np.zeros((0, 2), np.float32))
     log = ReleaseLog(tmp_path)
-    log.write(describe(Uplink("f", "a", 1, empty, {}, block_digest(empty))))
+    log.write(describe(Uplink("f", "a", 1, empty, {}, parts_digest(empty))))
     assert "Infinity" not in log.file.read_text()
     assert [(record.rows, record.entropy) for record in log.read()] == [(0, 0.0)]
     assert log.answered("f", besides=(1, 0)) == 0
@@ -148,7 +149,7 @@ def test_an_uplink_of_no_rows_is_written_as_plain_json(tmp_path: Path) -> None:
 def test_a_contribution_of_one_row_is_an_answer(tmp_path: Path) -> None:
     one = soft_labels(Rows(np.array([2])), PROBABILITIES[:1])
     log = ReleaseLog(tmp_path)
-    log.write(describe(replace(FIRST, contribution=one, digest=block_digest(one))))
+    log.write(describe(replace(FIRST, contribution=one, digest=parts_digest(one))))
     assert log.answered("f", besides=(1, 2)) == 1
 
 

@@ -11,13 +11,14 @@ from limbeck_client.privacy.policy import Policy
 from limbeck_client.privacy.release_guard import ReleaseGuard
 from limbeck_client.privacy.release_log import describe
 from limbeck_client.privacy.review_queue import ReviewQueue
+from limbeck_common.core.blocks import Rows, soft_labels
 from limbeck_common.core.errors import SettingsError
-from limbeck_common.core.messages import Rows, Uplink, soft_labels
-from limbeck_common.wire.codec import block_digest
+from limbeck_common.core.messages import Uplink
+from limbeck_common.wire.digest import parts_digest
 
 BLOCK = soft_labels(Rows(np.arange(2)), np.array([[0.5, 0.5], [0.9, 0.1]], np.float32))
 OTHER = soft_labels(Rows(np.arange(2)), np.array([[0.5, 0.5], [0.8, 0.2]], np.float32))
-FIRST = Uplink("f", "a", 1, BLOCK, {"accuracy": 0.5}, block_digest(BLOCK))
+FIRST = Uplink("f", "a", 1, BLOCK, {"accuracy": 0.5}, parts_digest(BLOCK))
 SECOND = replace(FIRST, round=2)
 
 
@@ -59,7 +60,7 @@ def test_a_decision_outlives_a_restart_and_is_about_its_uplink_alone(tmp_path: P
     assert guard.release(SECOND) is None
     assert guard.release(replace(FIRST, federation_id="g")) is None
     assert guard.release(replace(FIRST, epoch=2)) is None
-    assert guard.release(replace(FIRST, contribution=OTHER, digest=block_digest(OTHER))) is None
+    assert guard.release(replace(FIRST, contribution=OTHER, digest=parts_digest(OTHER))) is None
     assert guard.release(FIRST) is True
     assert guard.release(FIRST) is True  # its push is done again after a crash
     assert left(guard) == [1]
@@ -100,7 +101,7 @@ def test_all_that_follows_in_a_federation_leaves_until_its_owner_refuses(tmp_pat
 
 
 def test_metrics_alone_are_held_too(tmp_path: Path, guard: ReleaseGuard) -> None:
-    closing = Uplink("f", "a", 3, None, {"loss": 0.5}, block_digest(None))
+    closing = Uplink("f", "a", 3, None, {"loss": 0.5}, parts_digest(None))
     assert guard.release(closing) is None
     assert "metrics only, with loss" in str(ReviewQueue(tmp_path).held())
     ReviewQueue(tmp_path).approve()

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sklearn.naive_bayes import GaussianNB
 from torch import nn
 
+from limbeck_common.core.blocks import Rows, soft_labels
 from limbeck_common.core.errors import OutputError, SettingsError, UserCodeError
-from limbeck_common.core.messages import Rows, soft_labels
 from limbeck_common.core.spec import Output, Recipe, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.forest import forest

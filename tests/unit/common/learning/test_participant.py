@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from limbeck_common.core.blocks import Rows
 from limbeck_common.core.errors import UserCodeError
-from limbeck_common.core.messages import Rows
 from limbeck_common.core.spec import MethodSpec, Output, Recipe, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.learner import Learner, LearnerState

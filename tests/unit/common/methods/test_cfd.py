@@ -8,8 +8,10 @@ import pytest
 from numpy.typing import NDArray
 from support.aggregators import Past
 
+from limbeck_common.core.blocks import Block, Rows, Space, soft_labels
 from limbeck_common.core.errors import ValuesError
-from limbeck_common.core.messages import SERVER, Aggregate, Block, Kind, Rows, Space, soft_labels
+from limbeck_common.core.kinds import Kind
+from limbeck_common.core.messages import SERVER, Aggregate
 from limbeck_common.core.spec import Output, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.participant import Participant
@@ -29,7 +31,7 @@ def codes(*rows: list[int]) -> Block:
 
 def content(block: Block | None) -> list[list[int]]:
     assert block is not None
-    listed: list[list[int]] = block.predictions[:].tolist()
+    listed: list[list[int]] = block.array[:].tolist()
     return listed
 
 
@@ -130,7 +132,7 @@ def test_an_uplink_says_where_it_differs_from_the_last_aggregate() -> None:
     past = Past(SPEC, {1: codes([1], [2], [1], [1])})
     received = method.server_decode(past, 2, sent)
     assert received.kind is Kind.PROBABILITIES
-    assert np.array_equal(received.predictions[:], says)
+    assert np.array_equal(received.array[:], says)
 
 
 def test_a_first_uplink_cannot_refer_to_anything() -> None:
@@ -146,7 +148,7 @@ def test_with_more_bits_down_than_up_the_reference_is_what_a_client_would_have_s
     client.learner.says = probabilities([1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1])  # type: ignore[attr-defined]
     sent = method.client_update(client, ROWS, 2)
     assert content(sent) == [[0], [0], [3], [0]]
-    assert method.server_decode(Past(SPEC, {1: aggregate}), 2, sent).predictions[:].argmax(axis=1).tolist() == [
+    assert method.server_decode(Past(SPEC, {1: aggregate}), 2, sent).array[:].argmax(axis=1).tolist() == [
         0,
         1,
         2,

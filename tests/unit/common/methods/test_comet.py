@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.aggregators import aggregated, context
 
-from limbeck_common.core.messages import Block, Rows, soft_labels
+from limbeck_common.core.blocks import Block, Rows, soft_labels
 from limbeck_common.core.spec import Output, Spec
 from limbeck_common.methods.comet import COMET, squared_distances
 from limbeck_common.methods.math.kmeans import kmeans
@@ -55,7 +55,7 @@ def test_kmeans_puts_each_point_to_the_nearest_mean(
 def test_each_cluster_gets_its_average_and_newcomers_that_of_all() -> None:
     aggregate = COMET(clusters=2).server_aggregate(aggregated(COMET(), context(SPEC), UPLINKS))
     assert dict(aggregate.groups) == {"a": "1.0", "b": "1.1", "c": "1.0", "d": "1.1"}
-    firsts = {group: block.predictions[:, 0].tolist() for group, block in aggregate.blocks.items()}
+    firsts = {group: block.array[:, 0].tolist() for group, block in aggregate.blocks.items()}
     assert firsts == {"": [0.4375, 0.5625], "1.0": [0.875, 1], "1.1": [0, 0.125]}
 
 
@@ -79,6 +79,6 @@ def test_the_aggregate_does_not_depend_on_the_order_of_arrival() -> None:
         for order in (UPLINKS.items(), reversed(UPLINKS.items()))
     )
     assert there.groups == back.groups
-    assert [block.predictions[:].tobytes() for block in there.blocks.values()] == [
-        block.predictions[:].tobytes() for block in back.blocks.values()
+    assert [block.array[:].tobytes() for block in there.blocks.values()] == [
+        block.array[:].tobytes() for block in back.blocks.values()
     ]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from support.small_models import LINEAR, SPEC, aggregator, linear, participant, values
 
-from limbeck_common.core.messages import Block
+from limbeck_common.core.blocks import Block
 from limbeck_common.core.spec import Output, Spec
 from limbeck_common.datasets.examples import ParticipantData
 from limbeck_common.learning.generator import Generator, seeded

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from support.aggregators import aggregated, context
 from support.recording_learner import recording
 
+from limbeck_common.core.blocks import Rows, Space, soft_labels
 from limbeck_common.core.errors import MethodError
-from limbeck_common.core.messages import Kind, Rows, Space, soft_labels
+from limbeck_common.core.kinds import Kind
 from limbeck_common.core.spec import MethodSpec, Output, Spec
 from limbeck_common.core.tensors import SLICE_BYTES
 from limbeck_common.datasets.examples import Examples
@@ -29,7 +30,7 @@ def aggregate_of(method: DSFL, uplinks: list[list[list[float]]]) -> list[list[fl
     aggregate = method.server_aggregate(brought)
     assert list(aggregate.blocks) == [""]
     assert aggregate.blocks[""].rows.tolist() == [0, 1]
-    together: list[list[float]] = aggregate.blocks[""].predictions[:].tolist()
+    together: list[list[float]] = aggregate.blocks[""].array[:].tolist()
     return together
 
 
@@ -158,8 +159,8 @@ def test_a_client_trains_on_its_private_rows_then_predicts_what_is_wanted() -> N
     ((call, x, y),) = learner.asked
     assert (call, x.tolist(), y.tolist()) == ("fit", [[1], [0]], [2, 0])
     assert block.rows.tolist() == [0, 2]
-    assert np.array_equal(block.predictions[:], LABELS)
-    assert (block.kind, block.predictions.dtype) == (Kind.PROBABILITIES, np.dtype("<f4"))
+    assert np.array_equal(block.array[:], LABELS)
+    assert (block.kind, block.array.dtype) == (Kind.PROBABILITIES, np.dtype("<f4"))
 
 
 def test_a_client_distils_the_aggregate_on_its_own_open_rows() -> None:

@@ -8,7 +8,7 @@ import torch
 from support.aggregators import aggregated, context
 from support.recording_learner import recording
 
-from limbeck_common.core.messages import Rows, Space
+from limbeck_common.core.blocks import Rows, Space
 from limbeck_common.core.spec import Output, Recipe, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.participant import Participant
@@ -35,7 +35,7 @@ def test_a_label_is_averaged_over_those_that_have_it() -> None:
     (block,) = FD().server_aggregate(aggregated(FD(), context(SPEC), uplinks)).blocks.values()
     assert block.space is Space.CLASSES
     assert block.rows.tolist() == [0, 2]  # nobody has class 1
-    assert block.predictions[:].tolist() == [[1, 0, 0], [0.25, 0, 0.75]]
+    assert block.array[:].tolist() == [[1, 0, 0], [0.25, 0, 0.75]]
 
 
 def test_the_loss_gets_the_cross_entropy_with_the_labels_average() -> None:
@@ -57,7 +57,7 @@ def test_the_averages_enter_the_next_training_of_a_torch_model() -> None:
         method = FD(gamma=gamma or 1.0)
         if gamma is not None:
             method.client_receive(participant, aggregate, 1)
-        values = method.client_update(participant, Rows(np.zeros(0, np.int64)), 2).predictions[:]
+        values = method.client_update(participant, Rows(np.zeros(0, np.int64)), 2).array[:]
         sent[gamma] = float(np.abs(values - 1 / 3).max())
     assert sent[10.0] < sent[0.1] < sent[None]  # the more gamma, the nearer to the uniform averages
 
@@ -70,4 +70,4 @@ def test_any_other_learner_takes_it_as_labels_of_its_rows() -> None:
     assert [step for step, _, _ in learner.asked] == ["distill", "fit"]
     assert learner.asked[0][2].tolist() == averages[[1, 0, 0, 1]].tolist()
     assert block.rows.tolist() == [0, 2]
-    assert block.predictions[:].tolist() == [[0.5, 0.25, 0.25], [0.5, 0.25, 0.25]]
+    assert block.array[:].tolist() == [[0.5, 0.25, 0.25], [0.5, 0.25, 0.25]]

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from support.small_models import LINEAR, SPEC, aggregator, linear, participant, values
 from torch import nn
 
+from limbeck_common.core.blocks import NO_ROWS
 from limbeck_common.core.errors import MethodError, ShapeError
-from limbeck_common.core.messages import NO_ROWS
 from limbeck_common.core.spec import MethodSpec
 from limbeck_common.methods.fedavg import FedAvg, proximal
 from limbeck_common.methods.registry import learner_seed, make_method

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from support.small_models import LINEAR, OPEN, WIDE, aggregator, linear, participant, values
 
-from limbeck_common.core.messages import NO_ROWS, Aggregate, Block
+from limbeck_common.core.blocks import NO_ROWS, Block
+from limbeck_common.core.messages import Aggregate
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.feddf import FedDF, ensemble
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from support.small_models import LINEAR, SPEC, WIDE, aggregator, linear, participant, values
 
-from limbeck_common.core.messages import NO_ROWS, Block, parameters
+from limbeck_common.core.blocks import NO_ROWS, Block, parameters
 from limbeck_common.methods.fedkd_ts import STUDENT, TEACHER, FedKDTS, distillation, named
 from limbeck_server.aggregation.aggregator import Find, ServerContext
 

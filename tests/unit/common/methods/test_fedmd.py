@@ -7,7 +7,8 @@ import pytest
 from support.aggregators import aggregated, context
 from support.recording_learner import recording
 
-from limbeck_common.core.messages import Kind, Rows, class_scores
+from limbeck_common.core.blocks import Rows, class_scores
+from limbeck_common.core.kinds import Kind
 from limbeck_common.core.spec import Output, Spec
 from limbeck_common.datasets.examples import Examples
 from limbeck_common.methods.fedmd import FedMD, digested
@@ -27,7 +28,7 @@ def test_the_consensus_is_the_mean_of_the_scores() -> None:
     aggregate = FedMD().server_aggregate(aggregated(FedMD(), context(SPEC), uplinks))
     (block,) = aggregate.blocks.values()
     assert block.kind is Kind.LOGITS
-    assert block.predictions[:].tolist() == [[3, -1, 0], [25, 0.5, 0]]
+    assert block.array[:].tolist() == [[3, -1, 0], [25, 0.5, 0]]
 
 
 def test_it_is_digested_as_its_softmax() -> None:
@@ -63,7 +64,7 @@ def test_without_labels_or_unless_wanted_it_learns_its_own_rows_alone(options: d
 
 def test_a_learner_without_scores_sends_logarithms() -> None:
     participant, _ = recording(SPEC, PREDICTED, open=OPEN, private=PRIVATE)
-    sent = FedMD().client_update(participant, BOTH, 1).predictions[:]
+    sent = FedMD().client_update(participant, BOTH, 1).array[:]
     assert sent.tolist() == [
         pytest.approx([0, log(1e-7), log(1e-7)], abs=1e-5),
         pytest.approx([log(0.25), log(0.25), log(0.5)], abs=1e-6),

@@ -3,7 +3,8 @@
 import numpy as np
 from support.small_models import SPEC, aggregator, participant
 
-from limbeck_common.core.messages import NO_ROWS, Downlink
+from limbeck_common.core.blocks import NO_ROWS
+from limbeck_common.core.messages import Downlink
 from limbeck_common.methods.local import Local
 from limbeck_common.wire.codec import decode_downlink, encode_downlink, read_message, write_message
 from limbeck_common.wire.v1 import federation_pb2
@@ -17,7 +18,7 @@ def test_an_empty_block_passes_the_servers_checks_and_the_wire() -> None:
     assert arrived.wanted is not None
     assert len(arrived.wanted) == 0
     assert arrived.aggregate is not None
-    assert arrived.aggregate.predictions.shape == (0, 2)
+    assert arrived.aggregate.array.shape == (0, 2)
 
 
 def test_a_client_comes_out_as_one_without_a_federation() -> None:

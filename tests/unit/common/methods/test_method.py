@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from support.aggregators import Past
 
-from limbeck_common.core.messages import Aggregate, Block, Rows, soft_labels
+from limbeck_common.core.blocks import Block, Rows, soft_labels
+from limbeck_common.core.messages import Aggregate
 from limbeck_common.core.spec import Output, Spec
 from limbeck_common.methods.dsfl import DSFL
 from limbeck_server.aggregation.aggregator import ServerContext

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from support.aggregators import Past, aggregated
 from support.recording_learner import recording
 
-from limbeck_common.core.messages import Block, Rows, soft_labels
+from limbeck_common.core.blocks import Block, Rows, soft_labels
 from limbeck_common.core.spec import MethodSpec, Output, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.participant import Participant
@@ -113,7 +113,7 @@ def test_a_client_that_missed_rounds_gets_the_living_labels_too() -> None:
     # Learning from round 5 uses labels of 3 (lives 2) and 4; that of round 2 (lives 1) was last used in round 3.
     late = METHOD.server_downlink(past, 6, "", 0)
     assert late is not None
-    assert (late.rows.tolist(), late.predictions[:][:, 0].tolist()) == ([0, 1, 2, 7], [4, 4, 5, 3])
+    assert (late.rows.tolist(), late.array[:][:, 0].tolist()) == ([0, 1, 2, 7], [4, 4, 5, 3])
     once = METHOD.server_downlink(past, 6, "", 4)
     assert once is not None
     assert once.rows.tolist() == [0, 1, 2]
@@ -122,7 +122,7 @@ def test_a_client_that_missed_rounds_gets_the_living_labels_too() -> None:
 def test_the_newest_label_of_a_row_counts() -> None:
     merged = newest([labelled([1, 5], 1), labelled([0, 5], 2)])
     assert merged is not None
-    assert (merged.rows.tolist(), merged.predictions[:][:, 0].tolist()) == ([0, 1, 5], [2, 1, 2])
+    assert (merged.rows.tolist(), merged.array[:][:, 0].tolist()) == ([0, 1, 5], [2, 1, 2])
     rows, _ = replaced(None, (np.array([3]), np.zeros((1, 2), np.float32)))
     assert rows.tolist() == [3]
 
@@ -152,7 +152,7 @@ def test_where_nothing_is_asked_for_the_aggregate_has_no_rows() -> None:
     play_rounds(ALL, past, 2)
     aggregate = aggregated(ALL, past, {"a": labelled([], 0)}, number=3).aggregate()
     block = aggregate.blocks[""]
-    assert (list(aggregate.blocks), block.predictions.shape, block.predictions.dtype) == ([""], (0, 2), np.dtype("<f4"))
+    assert (list(aggregate.blocks), block.array.shape, block.array.dtype) == ([""], (0, 2), np.dtype("<f4"))
 
 
 def test_labels_are_used_for_25_rounds_where_nothing_else_is_said() -> None:
@@ -162,7 +162,7 @@ def test_labels_are_used_for_25_rounds_where_nothing_else_is_said() -> None:
 def test_where_nothing_is_asked_for_a_client_trains_and_predicts_nothing() -> None:
     server_model, learner = participant()
     block = METHOD.client_update(server_model, Rows(np.zeros(0, np.int64)), 3)
-    assert (learner.fits, block.predictions.shape, block.predictions.dtype) == (1, (0, 2), np.dtype("<f4"))
+    assert (learner.fits, block.array.shape, block.array.dtype) == (1, (0, 2), np.dtype("<f4"))
 
 
 def test_where_rows_are_asked_for_a_client_trains_and_predicts_them() -> None:
@@ -172,7 +172,7 @@ def test_where_rows_are_asked_for_a_client_trains_and_predicts_them() -> None:
     block = METHOD.client_update(client, Rows(np.array([1, 2])), 3)
     assert [call for call, _, _ in learner.asked] == ["fit"]
     assert block.rows.tolist() == [1, 2]
-    assert np.array_equal(block.predictions[:], labels[::-1])
+    assert np.array_equal(block.array[:], labels[::-1])
 
 
 def test_the_cache_survives_a_restart() -> None:

@@ -7,12 +7,12 @@ import pytest
 from support.aggregators import aggregated, context
 from support.recording_learner import recording
 
-from limbeck_common.core.messages import Rows, soft_labels
+from limbeck_common.core.blocks import Rows, soft_labels
 from limbeck_common.core.spec import Output, Spec
 from limbeck_common.datasets.examples import Examples
 from limbeck_common.methods.math.kulsif import density_ratio, gaussian
 from limbeck_common.methods.selective_fd import SelectiveFD, apart, standardised
-from limbeck_common.wire.named_blocks import read_blocks, write_blocks
+from limbeck_common.wire.named_parts import read_named, write_named
 
 SPEC = Spec(output=Output(width=3), sample_shape=(1,), sample_dtype="<f4", open_rows=4)
 ALL = Rows(np.arange(4))
@@ -72,14 +72,14 @@ def test_the_server_averages_those_that_answered_and_drops_what_is_ambiguous() -
     }
     (block,) = SelectiveFD().server_aggregate(aggregated(SelectiveFD(), context(SPEC), uplinks)).blocks.values()
     assert block.rows.tolist() == [0, 3]  # of row 1 two clients say two things, of row 2 nobody anything
-    assert block.predictions[:].tolist() == [[1, 0, 0], [0, 0.25, 0.75]]
+    assert block.array[:].tolist() == [[1, 0, 0], [0, 0.25, 0.75]]
 
 
 def test_rows_that_nobody_knows_make_an_empty_aggregate_that_changes_nothing() -> None:
     nothing = soft_labels(Rows(np.zeros(0, np.int64)), np.zeros((0, 3), np.float32))
     (block,) = SelectiveFD().server_aggregate(aggregated(SelectiveFD(), context(SPEC), {"a": nothing})).blocks.values()
-    travelled = read_blocks(write_blocks({"": block}), 4)[""]
-    assert travelled.predictions.shape == (0, 3)
+    travelled = read_named(write_named({"": block}), 4)[""]
+    assert travelled.array.shape == (0, 3)
     participant, learner = recording(SPEC, np.eye(3))
     SelectiveFD().client_receive(participant, travelled, 1)
     assert learner.asked == []

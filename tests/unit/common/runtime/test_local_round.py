@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.recording_learner import Recording, recording
 
-from limbeck_common.core.messages import Rows, soft_labels
+from limbeck_common.core.blocks import Rows, soft_labels
 from limbeck_common.core.spec import Output, Recipe, Spec
 from limbeck_common.datasets.examples import Examples
 from limbeck_common.learning.participant import Participant
@@ -30,7 +30,7 @@ def test_the_aggregate_comes_before_the_training() -> None:
     done = local_round(DSFL(), client, 3, LEARNED_FROM, WANTED)
     assert [call for call, _, _ in learner.asked] == ["distill", "fit"]
     assert done.contribution is not None
-    assert np.array_equal(done.contribution.predictions[:], LABELS)
+    assert np.array_equal(done.contribution.array[:], LABELS)
 
 
 def test_a_first_round_only_trains_and_a_closing_one_only_learns() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from limbeck_common.core.blocks import Shapes
 from limbeck_common.core.spec import Output, Spec
 from limbeck_common.runtime.requests import (
     ANSWERS,
@@ -25,7 +26,6 @@ from limbeck_common.runtime.requests import (
     Saved,
     Setup,
     Shaped,
-    Shapes,
     TrainAlone,
     pack,
 )

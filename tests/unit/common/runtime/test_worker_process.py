@@ -11,8 +11,9 @@ import pytest
 from safetensors.numpy import load_file
 from support import tiny
 
+from limbeck_common.core.blocks import Rows, soft_labels
 from limbeck_common.core.errors import UserCodeError
-from limbeck_common.core.messages import Aggregate, Rows, soft_labels
+from limbeck_common.core.messages import Aggregate
 from limbeck_common.core.spec import DataSpec, MethodSpec, Output, Recipe, Spec
 from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.learning.participant import Participant
@@ -21,7 +22,7 @@ from limbeck_common.methods.registry import learner_seed
 from limbeck_common.runtime.local_round import local_round
 from limbeck_common.runtime.requests import Setup
 from limbeck_common.runtime.worker_process import WorkerProcess
-from limbeck_common.wire.named_blocks import write_blocks
+from limbeck_common.wire.named_parts import write_named
 
 SPEC = Spec(
     rounds=2,
@@ -85,7 +86,7 @@ def test_rounds_in_a_worker_are_those_in_this_process() -> None:
             assert (theirs.contribution is None) == (wanted is None)
             if theirs.contribution is not None and mine.contribution is not None:
                 assert np.array_equal(theirs.contribution.rows, WANTED.indices)
-                assert np.array_equal(theirs.contribution.predictions[:], mine.contribution.predictions[:])
+                assert np.array_equal(theirs.contribution.array[:], mine.contribution.array[:])
 
     with_worker(use)
 
@@ -105,7 +106,7 @@ def test_training_alone_takes_as_many_rounds_and_leaves_no_trace(tmp_path: Path)
 
 
 def test_a_refined_aggregate_comes_back_with_its_groups(tmp_path: Path) -> None:
-    (tmp_path / "0").write_bytes(write_blocks({"": LEARNED_FROM}))
+    (tmp_path / "0").write_bytes(write_named({"": LEARNED_FROM}))
     spec = SPEC.model_copy(update={"method": MethodSpec(name="cfd", options={"open_per_round": 60})})
     setup = SETUP.model_copy(update={"participant": "server", "spec": spec, "part": None})
 
@@ -115,8 +116,8 @@ def test_a_refined_aggregate_comes_back_with_its_groups(tmp_path: Path) -> None:
 
     refined = with_worker(use)
     assert sorted(refined.blocks) == ["", "server"]
-    assert refined.blocks["server"].predictions[:].tolist() == LEARNED_FROM.predictions[:].tolist()
-    assert refined.blocks[""].predictions[:].shape == (2, 1)
+    assert refined.blocks["server"].array[:].tolist() == LEARNED_FROM.array[:].tolist()
+    assert refined.blocks[""].array[:].shape == (2, 1)
 
 
 def test_a_models_shapes_are_those_that_its_block_has() -> None:

@@ -11,13 +11,7 @@ import pytest
 from limbeck_common.core.spec import Output, Spec
 from limbeck_common.runtime.model_check import check_device, check_model
 from limbeck_common.support import diagnostics
-from limbeck_common.support.diagnostics import (
-    Finding,
-    Level,
-    check_folder,
-    check_versions,
-    show,
-)
+from limbeck_common.support.diagnostics import Finding, Level, check_folder, check_versions, show
 
 SPEC = Spec(output=Output(width=3), sample_shape=(6,), sample_dtype="<f4", open_rows=10)
 ROWS = np.zeros((2, 6), np.float32)

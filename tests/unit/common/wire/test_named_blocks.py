@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from limbeck_common.core.blocks import Block, Rows, Space, parameters, soft_labels
 from limbeck_common.core.errors import KeysError, RefusalError, StreamError
-from limbeck_common.core.messages import Block, Kind, Rows, Space, parameters, soft_labels
+from limbeck_common.core.kinds import Kind
 from limbeck_common.core.seeds import Sample
-from limbeck_common.wire.codec import block_digest
-from limbeck_common.wire.named_blocks import read_blocks, read_rows, write_blocks, write_rows
+from limbeck_common.wire.digest import parts_digest
+from limbeck_common.wire.named_parts import read_named, read_rows, write_named, write_rows
 
 BLOCKS = {
     "": soft_labels(Rows(np.array([1, 5])), np.array([[0.5, 0.5], [1, 0]], np.float32), temperature=2.0),
@@ -18,39 +19,39 @@ BLOCKS = {
 
 
 def test_blocks_come_back_under_their_names_with_their_digests() -> None:
-    back = read_blocks(write_blocks(BLOCKS), open_rows=6, classes=2)
+    back = read_named(write_named(BLOCKS), open_rows=6, classes=2)
     assert sorted(back) == sorted(BLOCKS)
-    assert {name: block_digest(block) for name, block in back.items()} == {
-        name: block_digest(block) for name, block in BLOCKS.items()
+    assert {name: parts_digest(block) for name, block in back.items()} == {
+        name: parts_digest(block) for name, block in BLOCKS.items()
     }
-    assert read_blocks(write_blocks({}), 6) == {}
+    assert read_named(write_named({}), 6) == {}
 
 
 @pytest.mark.parametrize("cut", [1, 3, 15, 16, 17])
 def test_blocks_that_are_cut_short_are_refused(cut: int) -> None:
-    data = write_blocks({"a": BLOCKS[""]})
+    data = write_named({"a": BLOCKS[""]})
     for damaged in (data[:-cut], data + data[:cut]):
         with pytest.raises(RefusalError):
-            read_blocks(damaged, 6)
+            read_named(damaged, 6)
 
 
 def test_names_and_heads_that_cannot_be_read_are_refused() -> None:
-    data = bytearray(write_blocks({"a": BLOCKS[""]}))
+    data = bytearray(write_named({"a": BLOCKS[""]}))
     data[16] = 0xFF  # the name
     with pytest.raises(StreamError, match="name or head"):
-        read_blocks(bytes(data), 6)
+        read_named(bytes(data), 6)
     data[16:18] = b"a\xff"  # the first byte of the head
     with pytest.raises(StreamError, match="name or head"):
-        read_blocks(bytes(data), 6)
+        read_named(bytes(data), 6)
 
 
 def test_rows_and_classes_beyond_the_federations_are_refused() -> None:
     with pytest.raises(KeysError, match="rows below 5"):
-        read_blocks(write_blocks({"": BLOCKS[""]}), open_rows=5)
+        read_named(write_named({"": BLOCKS[""]}), open_rows=5)
     classes = Block(Space.CLASSES, Rows(np.array([0, 3])), Kind.LOGITS, (np.zeros((2, 2), np.float32),))
-    assert read_blocks(write_blocks({"": classes}), 0, classes=4)[""].rows.tolist() == [0, 3]
+    assert read_named(write_named({"": classes}), 0, classes=4)[""].rows.tolist() == [0, 3]
     with pytest.raises(KeysError, match="rows below 3"):
-        read_blocks(write_blocks({"": classes}), 0, classes=3)
+        read_named(write_named({"": classes}), 0, classes=3)
 
 
 @pytest.mark.parametrize(

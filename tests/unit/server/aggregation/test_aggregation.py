@@ -8,11 +8,15 @@ import pytest
 from support.aggregators import Asking
 from support.federations import SPEC, assembled, new_store, opened, pulled, running, uplink
 
+from limbeck_common.core.blocks import Block, Rows, Space
 from limbeck_common.core.errors import UserCodeError
-from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Receipt, Rows, Space, Uplink
+from limbeck_common.core.form import Ask
+from limbeck_common.core.kinds import Kind
+from limbeck_common.core.messages import Aggregate, Receipt, Uplink
 from limbeck_common.methods.dsfl import DSFL
-from limbeck_common.methods.method import ServerContext, ServerRound
-from limbeck_common.wire.codec import block_digest
+from limbeck_common.methods.method import ServerContext
+from limbeck_common.methods.server_round import ServerRound
+from limbeck_common.wire.digest import parts_digest
 from limbeck_server.aggregation.aggregation import AdditionError, Aggregation
 from limbeck_server.aggregation.aggregator import RoundAggregator
 from limbeck_server.round.state import FederationPhase
@@ -23,7 +27,7 @@ async def test_an_uplink_that_cannot_be_added_ends_the_federation_by_name(monkey
     add = RoundAggregator.add
 
     def failing(self: RoundAggregator, block: Block, group: str) -> None:
-        if block.predictions[0, 0] == np.float32(0.5):  # type: ignore[call-overload]
+        if block.array[0, 0] == np.float32(0.5):  # type: ignore[call-overload]
             raise MemoryError("no room for the sums")
         add(self, block, group)
 
@@ -61,11 +65,11 @@ async def test_an_ask_may_have_other_columns_than_the_classes() -> None:
             assert wanted is not None
             values = np.full((len(wanted), 5), value, np.float32)
             block = Block(Space.OPEN, wanted, Kind.LOGITS, (values,))
-            sent = Uplink("test", client, 1, block, {}, block_digest(block))
+            sent = Uplink("test", client, 1, block, {}, parts_digest(block))
             assert await federation.admissions.push(sent) is Receipt.ACCEPTED
         second = await pulled(federation, "a", after=1)
         assert second.aggregate is not None
-        assert second.aggregate.predictions[:].tolist() == [[2.0] * 5] * 8
+        assert second.aggregate.array[:].tolist() == [[2.0] * 5] * 8
         assert federation.coordinator.aggregation.failure is None
 
 
@@ -113,9 +117,9 @@ async def test_a_small_block_waits_for_a_large_one_that_is_being_added(monkeypat
     held, order = threading.Event(), list[str]()
 
     def add(self: RoundAggregator, block: Block, group: str) -> None:  # noqa: ARG001
-        if block.predictions.shape[0] > 10:
+        if block.array.shape[0] > 10:
             held.wait(10)
-        order.append("large" if block.predictions.shape[0] > 10 else "small")
+        order.append("large" if block.array.shape[0] > 10 else "small")
 
     monkeypatch.setattr(RoundAggregator, "add", add)
     ask = Ask(Space.OPEN, Kind.PROBABILITIES, Rows(np.arange(10)))

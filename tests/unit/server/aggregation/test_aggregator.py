@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 from support.aggregators import Asking, aggregated, context, together
 
+from limbeck_common.core.blocks import Block, Rows, Space, parameters, soft_labels
 from limbeck_common.core.errors import KeysError, MethodError, ShapeError, ValuesError
 from limbeck_common.core.exact_sums import MOST_WEIGHT
-from limbeck_common.core.messages import Aggregate, Ask, Block, Kind, Rows, Space, parameters, soft_labels
+from limbeck_common.core.form import Ask
+from limbeck_common.core.kinds import Kind
+from limbeck_common.core.messages import Aggregate
 from limbeck_common.core.spec import Output, Spec
-from limbeck_common.methods.method import ServerContext, ServerRound
-from limbeck_common.wire.codec import block_digest
+from limbeck_common.methods.method import ServerContext
+from limbeck_common.methods.server_round import ServerRound
+from limbeck_common.wire.digest import parts_digest
 from limbeck_server.aggregation.aggregator import RoundAggregator, aggregate_digest
 from limbeck_server.aggregation.validation import HEAVIEST
 
@@ -140,7 +144,7 @@ class Counted(Asking):
     """Its clients send each row's number of a class in a byte; one byte is of no class."""
 
     def server_decode(self, context: ServerContext, number: int, block: Block) -> Block:
-        codes = np.asarray(block.predictions[:])[:, 0]
+        codes = np.asarray(block.array[:])[:, 0]
         if codes.max() >= context.spec.output.width:
             raise ShapeError(f"round {number}: a code of no class")
         return replace(
@@ -174,8 +178,8 @@ def test_codes_are_added_up_as_the_method_decodes_them_and_kept_as_they_came() -
         return Block(Space.OPEN, WANTED, Kind.CODES, (np.array([numbers], np.uint8).T,))
 
     found = aggregated(Counted(ask=ask), context(SPEC), {"b": codes(1, 1, 0), "a": codes(1, 0, 0)})
-    assert found.aggregate().blocks[""].predictions[:].tolist() == [[0, 1], [0.5, 0.5], [1, 0]]
-    assert [(name, block.predictions[:, 1].tolist()) for name, block in found.uplinks()] == [  # type: ignore[call-overload]
+    assert found.aggregate().blocks[""].array[:].tolist() == [[0, 1], [0.5, 0.5], [1, 0]]
+    assert [(name, block.array[:, 1].tolist()) for name, block in found.uplinks()] == [  # type: ignore[call-overload]
         ("a", [1, 0, 0]),
         ("b", [1, 1, 0]),
     ]
@@ -213,7 +217,7 @@ def test_a_store_that_does_not_fit_the_settings_is_refused_at_the_start() -> Non
 
 
 def test_an_aggregate_of_one_block_has_its_digest_and_of_several_one_over_them() -> None:
-    one, other = block_digest(ANNE).hex(), block_digest(BERT).hex()
+    one, other = parts_digest(ANNE).hex(), parts_digest(BERT).hex()
     assert aggregate_digest({"": one}) == aggregate_digest({"mlp": one}) == one
     both = hashlib.sha256(f" {one}\nmlp {other}\n".encode()).hexdigest()
     assert aggregate_digest({"": one, "mlp": other}) == aggregate_digest({"mlp": other, "": one}) == both

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from support.federations import SPEC
 
+from limbeck_common.core.blocks import Block, Rows, soft_labels
 from limbeck_common.core.errors import SetupError
-from limbeck_common.core.messages import SERVER, Aggregate, Block, Rows, soft_labels
+from limbeck_common.core.messages import SERVER, Aggregate
 from limbeck_common.core.spec import Spec
 from limbeck_common.runtime.local_round import LocalResult
 from limbeck_common.runtime.worker_process import WorkerProcess
-from limbeck_common.wire.named_blocks import read_blocks
+from limbeck_common.wire.named_parts import read_named
 from limbeck_server.aggregation.server_model import WorkerServerModel
 
 
@@ -24,7 +25,7 @@ def labels(row: int) -> Block:
 def contents(folder: Path) -> list[tuple[str, list[int]]]:
     """Return each file's name, and the rows of its block."""
     return [
-        (path.name, read_blocks(path.read_bytes(), SPEC.open_rows)[""].rows.tolist())
+        (path.name, read_named(path.read_bytes(), SPEC.open_rows)[""].rows.tolist())
         for path in sorted(folder.iterdir())
     ]
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from support.federations import new_store
 
-from limbeck_common.core.messages import Aggregate, Block
+from limbeck_common.core.blocks import Block
+from limbeck_common.core.messages import Aggregate
 from limbeck_server.aggregation.server_model_trainer import ServerModel, ServerModelTrainer
 from limbeck_server.events import DisagreementMeasured, Evaluated, Fact
 

@@ -8,20 +8,12 @@ import pytest
 from numpy.typing import NDArray
 from support.aggregators import Asking, aggregated, context
 
-from limbeck_common.core.errors import (
-    KeysError,
-    LimbeckError,
-    ShapeError,
-    ValuesError,
-)
-from limbeck_common.core.messages import Ask, Block, Kind, Outline, Rows, Space, parameters, soft_labels
+from limbeck_common.core.blocks import Block, Outline, Rows, Space, parameters, soft_labels
+from limbeck_common.core.errors import KeysError, LimbeckError, ShapeError, ValuesError
+from limbeck_common.core.form import Ask
+from limbeck_common.core.kinds import Kind
 from limbeck_common.core.spec import Output, Spec
-from limbeck_server.aggregation.validation import (
-    HEAVIEST,
-    check_form,
-    check_metrics,
-    check_outline,
-)
+from limbeck_server.aggregation.validation import HEAVIEST, check_form, check_metrics, check_outline
 
 SPEC = Spec(output=Output(width=3), sample_shape=(1, 2, 2), sample_dtype="|u1", open_rows=10)
 WANTED = Rows(np.array([2, 3, 7]))

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from limbeck_common.core.messages import Block
+from limbeck_common.core.blocks import Block
 from limbeck_common.core.spec import MethodSpec, Output, Spec
 from limbeck_server import events as fact
 from limbeck_server.audit.audit import audit
 from limbeck_server.audit.history import RoundHistory, read_history
-from limbeck_server.storage.protocols import BlockKey, DamageError
+from limbeck_server.storage.protocols import DamageError, PartsKey
 
 SPEC = Spec(
     rounds=2,
@@ -59,12 +59,12 @@ class Recorded:
                 raise DamageError("page 7 is torn")
             yield row
 
-    def keys(self) -> set[BlockKey]:
+    def keys(self) -> set[PartsKey]:
         if self.torn:
             raise DamageError("page 7 is torn")
-        return {BlockKey(2, "d")}
+        return {PartsKey(2, "d")}
 
-    def block(self, key: BlockKey, open_rows: int, digest: str) -> Block:
+    def block(self, key: PartsKey, open_rows: int, digest: str) -> Block:
         raise DamageError(f"{key}, {open_rows}, {digest}")
 
     def close(self) -> None:

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from support.federations import assembled, opened, pulled, uplink
 
+from limbeck_common.core.blocks import Rows, soft_labels
 from limbeck_common.core.errors import BehindError, ConflictError, KeysError, MembershipError, ShapeError, ValuesError
-from limbeck_common.core.messages import Receipt, Rows, soft_labels
+from limbeck_common.core.messages import Receipt
 from limbeck_common.methods.dsfl import era
-from limbeck_common.wire.codec import block_digest
+from limbeck_common.wire.digest import parts_digest
 from limbeck_server.federation import Federation
 from limbeck_server.round.admission import Admission
 from limbeck_server.round.machine import Bounds, Machine
@@ -31,7 +32,7 @@ async def test_an_uplink_is_in_the_store_and_in_the_sums_once_it_has_its_receipt
         assert await federation.admissions.push(sent) is Receipt.ACCEPTED
         ((client, block),) = federation.store.uplinks(1)
         assert client == "a"
-        assert block.predictions[:].tolist() == [[0.5, 0.25, 0.25]] * 8
+        assert block.array[:].tolist() == [[0.5, 0.25, 0.25]] * 8
         assert await sums(federation) == [[0.5, 0.25, 0.25]] * 8
 
 
@@ -69,7 +70,7 @@ async def test_an_uplink_whose_round_closed_while_its_block_arrived_is_late_and_
         assert second.round == 2
         assert second.aggregate is not None
         alone = era(np.array([[0.25, 0.375, 0.375]]), 0.1).astype(np.float32)
-        assert second.aggregate.predictions[:].tolist() == alone.tolist() * 8
+        assert second.aggregate.array[:].tolist() == alone.tolist() * 8
         aggregator = await coordinator.aggregation.current()
         assert aggregator is not None
         assert aggregator.clients == 0
@@ -133,7 +134,7 @@ async def test_the_closing_round_takes_metrics_and_no_block() -> None:
         block = soft_labels(Rows(np.arange(8)), np.full((8, 3), 1 / 3, np.float32))
         answer = replace(uplink("a", closing), metrics={"accuracy": 0.5})
         with pytest.raises(KeysError, match="the uplink has a contribution"):
-            await federation.admissions.push(replace(answer, contribution=block, digest=block_digest(block)))
+            await federation.admissions.push(replace(answer, contribution=block, digest=parts_digest(block)))
         admission = await federation.admissions.admit(answer, None)
         with pytest.raises(KeysError, match="the uplink has a contribution; expected none in the closing round"):
             await federation.admissions.complete(admission, block)

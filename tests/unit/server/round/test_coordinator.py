@@ -9,8 +9,9 @@ import pytest
 from structlog.testing import capture_logs
 from support.federations import assembled, new_store, opened, pulled, running, uplink
 
+from limbeck_common.core.blocks import Block
 from limbeck_common.core.errors import InternalError, RoundError, UserCodeError
-from limbeck_common.core.messages import Aggregate, Block, Ended, Idle, Receipt
+from limbeck_common.core.messages import Aggregate, Ended, Idle, Receipt
 from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.methods.method import ServerContext
 from limbeck_server.aggregation.server_model_trainer import ServerModelTrainer

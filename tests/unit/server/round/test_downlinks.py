@@ -6,8 +6,9 @@ import threading
 import pytest
 from support.federations import assembled, opened, pulled, uplink
 
+from limbeck_common.core.blocks import Block
 from limbeck_common.core.errors import BehindError, MembershipError, UserCodeError
-from limbeck_common.core.messages import Block, Downlink, Ended, Idle
+from limbeck_common.core.messages import Downlink, Ended, Idle
 from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.methods.method import ServerContext
 from limbeck_server.round.coordinator import wait

@@ -9,8 +9,9 @@ from structlog.testing import capture_logs
 from support.federations import assembled, opened, pulled, uplink
 from support.live_server import push_messages
 
+from limbeck_common.core.blocks import Block
 from limbeck_common.core.errors import ValuesError
-from limbeck_common.core.messages import Block, Receipt
+from limbeck_common.core.messages import Receipt
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_server.federation import Federation
 from limbeck_server.round.admission import Admission, Admissions

@@ -12,15 +12,15 @@ from click.testing import CliRunner
 from support.audits import change, damage, spoil
 from support.finished_store import run, specify, work
 
+from limbeck_common.core.blocks import Block, Rows, soft_labels
 from limbeck_common.core.errors import DataError, SettingsError
-from limbeck_common.core.messages import Block, Rows, soft_labels
-from limbeck_common.wire.codec import block_digest
+from limbeck_common.wire.digest import parts_digest
 from limbeck_server import events as fact
 from limbeck_server.cli.store import backup as backup_command
 from limbeck_server.cli.store import restore as restore_command
 from limbeck_server.storage import backup as module
 from limbeck_server.storage.backup import Copied, backup, restore
-from limbeck_server.storage.protocols import INLINE_BYTES, BlockKey, StoredBlock
+from limbeck_server.storage.protocols import INLINE_BYTES, PartsKey, StoredParts
 from limbeck_server.storage.sqlite import SqliteStore
 
 
@@ -33,12 +33,12 @@ def large(store: SqliteStore) -> Block:
     return soft_labels(Rows(np.arange(len(values))), store.collect([values]))
 
 
-def everything(folder: Path) -> tuple[list[fact.Fact], str, dict[BlockKey, bytes]]:
+def everything(folder: Path) -> tuple[list[fact.Fact], str, dict[PartsKey, bytes]]:
     store = SqliteStore(folder)
     rounds = range(max(9, len(store.facts()) + 1))  # a round here has one fact at least
-    blocks = {BlockKey(number, name): block_digest(block) for number in rounds for name, block in store.uplinks(number)}
+    blocks = {PartsKey(number, name): parts_digest(block) for number in rounds for name, block in store.uplinks(number)}
     blocks |= {
-        BlockKey(number, group, aggregate=True): block_digest(block)
+        PartsKey(number, group, aggregate=True): parts_digest(block)
         for number in rounds
         for group, block in store.aggregates(number).items()
     }
@@ -64,7 +64,7 @@ def test_a_backup_holds_what_the_store_holds(source: Path, tmp_path: Path) -> No
 
 def test_large_blocks_are_copied_and_share_nothing_with_the_store(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "store")
-    store.commit([joined(1)], [StoredBlock(1, "a", large(store)), StoredBlock(1, "", large(store), aggregate=True)])
+    store.commit([joined(1)], [StoredParts(1, "a", large(store)), StoredParts(1, "", large(store), aggregate=True)])
     store.new_file(5).write_bytes(b"an upload under way")
     backup(tmp_path / "store", tmp_path / "out")
     files = sorted((tmp_path / "out" / "blocks").iterdir())
@@ -84,7 +84,7 @@ def test_a_backup_beside_a_daemon_is_one_moment_of_its_store(tmp_path: Path) -> 
     def work_on() -> None:
         for number in itertools.count(1):
             facts = [joined(number)] + [fact.UplinksDeleted(at=1, round=number - 2)] * (number > 2)
-            store.commit(facts, [StoredBlock(number, "a", large(store))])
+            store.commit(facts, [StoredParts(number, "a", large(store))])
             began.set()
             if stop.is_set():
                 return
@@ -105,14 +105,14 @@ def test_a_backup_beside_a_daemon_is_one_moment_of_its_store(tmp_path: Path) -> 
         assert head == copied.head
         assert copied.blocks == len(blocks) >= 1
         last = sum(isinstance(each, fact.ClientJoined) for each in found)
-        assert set(blocks) == {BlockKey(round_, "a") for round_ in range(max(1, last - 1), last + 1)}
+        assert set(blocks) == {PartsKey(round_, "a") for round_ in range(max(1, last - 1), last + 1)}
 
 
 def test_files_that_vanish_while_they_are_copied_are_seen_in_a_later_moment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = SqliteStore(tmp_path / "store")
-    store.commit([joined(1)], [StoredBlock(1, "a", large(store)), StoredBlock(2, "a", large(store))])
+    store.commit([joined(1)], [StoredParts(1, "a", large(store)), StoredParts(2, "a", large(store))])
     copyfile, times = shutil.copyfile, itertools.count()
 
     def late(source: Path, target: Path) -> None:
@@ -129,7 +129,7 @@ def test_files_that_vanish_while_they_are_copied_are_seen_in_a_later_moment(
 
 def test_a_copy_is_on_the_disk_before_it_is_called_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = SqliteStore(tmp_path / "store")
-    store.commit([joined(1)], [StoredBlock(1, "a", large(store))])
+    store.commit([joined(1)], [StoredParts(1, "a", large(store))])
     (file,) = store.blocks.iterdir()
     flushed: list[str] = []
     monkeypatch.setattr(module, "flush", lambda path: flushed.append(path.relative_to(tmp_path).as_posix()))
@@ -189,8 +189,8 @@ def test_a_folder_with_anything_in_it_is_refused_and_left_alone(
 @pytest.mark.parametrize(
     "harm",
     [
-        (lambda folder: spoil(folder, BlockKey(1, "a")), "the copy is damaged: the uplink of a for round 1 is damaged"),
-        (lambda folder: spoil(folder, BlockKey(2, "", aggregate=True), "head"), "aggregate of round 2 is damaged"),
+        (lambda folder: spoil(folder, PartsKey(1, "a")), "the copy is damaged: the uplink of a for round 1 is damaged"),
+        (lambda folder: spoil(folder, PartsKey(2, "", aggregate=True), "head"), "aggregate of round 2 is damaged"),
         (lambda folder: change(folder, "UPDATE facts SET fact = replace(fact, '0.5', '0.6') WHERE number = 7"), "fact"),
         (lambda folder: change(folder, "UPDATE uplinks SET file = 'x'"), "lacks files that its journal names; see: li"),
         (lambda folder: change(folder, "ALTER TABLE notes ADD COLUMN x"), "table 'notes' does not have the columns"),

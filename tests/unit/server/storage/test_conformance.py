@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 from support.audits import flipped, spoil
 
+from limbeck_common.core.blocks import Block, Rows, Space, parameters, soft_labels
 from limbeck_common.core.errors import DataError, StoreFullError
-from limbeck_common.core.messages import Block, Kind, Rows, Space, parameters, soft_labels
+from limbeck_common.core.file_array import FileArray
+from limbeck_common.core.kinds import Kind
 from limbeck_common.core.seeds import Sample
-from limbeck_common.core.tensors import FileArray, Tensor
-from limbeck_common.wire.codec import block_digest
+from limbeck_common.core.tensors import Tensor
+from limbeck_common.wire.digest import parts_digest
 from limbeck_server import events as fact
 from limbeck_server.storage.memory import MemoryStore
-from limbeck_server.storage.protocols import INLINE_BYTES, BlockKey, Store, StoredBlock
+from limbeck_server.storage.protocols import INLINE_BYTES, PartsKey, Store, StoredParts
 from limbeck_server.storage.sqlite import SqliteStore
 
 FACTS = [
@@ -35,13 +37,13 @@ class Specimen:
     """A store, and how to flip the first bit of what it keeps of a block."""
 
     store: Store
-    spoil: Callable[[BlockKey], None]
+    spoil: Callable[[PartsKey], None]
 
 
 def in_memory(_: Path) -> Specimen:
     store = MemoryStore()
 
-    def spoil_row(key: BlockKey) -> None:
+    def spoil_row(key: PartsKey) -> None:
         row = store._blocks[key]  # noqa: SLF001 - memory does not rot by itself
         if row["file"] is None:
             row["payload"] = flipped(row["payload"], 0)
@@ -94,7 +96,7 @@ def large(store: Store, fill: float = 0.5) -> Block:
 
 
 def digests(blocks: dict[str, Block]) -> dict[str, bytes]:
-    return {name: block_digest(block) for name, block in blocks.items()}
+    return {name: parts_digest(block) for name, block in blocks.items()}
 
 
 def test_facts_come_back_in_their_order_and_from_any_of_them_on(store: Store) -> None:
@@ -114,7 +116,7 @@ def test_facts_come_back_in_their_order_and_from_any_of_them_on(store: Store) ->
 
 def test_the_head_chains_every_fact_and_nothing_else(store: Store) -> None:
     assert store.head == ""
-    store.commit(FACTS[:2], [StoredBlock(1, "a", labels(1, 0))])
+    store.commit(FACTS[:2], [StoredParts(1, "a", labels(1, 0))])
     store.note("spec", "{}")
     store.commit(FACTS[2:3])
     head = ""
@@ -126,16 +128,16 @@ def test_the_head_chains_every_fact_and_nothing_else(store: Store) -> None:
 @pytest.mark.parametrize("aggregate", [False, True])
 def test_what_cannot_be_committed_whole_is_not_committed_at_all(store: Store, *, aggregate: bool) -> None:
     first = labels(1, 0)
-    store.commit([joined(1)], [StoredBlock(1, "a", first, aggregate)])
+    store.commit([joined(1)], [StoredParts(1, "a", first, aggregate)])
     head = store.head
     with pytest.raises(ValueError, match="it is stored already"):
-        store.commit([joined(2)], [StoredBlock(2, "a", first, aggregate), StoredBlock(1, "a", labels(2, 0), aggregate)])
+        store.commit([joined(2)], [StoredParts(2, "a", first, aggregate), StoredParts(1, "a", labels(2, 0), aggregate)])
     assert store.facts() == [joined(1)]
     assert store.head == head
     assert list(store.uplinks(2)) == []
     assert store.aggregates(2) == {}
     kept = store.aggregates(1) if aggregate else dict(store.uplinks(1))
-    assert digests(kept) == {"a": block_digest(first)}
+    assert digests(kept) == {"a": parts_digest(first)}
     store.commit([joined(3)])
     assert store.facts() == [joined(1), joined(3)]
     assert store.head == fact.link(head, fact.to_json(joined(3)))
@@ -143,31 +145,31 @@ def test_what_cannot_be_committed_whole_is_not_committed_at_all(store: Store, *,
 
 def test_two_blocks_of_one_name_in_one_commit_are_refused(store: Store) -> None:
     with pytest.raises(ValueError, match="it is stored already"):
-        store.commit([joined(1)], [StoredBlock(1, "a", labels(1, 0)), StoredBlock(1, "a", labels(2, 0))])
+        store.commit([joined(1)], [StoredParts(1, "a", labels(1, 0)), StoredParts(1, "a", labels(2, 0))])
     assert store.fresh
 
 
 def test_uplinks_come_by_client_name_and_round(store: Store) -> None:
     one, other = labels(1, 0, 5, 6), labels(2, 0, 5, 6)
-    store.commit([], [StoredBlock(1, "b", other)])
-    store.commit([], [StoredBlock(1, "a", one), StoredBlock(2, "a", other)])
-    found = [(client, block_digest(block)) for client, block in store.uplinks(1)]
-    assert found == [("a", block_digest(one)), ("b", block_digest(other))]
+    store.commit([], [StoredParts(1, "b", other)])
+    store.commit([], [StoredParts(1, "a", one), StoredParts(2, "a", other)])
+    found = [(client, parts_digest(block)) for client, block in store.uplinks(1)]
+    assert found == [("a", parts_digest(one)), ("b", parts_digest(other))]
     assert [client for client, _ in store.uplinks(2)] == ["a"]
     assert list(store.uplinks(3)) == []
 
 
 def test_aggregates_come_by_group_and_apart_from_uplinks(store: Store) -> None:
     blocks = {"": labels(1, 2), "mlp": labels(2, 2), "cnn": labels(3, 2)}
-    store.commit([], [StoredBlock(1, group, block, aggregate=True) for group, block in blocks.items()])
-    store.commit([], [StoredBlock(1, "mlp", labels(4, 2))])  # a client may bear a group's name
+    store.commit([], [StoredParts(1, group, block, aggregate=True) for group, block in blocks.items()])
+    store.commit([], [StoredParts(1, "mlp", labels(4, 2))])  # a client may bear a group's name
     assert digests(store.aggregates(1)) == digests(blocks)
-    assert block_digest(store.aggregate(1, "mlp")) == block_digest(blocks["mlp"])
-    assert block_digest(store.aggregate(1)) == block_digest(blocks[""])
+    assert parts_digest(store.aggregate(1, "mlp")) == parts_digest(blocks["mlp"])
+    assert parts_digest(store.aggregate(1)) == parts_digest(blocks[""])
     assert store.aggregate(1, "forest") is None
     assert store.aggregate(2) is None
     assert store.aggregates(2) == {}
-    assert digests(dict(store.uplinks(1))) == {"mlp": block_digest(labels(4, 2))}
+    assert digests(dict(store.uplinks(1))) == {"mlp": parts_digest(labels(4, 2))}
 
 
 BLOCKS = {
@@ -185,36 +187,36 @@ BLOCKS = {
 
 @pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
 def test_blocks_of_every_form_come_back_to_the_bit(store: Store, block: Block) -> None:
-    store.commit([], [StoredBlock(1, "a", block), StoredBlock(1, "", block, aggregate=True)])
+    store.commit([], [StoredParts(1, "a", block), StoredParts(1, "", block, aggregate=True)])
     ((_, uplink),) = store.uplinks(1)
     for back in (uplink, store.aggregate(1)):
         assert back is not None
         assert (back.space, back.kind, back.weight) == (block.space, block.kind, block.weight)
         assert back.temperature == np.float32(block.temperature)
-        assert block_digest(back) == block_digest(block)
+        assert parts_digest(back) == parts_digest(block)
 
 
 def test_what_is_read_is_not_what_was_handed_in(store: Store) -> None:
     """Whoever changes an array that was read, or that was stored, changes no store."""
     values = np.full((2, 2), 0.5, np.float32)
-    store.commit([], [StoredBlock(1, "", soft_labels(Rows(np.arange(2)), values), aggregate=True)])
+    store.commit([], [StoredParts(1, "", soft_labels(Rows(np.arange(2)), values), aggregate=True)])
     values[:] = 0
     first = store.aggregate(1)
     assert first is not None
-    assert first.predictions[:].tolist() == [[0.5, 0.5], [0.5, 0.5]]
-    first.predictions[:][:] = 7
+    assert first.array[:].tolist() == [[0.5, 0.5], [0.5, 0.5]]
+    first.array[:][:] = 7
     again = store.aggregate(1)
     assert again is not None
-    assert again.predictions[:].tolist() == [[0.5, 0.5], [0.5, 0.5]]
+    assert again.array[:].tolist() == [[0.5, 0.5], [0.5, 0.5]]
 
 
 def test_an_upload_in_a_file_is_stored_and_read_from_there(store: Store) -> None:
     block = large(store)
-    digest = block_digest(block)
-    store.commit([], [StoredBlock(1, "a", block), StoredBlock(1, "b", labels(1, 0))])
+    digest = parts_digest(block)
+    store.commit([], [StoredParts(1, "a", block), StoredParts(1, "b", labels(1, 0))])
     found = dict(store.uplinks(1))
-    assert block_digest(found["a"]) == digest
-    assert isinstance(found["a"].predictions, FileArray)
+    assert parts_digest(found["a"]) == digest
+    assert isinstance(found["a"].array, FileArray)
 
 
 @pytest.mark.parametrize("more", [0, 1])
@@ -225,10 +227,10 @@ def test_slices_are_collected_into_one_array_of_any_size(store: Store, more: int
     collected = store.collect(iter([values[:100], values[100:]]))
     assert collected.shape == values.shape
     block = soft_labels(Rows(np.arange(rows)), collected)
-    store.commit([], [StoredBlock(1, "", block, aggregate=True)])
+    store.commit([], [StoredParts(1, "", block, aggregate=True)])
     back = store.aggregate(1)
     assert back is not None
-    assert np.array_equal(back.predictions[:], values)
+    assert np.array_equal(back.array[:], values)
 
 
 def test_nothing_collected_is_an_empty_array(store: Store) -> None:
@@ -237,10 +239,10 @@ def test_nothing_collected_is_an_empty_array(store: Store) -> None:
 
 def test_deleting_uplinks_takes_those_of_the_rounds_before_too_and_no_aggregate(store: Store) -> None:
     for number in (1, 2, 3):
-        store.commit([], [StoredBlock(number, name, labels(number, 0)) for name in "ab"])
-        store.commit([], [StoredBlock(number, "", labels(number, 1), aggregate=True)])
+        store.commit([], [StoredParts(number, name, labels(number, 0)) for name in "ab"])
+        store.commit([], [StoredParts(number, "", labels(number, 1), aggregate=True)])
     file = large(store)
-    store.commit([], [StoredBlock(2, "c", file)])
+    store.commit([], [StoredParts(2, "c", file)])
     path = file.values[0].path  # type: ignore[union-attr]
     assert path.exists()
     store.commit([fact.UplinksDeleted(at=1, round=2)])
@@ -252,13 +254,13 @@ def test_deleting_uplinks_takes_those_of_the_rounds_before_too_and_no_aggregate(
 
 
 def test_an_uplink_that_is_being_read_stays_until_it_has_been_read(store: Store) -> None:
-    store.commit([], [StoredBlock(1, name, large(store, 0.25)) for name in "ab"])
+    store.commit([], [StoredParts(1, name, large(store, 0.25)) for name in "ab"])
     reading = store.uplinks(1)
     name, block = next(reading)
     store.commit([fact.UplinksDeleted(at=1, round=1)])
     assert name == "a"
-    assert block.predictions[:3].tolist() == [[0.25]] * 3
-    path = block.predictions.path  # type: ignore[union-attr]
+    assert block.array[:3].tolist() == [[0.25]] * 3
+    path = block.array.path  # type: ignore[union-attr]
     assert list(reading) == []  # b was not begun
     assert not path.exists()
 
@@ -294,8 +296,8 @@ def test_a_flipped_bit_makes_each_read_raise_and_name_the_block(
 ) -> None:
     store = kept.store
     block = large(store) if in_file else labels(1, 0, 1)
-    key = BlockKey(3, "cnn" if aggregate else "ward-7", aggregate)
-    store.commit([], [StoredBlock(*key[:2], block, aggregate), StoredBlock(3, "zoe", labels(2, 0))])
+    key = PartsKey(3, "cnn" if aggregate else "ward-7", aggregate)
+    store.commit([], [StoredParts(*key[:2], block, aggregate), StoredParts(3, "zoe", labels(2, 0))])
     reads = [lambda: list(store.uplinks(3))]
     if aggregate:
         reads = [lambda: store.aggregate(3, "cnn"), lambda: store.aggregates(3)]  # type: ignore[list-item]

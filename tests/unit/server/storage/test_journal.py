@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pytest
 
+from limbeck_common.core.blocks import parameters
 from limbeck_common.core.errors import SetupError
-from limbeck_common.core.messages import parameters
 from limbeck_server import events as fact
 from limbeck_server.storage.journal import Journal
 from limbeck_server.storage.memory import MemoryStore
-from limbeck_server.storage.protocols import StoredBlock
+from limbeck_server.storage.protocols import StoredParts
 
 
 def joined(number: int) -> fact.Fact:
@@ -31,7 +31,7 @@ class Counting(MemoryStore):
         self.go.set()
         self.under_way = threading.Event()
 
-    def commit(self, facts: Sequence[fact.Fact], blocks: Iterable[StoredBlock] = ()) -> None:
+    def commit(self, facts: Sequence[fact.Fact], blocks: Iterable[StoredParts] = ()) -> None:
         self.commits += 1
         self.under_way.set()
         assert self.go.wait(10)
@@ -98,7 +98,7 @@ def test_a_closing_journal_writes_what_is_queued_and_then_takes_nothing_more() -
             with pytest.raises(SetupError, match="the journal is closed; expected nothing more to happen"):
                 await journal.append([joined(2)])
             with pytest.raises(SetupError, match="the journal is closed"):
-                await journal.append([], [StoredBlock(1, "a", parameters({"w": np.zeros(1)}))])
+                await journal.append([], [StoredParts(1, "a", parameters({"w": np.zeros(1)}))])
 
     asyncio.run(main())
     assert store.facts() == [joined(1)]

@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from support.audits import change
 from support.sqlite_stores import broken, joined, labels, large, opened
 
+from limbeck_common.core.blocks import Block, Rows, soft_labels
 from limbeck_common.core.errors import DataError, SettingsError
-from limbeck_common.core.messages import Block, Rows, soft_labels
-from limbeck_common.core.tensors import FileArray
-from limbeck_common.wire.codec import block_digest
+from limbeck_common.core.file_array import FileArray
+from limbeck_common.wire.digest import parts_digest
 from limbeck_server import events as fact
-from limbeck_server.storage.protocols import INLINE_BYTES, StoredBlock
+from limbeck_server.storage.protocols import INLINE_BYTES, StoredParts
 
 # Durability
 
@@ -25,8 +25,8 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     one, other = labels(1, 0, 5, 6), labels(2, 0, 5, 6)
     with opened(tmp_path) as store:
         assert store.fresh
-        store.commit([joined(1)], [StoredBlock(1, "b", other), StoredBlock(1, "", large(store), aggregate=True)])
-        store.commit([joined(2)], [StoredBlock(1, "a", one)])
+        store.commit([joined(1)], [StoredParts(1, "b", other), StoredParts(1, "", large(store), aggregate=True)])
+        store.commit([joined(2)], [StoredParts(1, "a", one)])
         store.note("spec", "{}")
         head = store.head
     with opened(tmp_path) as store:
@@ -34,9 +34,9 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
         assert store.head == head
         assert store.facts() == [joined(1), joined(2)]
         assert store.note("spec") == "{}"
-        found = [(client, block_digest(block)) for client, block in store.uplinks(1)]
-        assert found == [("a", block_digest(one)), ("b", block_digest(other))]
-        assert block_digest(store.aggregate(1)) == block_digest(large(store))
+        found = [(client, parts_digest(block)) for client, block in store.uplinks(1)]
+        assert found == [("a", parts_digest(one)), ("b", parts_digest(other))]
+        assert parts_digest(store.aggregate(1)) == parts_digest(large(store))
 
 
 def test_commits_are_synchronous(tmp_path: Path) -> None:
@@ -61,11 +61,11 @@ def test_a_file_and_then_its_folder_are_on_the_disk_before_its_row(
 
         monkeypatch.setattr(os, "fsync", recorded)
         sa.event.listen(store._engine, "begin", lambda _: done.append("transaction"))  # noqa: SLF001
-        store.commit([joined(1)], [StoredBlock(1, "a", block)])
+        store.commit([joined(1)], [StoredParts(1, "a", block)])
         (file,) = store.blocks.iterdir()
         assert done == [file.stat().st_ino, store.blocks.stat().st_ino, "transaction"]
         done.clear()
-        store.commit([joined(2)], [StoredBlock(1, "b", labels(1, 0))])
+        store.commit([joined(2)], [StoredParts(1, "b", labels(1, 0))])
         assert done == ["transaction"]
 
 
@@ -80,9 +80,9 @@ def test_the_name_of_a_new_journal_is_on_the_disk_once_it_is_open(
 
 def test_the_chain_goes_on_after_a_restart_and_after_a_commit_that_failed(tmp_path: Path) -> None:
     with opened(tmp_path) as store:
-        store.commit([joined(1)], [StoredBlock(1, "a", labels(1, 0))])
+        store.commit([joined(1)], [StoredParts(1, "a", labels(1, 0))])
         with pytest.raises(ValueError, match="it is stored already: UNIQUE"):
-            store.commit([joined(2)], [StoredBlock(1, "a", labels(2, 0))])
+            store.commit([joined(2)], [StoredParts(1, "a", labels(2, 0))])
         store.commit([joined(3)])
     with opened(tmp_path) as store:
         store.commit([joined(4)])
@@ -107,15 +107,15 @@ def test_only_more_than_a_megabyte_goes_to_a_file(tmp_path: Path) -> None:
             collected = store.collect([values[:100], values[100:count]])
             assert isinstance(collected, where)
             block = soft_labels(Rows(np.arange(count)), collected)
-            store.commit([], [StoredBlock(count, "", block, aggregate=True)])
+            store.commit([], [StoredParts(count, "", block, aggregate=True)])
     assert len(list((tmp_path / "blocks").iterdir())) == 1
     assert (tmp_path / "journal.sqlite").stat().st_size < 3 * INLINE_BYTES
 
 
 def test_files_that_were_never_committed_are_swept_at_the_start(tmp_path: Path) -> None:
     with opened(tmp_path) as store:
-        store.commit([joined(1)], [StoredBlock(1, "", large(store), aggregate=True)])
-        store.commit([joined(2)], [StoredBlock(1, "a", large(store))])
+        store.commit([joined(1)], [StoredParts(1, "", large(store), aggregate=True)])
+        store.commit([joined(2)], [StoredParts(1, "a", large(store))])
         store.new_file(20).write_bytes(b"the half of an upload")
         assert len(list(store.blocks.iterdir())) == 3
     with opened(tmp_path) as store:
@@ -129,11 +129,11 @@ def test_a_file_is_hashed_again_only_after_it_has_changed(tmp_path: Path, monkey
 
     def counted(block: Block | None) -> bytes:
         hashed.append(block)
-        return block_digest(block)
+        return parts_digest(block)
 
     with opened(tmp_path) as store:
-        store.commit([joined(1)], [StoredBlock(1, "", large(store), aggregate=True)])
-        monkeypatch.setattr("limbeck_server.storage.block_rows.block_digest", counted)
+        store.commit([joined(1)], [StoredParts(1, "", large(store), aggregate=True)])
+        monkeypatch.setattr("limbeck_server.storage.block_rows.parts_digest", counted)
         monkeypatch.setattr("limbeck_server.storage.block_rows._TICK_NANOSECONDS", -1)
         for _ in range(3):
             store.aggregate(1)
@@ -157,13 +157,13 @@ def test_a_file_that_is_as_new_as_its_reading_is_hashed_each_time(
     """A change within the file system's tick would leave the file's times as they were."""
     hashed: list[Block | None] = []
     with opened(tmp_path) as store:
-        store.commit([joined(1)], [StoredBlock(1, "", large(store), aggregate=True)])
+        store.commit([joined(1)], [StoredParts(1, "", large(store), aggregate=True)])
 
         def counted(block: Block | None) -> bytes:
             hashed.append(block)
-            return block_digest(block)
+            return parts_digest(block)
 
-        monkeypatch.setattr("limbeck_server.storage.block_rows.block_digest", counted)
+        monkeypatch.setattr("limbeck_server.storage.block_rows.parts_digest", counted)
         (file,) = store.blocks.iterdir()
         now = file.stat().st_ctime_ns + 1000
         monkeypatch.setattr("time.time_ns", lambda: now)
@@ -189,7 +189,7 @@ def test_a_file_that_is_as_new_as_its_reading_is_hashed_each_time(
 )
 def test_any_damaged_column_of_a_block_is_named_with_its_round(tmp_path: Path, statement: str, why: str) -> None:
     with opened(tmp_path) as store:
-        store.commit([joined(1)], [StoredBlock(4, "a", labels(1, 0))])
+        store.commit([joined(1)], [StoredParts(4, "a", labels(1, 0))])
         change(tmp_path, statement)
         with pytest.raises(DataError, match=f"the uplink of a for round 4 is damaged: .*{why}"):
             list(store.uplinks(4))
@@ -206,7 +206,7 @@ def test_a_table_that_cannot_be_read_is_named_and_the_audit_recommended(
     tmp_path: Path, statement: str, what: str
 ) -> None:
     with opened(tmp_path) as store:
-        store.commit([joined(1)], [StoredBlock(4, "a", labels(1, 0))])
+        store.commit([joined(1)], [StoredParts(4, "a", labels(1, 0))])
         with contextlib.closing(sqlite3.connect(tmp_path / "journal.sqlite")) as database:
             database.execute(statement)
         with pytest.raises(DataError, match=what) as raised:
@@ -233,7 +233,7 @@ def test_nothing_of_a_deleted_uplink_is_left_in_the_store(tmp_path: Path) -> Non
         return [path.name for path in sorted(tmp_path.iterdir()) if path.is_file() and needle in path.read_bytes()]
 
     with opened(tmp_path) as store:
-        store.commit([], [StoredBlock(1, "a", soft_labels(Rows(np.arange(1000)), values))])
+        store.commit([], [StoredParts(1, "a", soft_labels(Rows(np.arange(1000)), values))])
         assert left() == ["journal.sqlite-wal"]
         store.commit([fact.UplinksDeleted(at=1, round=1)])
         assert left() == []
@@ -243,7 +243,7 @@ def test_a_file_that_cannot_be_deleted_now_is_swept_at_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with opened(tmp_path) as store:
-        store.commit([joined(1)], [StoredBlock(1, "a", large(store))])
+        store.commit([joined(1)], [StoredParts(1, "a", large(store))])
         with monkeypatch.context() as failing:
             failing.setattr(Path, "unlink", broken)
             store.commit([fact.UplinksDeleted(at=1, round=1)])

@@ -15,7 +15,7 @@ from support.sqlite_stores import broken, joined, large, opened
 
 from limbeck_common.core.errors import SettingsError, SetupError, StoreFullError
 from limbeck_server.storage.limits import RESERVE_BYTES
-from limbeck_server.storage.protocols import INLINE_BYTES, StoredBlock
+from limbeck_server.storage.protocols import INLINE_BYTES, StoredParts
 from limbeck_server.storage.sqlite import SqliteStore
 
 
@@ -72,7 +72,7 @@ def test_a_start_that_a_crash_cut_off_is_begun_again(tmp_path: Path, done: str) 
 @pytest.mark.parametrize("left", [[], ["journal.sqlite"]], ids=["no journal", "an empty journal"])
 def test_blocks_without_a_journal_are_kept_and_the_store_is_refused(tmp_path: Path, left: list[str]) -> None:
     with opened(tmp_path) as store:
-        store.commit([joined(1)], [StoredBlock(1, "a", large(store))])
+        store.commit([joined(1)], [StoredParts(1, "a", large(store))])
     for path in tmp_path.glob("journal.sqlite*"):
         path.unlink()
     if left:

@@ -13,7 +13,7 @@ from support.finished_store import run, specify, work
 
 from limbeck_common.core.errors import SettingsError
 from limbeck_server import events as fact
-from limbeck_server.storage.protocols import BlockKey, DamageError
+from limbeck_server.storage.protocols import DamageError, PartsKey
 from limbeck_server.storage.sqlite import SqliteStore
 from limbeck_server.storage.sqlite_reader import SqliteReader
 
@@ -164,17 +164,17 @@ def test_everything_stored_is_listed_and_returned(tmp_path: Path) -> None:
     run(tmp_path, specify("dsfl", open_per_round=8), clients="ab")
     reader = SqliteReader(tmp_path)
     assert reader.faults() == []
-    assert reader.keys() == {BlockKey(1, "a"), BlockKey(1, "b")}
+    assert reader.keys() == {PartsKey(1, "a"), PartsKey(1, "b")}
     digests = {
         each.client: each.digest
         for each in (fact.from_json(line) for _, line, _ in reader.facts())
         if isinstance(each, fact.UplinkAccepted)
     }
-    assert len(reader.block(BlockKey(1, "a"), 16, digests["a"]).rows) == 8
+    assert len(reader.block(PartsKey(1, "a"), 16, digests["a"]).rows) == 8
     with pytest.raises(DamageError, match="its digest is"):
-        reader.block(BlockKey(1, "a"), 16, digests["b"])
+        reader.block(PartsKey(1, "a"), 16, digests["b"])
     with pytest.raises(DamageError, match="it cannot be read"):
-        reader.block(BlockKey(1, "a"), 3, digests["a"])  # rows beyond the open set
+        reader.block(PartsKey(1, "a"), 3, digests["a"])  # rows beyond the open set
     assert reader.note("spec").startswith("{")
     assert reader.note("none") == ""
     reader.close()

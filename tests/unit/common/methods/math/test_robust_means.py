@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.aggregators import aggregated, context
 
-from limbeck_common.core.messages import Block, Rows, class_scores, soft_labels
+from limbeck_common.core.blocks import Block, Rows, class_scores, soft_labels
 from limbeck_common.core.spec import Output, Spec
 from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.methods.fedmd import FedMD
@@ -38,7 +38,7 @@ def test_as_many_are_cut_as_there_may_be_attackers_rounded_up(clients: int, cut:
     for robust in ("trimmed", "cronus"):
         method = DSFL(aggregation="sa", robust=robust, open_per_round=1)
         spec = SPEC.model_copy(update={"open_rows": 1})
-        aggregate = method.server_aggregate(aggregated(method, context(spec), blocks)).blocks[""].predictions[:]
+        aggregate = method.server_aggregate(aggregated(method, context(spec), blocks)).blocks[""].array[:]
         assert aggregate.tolist() == [[1, 0, 0]]
 
 
@@ -59,8 +59,8 @@ def test_two_attackers_of_ten_move_a_mean_further_than_a_robust_one(robust: str)
     def error(kind: str, brought: dict[str, Block]) -> float:
         method = DSFL(aggregation="sa", robust=kind, open_per_round=50)
         (block,) = method.server_aggregate(aggregated(method, context(SPEC), brought)).blocks.values()
-        assert block.predictions[:].sum(axis=1) == pytest.approx(np.ones(50), abs=1e-6)
-        return float(np.abs(block.predictions[:] - TRUTH).mean())
+        assert block.array[:].sum(axis=1) == pytest.approx(np.ones(50), abs=1e-6)
+        return float(np.abs(block.array[:] - TRUTH).mean())
 
     assert error(robust, uplinks()) < error("none", uplinks()) / 2
     assert error(robust, uplinks(8, 0)) < 2 * error("none", uplinks(8, 0))
@@ -71,7 +71,7 @@ def test_robust_means_do_not_depend_on_the_order_of_arrival(robust: str) -> None
     method = DSFL(robust=robust, open_per_round=50)
     brought = dict(list(uplinks().items())[-4:])
     aggregate = [
-        method.server_aggregate(aggregated(method, context(SPEC), dict(order))).blocks[""].predictions[:].tobytes()
+        method.server_aggregate(aggregated(method, context(SPEC), dict(order))).blocks[""].array[:].tobytes()
         for order in permutations(brought.items())
     ]
     assert len(set(aggregate)) == 1
@@ -82,16 +82,14 @@ def test_scores_of_any_size_from_an_attacker_do_not_reach_fedmds_median() -> Non
     scores = [np.full((50, 3), value, np.float32) for value in (1, 2, 30000)]
     brought = {f"c{number}": class_scores(ROWS, each) for number, each in enumerate(scores)}
     assert (
-        method.server_aggregate(aggregated(method, context(SPEC), brought)).blocks[""].predictions[:].tolist()
+        method.server_aggregate(aggregated(method, context(SPEC), brought)).blocks[""].array[:].tolist()
         == [[2] * 3] * 50
     )
 
 
 def test_attackers_stand_out_in_the_disagreement() -> None:
     brought = uplinks()
-    scores = {
-        name: class_scores(ROWS, np.log(np.maximum(block.predictions[:], 1e-7))) for name, block in brought.items()
-    }
+    scores = {name: class_scores(ROWS, np.log(np.maximum(block.array[:], 1e-7))) for name, block in brought.items()}
     for method, blocks in ((DSFL(open_per_round=50), brought), (FedMD(open_per_round=50), scores)):
         found = aggregated(method, context(SPEC), blocks).disagreement()
         assert min(found["c8"], found["c9"]) > 2 * max(value for name, value in found.items() if name < "c8")

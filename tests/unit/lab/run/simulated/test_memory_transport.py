@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from limbeck_client.transport import Member
+from limbeck_common.core.blocks import Rows, soft_labels
 from limbeck_common.core.errors import FederationError
-from limbeck_common.core.messages import Answer, Downlink, Idle, Receipt, Rows, Uplink, soft_labels
-from limbeck_common.wire.codec import block_digest, encode_downlink, encode_uplink
+from limbeck_common.core.messages import Answer, Downlink, Idle, Receipt, Uplink
+from limbeck_common.wire.codec import encode_downlink, encode_uplink
+from limbeck_common.wire.digest import parts_digest
 from limbeck_lab.results.byte_count import ByteCount
 from limbeck_lab.run.simulated.memory_transport import MemoryTransport
 
@@ -73,7 +75,7 @@ def test_a_downlink_is_decoded_anew_and_counted_by_its_round() -> None:
 
 def test_an_uplink_is_counted_by_its_round_and_arrives_whole() -> None:
     made, server = transport(IDLE)
-    uplink = Uplink("this", "a", 3, LABELS, {"accuracy": 0.5}, block_digest(LABELS), epoch=2)
+    uplink = Uplink("this", "a", 3, LABELS, {"accuracy": 0.5}, parts_digest(LABELS), epoch=2)
     assert asyncio.run(made.push(uplink)) is Receipt.ACCEPTED
     (received,) = server.pushed
     assert received.client == "a"
