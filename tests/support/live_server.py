@@ -18,6 +18,7 @@ from limbeck_common.core.spec import Spec
 from limbeck_common.core.tensors import Tensor
 from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.methods.registry import make_method
+from limbeck_common.methods.server_round import open_sample
 from limbeck_common.wire.calls import OPTIONS
 from limbeck_common.wire.codec import encode_uplink
 from limbeck_common.wire.digest import parts_digest
@@ -25,7 +26,6 @@ from limbeck_common.wire.payload import chunks, message_bytes
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationStub, add_FederationServicer_to_server
 from limbeck_common.wire.v1.operator_pb2_grpc import add_OperatorServicer_to_server
-from limbeck_server.aggregation.aggregator import ServerContext
 from limbeck_server.pki.folder import TlsFolder
 from limbeck_server.round.coordinator import Coordinator
 from limbeck_server.round.presence import Presence
@@ -80,10 +80,11 @@ class Served:
     ) -> Uplink:
         """Return a valid uplink for round 1, but for what the arguments change."""
         spec = self.coordinator.aggregation.spec
-        wanted = make_method(spec.method).server_plan(ServerContext(spec, {}, lambda *_: None), 1).wanted
+        wanted = open_sample(spec, 1, make_method(spec.method).model_dump()["open_per_round"])
         keys = wanted if rows is None else Rows(rows)
         block = soft_labels(keys, np.full((len(keys), 3), 1 / 3, np.float32) if values is None else values)
-        given = {"federation_id": self.federation_id, "round": 1, "contribution": block, "digest": parts_digest(block)}
+        parts = {"labels": block}
+        given = {"federation_id": self.federation_id, "round": 1, "parts": parts, "digest": parts_digest(parts)}
         return Uplink(client=client, **(given | fields))
 
 
