@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck_common.core.blocks import Parts, Shapes
+from limbeck_common.core.blocks import Block, Parts, Shapes
 from limbeck_common.core.form import Form, Forms, Plan
 from limbeck_common.core.messages import ALL, Aggregate
 from limbeck_common.core.spec import Spec
 from limbeck_common.methods.client_round import ClientRound
 from limbeck_common.methods.method import Method
-from limbeck_common.methods.server_round import ServerRound
+from limbeck_common.methods.server_round import PastRounds, ServerRound
 from limbeck_server.aggregation.aggregator import RoundAggregator
 from limbeck_server.aggregation.open_round import History
 
@@ -24,8 +24,7 @@ def together(parts: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
 
 def history(spec: Spec, architectures: Mapping[str, Shapes] | None = None, **parts: Parts) -> History:
     """Stand on rounds with parts for all clients: `round_1=parts` and so on."""
-    found = {f"round_{number}": number for number in range(100)}
-    known = {found[name]: each for name, each in parts.items()}
+    known = {int(name.removeprefix("round_")): each for name, each in parts.items()}
     return History(spec, architectures or {}, lambda number, who: known.get(number) if who == ALL else None)
 
 
@@ -42,15 +41,28 @@ class Past:
 
 
 def aggregated(
-    method: Method, history: History, uplinks: Mapping[str, Parts] | None = None, number: int = 1
+    method: Method, past: PastRounds, uplinks: Mapping[str, Parts | Block] | None = None, number: int = 1
 ) -> RoundAggregator:
-    """Check and count in each client's parts, in the order given; they are stored by name."""
-    stored = sorted((uplinks or {}).items())
+    """Check and count in each client's parts, in the order given; they are stored by name.
+
+    A block stands for the only part that the round asks for.
+    """
+    history = past if isinstance(past, History) else History(past.spec, past.architectures, past.aggregate)
+    stored: list[tuple[str, Parts]] = []
     made = RoundAggregator(method, history, number, lambda: iter(stored), together)
-    for parts in (uplinks or {}).values():
+    brought = {client: _named(made, each) for client, each in (uplinks or {}).items()}
+    stored += sorted(brought.items())
+    for parts in brought.values():
         received, architecture = made.check(parts)
         made.add(received, architecture)
     return made
+
+
+def _named(made: RoundAggregator, given: Parts | Block) -> Parts:
+    if not isinstance(given, Block):
+        return given
+    (part,) = made.round.plan
+    return {part: given}
 
 
 class Asking(Method):

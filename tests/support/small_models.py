@@ -54,7 +54,7 @@ def linear(weight: list[list[float]], bias: tuple[float, float] = (0, 0), rows: 
 
 def aggregator(
     method: Method,
-    uplinks: Mapping[str, Parts],
+    uplinks: Mapping[str, Parts | Block],
     architectures: Mapping[str, Shapes],
     number: int = 1,
     find: Find = lambda _number, _audience: None,

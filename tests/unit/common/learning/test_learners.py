@@ -9,9 +9,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from sklearn.naive_bayes import GaussianNB
+from support.method_rounds import update
 from torch import nn
 
-from limbeck_common.core.blocks import Rows, soft_labels
+from limbeck_common.core.blocks import Rows
 from limbeck_common.core.errors import OutputError, SettingsError, UserCodeError
 from limbeck_common.core.spec import Output, Recipe, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
@@ -242,7 +243,7 @@ def participant(make: Callable[[], nn.Module]) -> Participant:
 def test_a_model_with_the_wrong_number_of_outputs_is_told_the_right_one() -> None:
     wide = participant(lambda: nn.Sequential(nn.Flatten(), nn.Linear(16, CLASSES + 2)))
     with pytest.raises(OutputError, match=r"shape \[2, 5\]; expected \[2, 3\].*give the model 3 outputs"):
-        DSFL().client_update(wide, Rows(np.array([0, 4])), 1)
+        update(DSFL(), wide, Rows(np.array([0, 4])))
 
 
 class Broken(nn.Module):
@@ -260,8 +261,8 @@ def test_a_model_that_raises_is_reported_in_one_line_that_names_the_step(step: s
     broken.data = ParticipantData(examples(), soft()[0], examples())
     steps: dict[str, Callable[[], object]] = {
         "training": broken.fit,
-        "distillation": lambda: broken.distill(soft_labels(Rows(np.arange(20)), soft()[1])),
-        "prediction": lambda: broken.predict(Rows(np.array([0]))),
+        "distillation": lambda: broken.distill_on(*soft()),
+        "prediction": lambda: broken.predict_on(soft()[0]),
         "evaluation": broken.measure,
     }
     with pytest.raises(UserCodeError) as caught:

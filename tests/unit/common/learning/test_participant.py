@@ -5,7 +5,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from limbeck_common.core.blocks import Rows
 from limbeck_common.core.errors import UserCodeError
 from limbeck_common.core.spec import MethodSpec, Output, Recipe, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
@@ -36,7 +35,7 @@ def work(it: Participant) -> None:
     it.fit()
     student = it.other("student", "mlp")
     student.fit()
-    it.other("critic", "mlp").distill_on(it.open_rows, student.predict(Rows(np.arange(20))))
+    it.other("critic", "mlp").distill_on(it.open_rows, student.predict_on(it.open_rows))
     it.memory["seen"] = it.memory.get("seen", np.zeros(1)) + 1
     student.memory["a.dotted.name"] = np.arange(3)
 
@@ -91,7 +90,7 @@ def test_parameters_of_another_model_are_refused_in_one_line() -> None:
 def test_a_learner_that_refits_has_its_private_rows_again_after_a_restart() -> None:
     original, restored = participant("forest"), participant("forest")
     original.fit()
-    labels = original.predict(Rows(np.arange(20)))
+    labels = original.predict_on(original.open_rows)
     original.distill_on(original.open_rows, labels)
     restored.load_state(original.state())
     for each in (original, restored):  # as in the closing round: an aggregate, and no training after it
@@ -108,9 +107,9 @@ def test_a_participant_that_cannot_build_says_so() -> None:
 def test_a_learner_without_weights_gives_scores_but_no_parameters() -> None:
     forest = participant("forest")
     forest.fit()
-    rows = Rows(np.array([0, 4]))
-    probabilities = forest.predict(rows)
-    assert np.exp(forest.scores(rows)) == pytest.approx(np.maximum(probabilities, 1e-7))
+    rows = forest.open_rows[[0, 4]]
+    probabilities = forest.predict_on(rows)
+    assert np.exp(forest.scores_on(rows)) == pytest.approx(np.maximum(probabilities, 1e-7))
     for ask in (forest.parameters, lambda: forest.load_parameters({})):
         with pytest.raises(UserCodeError, match="method feddf exchanges weights, which this learner does not offer"):
             ask()
@@ -118,6 +117,6 @@ def test_a_learner_without_weights_gives_scores_but_no_parameters() -> None:
 
 def test_a_torch_models_scores_are_its_logits() -> None:
     it = participant()
-    rows = Rows(np.arange(5))
-    powers = np.exp(it.scores(rows))
-    assert powers / powers.sum(axis=1, keepdims=True) == pytest.approx(it.predict(rows), abs=1e-6)
+    rows = it.open_rows[:5]
+    powers = np.exp(it.scores_on(rows))
+    assert powers / powers.sum(axis=1, keepdims=True) == pytest.approx(it.predict_on(rows), abs=1e-6)

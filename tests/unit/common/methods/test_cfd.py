@@ -1,21 +1,26 @@
-"""CFD's codes, against numbers worked out by hand, and both sides' chain of changes."""
+"""CFD's labels, against numbers worked out by hand, and both sides' chain of changes."""
 
-from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.aggregators import Past
+from support.aggregators import Past, aggregated
+from support.method_rounds import receive, update
 
-from limbeck_common.core.blocks import Block, Rows, Space, soft_labels
-from limbeck_common.core.errors import ValuesError
+from limbeck_common.core.blocks import Block, Parts, Rows, soft_labels
+from limbeck_common.core.encodings import OneClass
+from limbeck_common.core.errors import KeysError
 from limbeck_common.core.kinds import Kind
-from limbeck_common.core.messages import SERVER, Aggregate
+from limbeck_common.core.messages import ALL, SERVER, Aggregate
 from limbeck_common.core.spec import Output, Spec
+from limbeck_common.core.tensors import nbytes
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.participant import Participant
-from limbeck_common.methods.cfd import CFD, applied, changes, code_bytes, decode, encode, quantised
+from limbeck_common.methods.cfd import CFD, changes, filled, quantised
+from limbeck_common.methods.client_round import ClientRound
+from limbeck_common.methods.method import to_aggregate
+from limbeck_common.methods.server_round import Recipient, Refinement
 
 SPEC = Spec(seed=5, output=Output(width=3), sample_shape=(1,), sample_dtype="|u1", open_rows=4)
 ROWS = Rows(np.arange(4))
@@ -25,14 +30,18 @@ def probabilities(*rows: list[float]) -> NDArray[np.float32]:
     return np.array(rows, np.float32)
 
 
-def codes(*rows: list[int]) -> Block:
-    return Block(Space.OPEN, ROWS, Kind.CODES, (np.array(rows, np.uint8),))
+def sure(*classes: int) -> NDArray[np.float32]:
+    """Return labels that are certain of a class, counted from 0."""
+    return np.eye(3, dtype=np.float32)[list(classes)]
 
 
-def content(block: Block | None) -> list[list[int]]:
-    assert block is not None
-    listed: list[list[int]] = block.array[:].tolist()
-    return listed
+def coded(*classes: int) -> Parts:
+    return {"labels": soft_labels(ROWS, OneClass().encode(sure(*classes), Kind.PROBABILITIES))}
+
+
+def said(block: Block) -> dict[int, int]:
+    """Return the likeliest class of each row that a block has."""
+    return dict(zip(block.rows.tolist(), block.array[:].argmax(axis=1).tolist(), strict=True))
 
 
 class Parrot:
@@ -65,128 +74,86 @@ def participant(says: NDArray[np.float32]) -> tuple[Participant, Parrot]:
     return Participant(SPEC, learner, ParticipantData(private, np.zeros((4, 1), np.uint8))), learner
 
 
-def test_one_bit_is_the_likeliest_class_and_of_equals_the_first() -> None:
-    assert quantised(probabilities([0.2, 0.5, 0.3], [0.4, 0.2, 0.4]), 1).tolist() == [[0, 1, 0], [1, 0, 0]]
+@pytest.mark.parametrize(("bits", "bytes_per_row"), [(1, 1), (2, 1), (3, 2), (8, 3)])
+def test_a_row_takes_as_few_bytes_as_its_bits_need(bits: int, bytes_per_row: int) -> None:
+    client, _ = participant(sure(0, 1, 2, 1))
+    block = update(CFD(open_per_round=4, bits_up=bits), client, ROWS)
+    assert nbytes(block.array) == 4 * bytes_per_row
+    assert block.array[:].tolist() == sure(0, 1, 2, 1).tolist()
 
 
-def test_two_bits_are_thirds_that_sum_to_one() -> None:
-    # 0.5, 0.3, 0.2 are 1.5, 0.9, 0.6 thirds: down to 1, 0, 0; two lack, for the remainders 0.9 and 0.6.
-    # 0.9, 0.06, 0.04 are 2.7, 0.18, 0.12 thirds: down to 2, 0, 0; one lacks, for the remainder 0.7.
-    assert quantised(probabilities([0.5, 0.3, 0.2], [0.9, 0.06, 0.04]), 2).tolist() == [[1, 1, 1], [3, 0, 0]]
-
-
-def test_labels_that_do_not_quite_sum_to_one_are_scaled_first() -> None:
-    labels = probabilities([0.5, 0.3, 0.2], [0.9, 0.06, 0.04])
-    assert quantised(labels * 2, 2).tolist() == quantised(labels, 2).tolist()
-
-
-def test_no_other_step_is_nearer() -> None:
-    labels = np.random.default_rng(0).dirichlet(np.ones(3), 50).astype(np.float32)
-    grid = np.array([steps for steps in product(range(8), repeat=3) if sum(steps) == 7]) / 7
-    for label, steps in zip(labels, quantised(labels, 3) / 7, strict=True):
-        assert np.abs(label - steps).sum() == pytest.approx(np.abs(label - grid).sum(axis=1).min(), abs=1e-6)
-
-
-@pytest.mark.parametrize(("classes", "bits"), [(3, 1), (255, 1), (256, 1), (1000, 1), (3, 2), (10, 8)])
-def test_codes_come_back_as_the_quantised_labels(classes: int, bits: int) -> None:
-    labels = np.random.default_rng(classes).dirichlet(np.full(classes, 0.1), 200).astype(np.float32)
-    sent = encode(labels, bits)
-    assert sent.shape == (200, code_bytes(classes, bits))
-    assert sent.any(axis=1).all()
-    assert np.array_equal(decode(sent, bits, classes), (quantised(labels, bits) / (2**bits - 1)).astype(np.float32))
-
-
-def test_one_bit_takes_a_byte_a_row_and_two_beyond_255_classes() -> None:
-    assert [code_bytes(classes, 1) for classes in (10, 255, 256, 100_000)] == [1, 1, 2, 3]
-    assert encode(probabilities([0, 1, 0]), 1).tolist() == [[2]]
-    last = np.eye(256, dtype=np.float32)[255:]
-    assert encode(last, 1).tolist() == [[0, 1]]
-
-
-def test_changes_are_whole_rows_and_zeros_stand_for_the_rest() -> None:
-    before, now = np.array([[1, 2], [3, 0]], np.uint8), np.array([[1, 2], [0, 3]], np.uint8)
-    assert changes(now, before).tolist() == [[0, 0], [0, 3]]
-    assert applied(changes(now, before), before).tolist() == now.tolist()
-    swapped = np.array([[2, 1], [3, 0]], np.uint8)
-    assert changes(swapped, np.array([[1, 1], [3, 0]], np.uint8)).tolist() == [[2, 1], [0, 0]]  # one byte is the same
-    assert changes(now, None) is now
-    assert applied(now, None) is now
-
-
-@pytest.mark.parametrize("bits", [1, 2])
-def test_rows_that_are_no_codes_are_refused(bits: int) -> None:
-    width = code_bytes(3, bits)
-    for wrong in (np.zeros((1, width), np.uint8), np.full((1, width), 9, np.uint8)):
-        with pytest.raises(ValuesError, match="row 0 of the block is not a code"):
-            decode(wrong, bits, 3)
+def test_changes_are_whole_rows_and_the_rest_is_left_out() -> None:
+    before, now = probabilities([1, 0, 0], [0, 0.6, 0.4]), soft_labels(Rows(np.array([3, 5])), sure(0, 2))
+    changed = changes(now, before, OneClass())
+    assert said(changed) == {5: 2}
+    assert said(filled(changed, Rows(np.array([3, 5])), before)) == {3: 0, 5: 2}
+    assert changes(now, None, OneClass()) is now
+    assert filled(now, Rows(np.array([3, 5])), None) is now
 
 
 def test_an_uplink_says_where_it_differs_from_the_last_aggregate() -> None:
     method = CFD(open_per_round=4)
-    says = probabilities([1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 0])
-    client, _ = participant(says)
-    assert content(method.client_update(client, ROWS, 1)) == [[1], [2], [3], [2]]
-    client.memory["codes"] = np.array([[1], [2], [1], [1]], np.uint8)
-    sent = method.client_update(client, ROWS, 2)
-    assert content(sent) == [[0], [0], [3], [2]]
-    past = Past(SPEC, {1: codes([1], [2], [1], [1])})
-    received = method.server_decode(past, 2, sent)
-    assert received.kind is Kind.PROBABILITIES
-    assert np.array_equal(received.array[:], says)
+    client, _ = participant(sure(0, 1, 2, 1))
+    assert said(update(method, client, ROWS)) == {0: 0, 1: 1, 2: 2, 3: 1}
+    client.memory["labels"] = sure(0, 1, 0, 0)
+    sent = update(method, client, ROWS, 2)
+    assert said(sent) == {2: 2, 3: 1}
+    made = aggregated(method, Past(SPEC, {1: coded(0, 1, 0, 0)}), {"a": {"labels": sent}}, number=2)
+    received, _ = made.check({"labels": sent})
+    assert received["labels"].array[:].tolist() == sure(0, 1, 2, 1).tolist()
 
 
-def test_a_first_uplink_cannot_refer_to_anything() -> None:
-    with pytest.raises(ValuesError):
-        CFD(open_per_round=4).server_decode(Past(SPEC), 1, codes([0], [1], [1], [1]))
+def test_a_first_uplink_cannot_leave_anything_out() -> None:
+    some = {"labels": soft_labels(Rows(np.array([1, 2])), OneClass().encode(sure(0, 1), Kind.PROBABILITIES))}
+    with pytest.raises(KeysError, match="labels of 2 rows; expected of 4"):
+        aggregated(CFD(open_per_round=4), Past(SPEC)).check(some)
 
 
 def test_with_more_bits_down_than_up_the_reference_is_what_a_client_would_have_sent() -> None:
     method = CFD(open_per_round=4, bits_down=2)
-    client, _ = participant(probabilities([1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]))
-    aggregate = codes([2, 1, 0], [0, 3, 0], [1, 1, 1], [0, 1, 2])  # thirds: classes 1, 2, 1 (the first of three), 3
-    method.client_receive(client, aggregate, 1)
-    client.learner.says = probabilities([1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1])  # type: ignore[attr-defined]
-    sent = method.client_update(client, ROWS, 2)
-    assert content(sent) == [[0], [0], [3], [0]]
-    assert method.server_decode(Past(SPEC, {1: aggregate}), 2, sent).array[:].argmax(axis=1).tolist() == [
-        0,
-        1,
-        2,
-        2,
-    ]
+    client, learner = participant(sure(0, 1, 2, 2))
+    # Thirds: the likeliest are classes 0, 1, 0 (the first of three) and 2.
+    thirds = probabilities([2 / 3, 1 / 3, 0], [0, 1, 0], [1 / 3, 1 / 3, 1 / 3], [0, 1 / 3, 2 / 3])
+    aggregate = {"labels": method.forms(SPEC).down["labels"].block(thirds, ROWS)}
+    receive(method, client, aggregate["labels"], 1)
+    learner.says = sure(0, 1, 2, 2)
+    sent = update(method, client, ROWS, 2)
+    assert said(sent) == {2: 2}
+    received, _ = aggregated(method, Past(SPEC, {1: aggregate}), number=2).check({"labels": sent})
+    assert said(received["labels"]) == {0: 0, 1: 1, 2: 2, 3: 2}
 
 
-def test_with_more_bits_down_than_up_a_first_uplink_has_all_its_codes() -> None:
-    client, _ = participant(probabilities([1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]))
-    sent = CFD(open_per_round=4, bits_down=2).client_update(client, ROWS, 1)
-    assert content(sent) == [[1], [2], [3], [3]]
-
-
-def test_a_client_that_knows_the_codes_before_gets_what_has_changed() -> None:
+def test_a_client_that_knows_the_labels_before_gets_what_has_changed() -> None:
     method = CFD(open_per_round=4)
-    past = Past(SPEC, {1: codes([1], [2], [3], [1]), 2: codes([1], [2], [1], [1])})
-    assert content(method.server_downlink(past, 3, "", 2)) == [[0], [0], [1], [0]]
-    assert method.server_downlink(past, 3, "", 1) is past.blocks[2]
-    assert method.server_downlink(past, 2, "", 1) is past.blocks[1]
-    assert method.server_downlink(Past(SPEC), 1, "", 0) is None
-    client, learner = participant(probabilities(*[[1, 0, 0]] * 4))
+    past = Past(SPEC, {1: coded(0, 1, 2, 0), 2: coded(0, 1, 0, 0)})
+    some = method.server_downlink(past, Recipient(3, learned=2))
+    assert some is not None
+    assert said(some["labels"]) == {2: 0}
+    assert method.server_downlink(past, Recipient(3, learned=1)) is past.parts[2]
+    assert method.server_downlink(past, Recipient(2, learned=1)) is past.parts[1]
+    assert method.server_downlink(Past(SPEC), Recipient(1)) is None
+    client, learner = participant(sure(0, 0, 0, 0))
     for number, learned in ((2, 1), (3, 2)):
-        block = method.server_downlink(past, number, "", learned)
-        assert block is not None
-        method.client_receive(client, block, number - 1)
+        parts = method.server_downlink(past, Recipient(number, learned=learned))
+        assert parts is not None
+        receive(method, client, parts["labels"], number - 1)
     assert learner.says.argmax(axis=1).tolist() == [0, 1, 0, 0]
 
 
-def test_the_servers_model_learns_the_averages_once_and_its_own_labels_go_to_the_clients() -> None:
+def test_the_servers_model_learns_the_means_once_and_its_own_labels_go_to_the_clients() -> None:
     method = CFD(open_per_round=4)
     means = soft_labels(ROWS, probabilities([0.6, 0.4, 0], [0.1, 0.2, 0.7], [0, 1, 0], [0.5, 0.5, 0]))
-    server, learner = participant(probabilities(*[[1, 0, 0]] * 4))
-    refined = method.server_refine(server, lambda: iter(()), Aggregate.to_all(means), 1)
-    assert content(refined.blocks[""]) == [[1], [3], [2], [1]]
-    assert refined.blocks[SERVER] is means
-    method.client_receive(server, refined.blocks[SERVER], 1)
-    assert learner.distilled == 1  # in `refine`
-    method.client_receive(
-        server, refined.blocks[SERVER], 1
-    )  # as after a restart, where `refine` was in another process
+    server, learner = participant(sure(0, 0, 0, 0))
+    refinement = Refinement(server, 1, Aggregate({SERVER: {"means": means}}), lambda: iter(()))
+    refined = to_aggregate(method.server_refine(refinement))
+    assert said(refined.blocks[ALL]["labels"]) == {0: 0, 1: 2, 2: 1, 3: 0}
+    assert refined.blocks[SERVER] == {"means": means}
+    mine = {**refined.blocks[ALL], **refined.blocks[SERVER]}
+    method.client_receive(ClientRound(server, 2, mine))
+    assert learner.distilled == 1  # in `server_refine`
+    method.client_receive(ClientRound(server, 2, mine))  # as after a restart: `server_refine` was in another process
     assert learner.distilled == 2
+
+
+def test_one_bit_is_the_likeliest_class_and_more_are_steps() -> None:
+    assert (str(quantised(1)), str(quantised(3))) == ("one class", "3 bit")

@@ -5,6 +5,7 @@ from math import log, prod
 import numpy as np
 import pytest
 import torch
+from support.method_rounds import to_all
 from support.small_models import LINEAR, SPEC, aggregator, linear, participant, values
 
 from limbeck_common.core.blocks import Block
@@ -12,6 +13,8 @@ from limbeck_common.core.spec import Output, Spec
 from limbeck_common.datasets.examples import ParticipantData
 from limbeck_common.learning.generator import Generator, seeded
 from limbeck_common.methods.datafree import DataFree, drawn, generator_loss, mean_logits
+from limbeck_common.methods.method import to_aggregate
+from limbeck_common.methods.server_round import Refinement
 
 SENT = {"a": linear([[3, 0], [0, 0]], rows=9), "b": linear([[0, 0], [0, 3]], rows=1)}
 IMAGES = Spec(
@@ -43,8 +46,10 @@ def test_the_generators_loss_is_cross_entropy_less_what_student_and_ensemble_dis
 def test_of_too_many_models_as_many_as_wanted_are_drawn() -> None:
     blocks = [linear([[number, 0], [0, 0]]) for number in range(6)]
 
+    uplinks = [{"model": block} for block in blocks]
+
     def picked(most: int, seed: int) -> list[Block]:
-        return list(drawn(lambda: iter(blocks), most, seed))
+        return [parts["model"] for parts in drawn(lambda: iter(uplinks), most, seed)]
 
     assert picked(9, 0) == blocks
     assert len(picked(2, 0)) == 2
@@ -88,13 +93,15 @@ def test_a_generator_learns_what_the_loss_wants_from_its_own_random_state() -> N
 
 def test_the_mean_is_distilled_towards_the_ensemble_without_a_row_of_data() -> None:
     method = DataFree(epochs=3, steps=5, made=200)
-    brought = aggregator(method, SENT, {"": LINEAR})
+    brought = aggregator(method, SENT, {"linear": LINEAR})
     server = participant()
     server.data = ParticipantData()
-    before = values(brought.aggregate().blocks[""])
+    before = values(to_all(brought.aggregate()))
 
     def server_refine(number: int = 1) -> Block:
-        return method.server_refine(server, lambda: iter(SENT.values()), brought.aggregate(), number).blocks[""]
+        uplinks = [{"model": block} for block in SENT.values()]
+        refinement = Refinement(server, number, brought.aggregate(), lambda: iter(uplinks))
+        return to_all(to_aggregate(method.server_refine(refinement)))
 
     refined = server_refine()
     assert values(server_refine()) == values(refined)

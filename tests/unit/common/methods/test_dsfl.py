@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.aggregators import aggregated, context
+from support.aggregators import aggregated, history
+from support.method_rounds import planned as asked
+from support.method_rounds import receive, to_all, update
 from support.recording_learner import recording
 
 from limbeck_common.core.blocks import Rows, Space, soft_labels
 from limbeck_common.core.errors import MethodError
+from limbeck_common.core.form import Weights
 from limbeck_common.core.kinds import Kind
 from limbeck_common.core.spec import MethodSpec, Output, Spec
 from limbeck_common.core.tensors import SLICE_BYTES
@@ -26,11 +29,10 @@ UPLINKS = [[[0.5, 0.25, 0.25], [1, 0, 0]], [[0, 0.75, 0.25], [0.5, 0.5, 0]]]
 def aggregate_of(method: DSFL, uplinks: list[list[list[float]]]) -> list[list[float]]:
     """Aggregate each client's soft labels for an open set of two rows."""
     blocks = {f"c{n}": soft_labels(Rows(np.arange(2)), np.array(v, np.float32)) for n, v in enumerate(uplinks)}
-    brought = aggregated(method, context(SPEC.model_copy(update={"open_rows": 2})), blocks)
-    aggregate = method.server_aggregate(brought)
-    assert list(aggregate.blocks) == [""]
-    assert aggregate.blocks[""].rows.tolist() == [0, 1]
-    together: list[list[float]] = aggregate.blocks[""].array[:].tolist()
+    brought = aggregated(method, history(SPEC.model_copy(update={"open_rows": 2})), blocks)
+    block = to_all(brought.aggregate())
+    assert block.rows.tolist() == [0, 1]
+    together: list[list[float]] = block.array[:].tolist()
     return together
 
 
@@ -98,23 +100,25 @@ def test_a_large_aggregate_comes_in_slices() -> None:
     rows = SLICE_BYTES // (8 * 10) + 1
     wide = SPEC.model_copy(update={"output": Output(width=10), "open_rows": rows})
     labels = soft_labels(Rows(np.arange(rows)), np.full((rows, 10), 0.1, np.float32))
-    brought = aggregated(DSFL(open_per_round=rows), context(wide), {"a": labels})
+    brought = aggregated(DSFL(open_per_round=rows), history(wide), {"a": labels})
     parts: list[NDArray[np.float32]] = []
 
     def collect(given: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
         parts.extend(given)
         return np.concatenate(parts)
 
-    brought.collect = collect
+    brought.round.collect = collect
     brought.aggregate()
     assert [len(part) for part in parts] == [rows - 1, 1]
     assert {part.dtype for part in parts} == {np.dtype(np.float32)}
 
 
 def planned(number: int, spec: Spec = SPEC, **options: Any) -> Rows:
-    task = DSFL(**options).server_plan(context(spec), number)
-    assert (task.space, task.kind, task.partial, task.weighted) == (Space.OPEN, Kind.PROBABILITIES, False, False)
-    return task.wanted
+    ((part, ask),) = asked(DSFL(**options), history(spec), number).items()
+    form = ask.form
+    assert (part, form.space, form.kind) == ("labels", Space.OPEN, Kind.PROBABILITIES)
+    assert (form.partial, form.weights, form.row_shape) == (False, Weights.NONE, (3,))
+    return ask.rows
 
 
 def test_a_plan_is_the_same_for_all_and_another_each_round() -> None:
@@ -155,7 +159,7 @@ LABELS = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], np.float32)
 def test_a_client_trains_on_its_private_rows_then_predicts_what_is_wanted() -> None:
     private = Examples(np.array([[1], [0]], np.uint8), np.array([2, 0]))
     client, learner = recording(SPEC, LABELS, private=private, open=np.array([[0], [1], [1], [0]], np.uint8))
-    block = DSFL().client_update(client, Rows(np.array([0, 2])), 1)
+    block = update(DSFL(), client, Rows(np.array([0, 2])), 1)
     ((call, x, y),) = learner.asked
     assert (call, x.tolist(), y.tolist()) == ("fit", [[1], [0]], [2, 0])
     assert block.rows.tolist() == [0, 2]
@@ -165,7 +169,7 @@ def test_a_client_trains_on_its_private_rows_then_predicts_what_is_wanted() -> N
 
 def test_a_client_distils_the_aggregate_on_its_own_open_rows() -> None:
     client, learner = recording(SPEC, LABELS, open=np.array([[0], [1], [1], [0]], np.uint8))
-    DSFL().client_receive(client, soft_labels(Rows(np.array([1, 3])), LABELS), 1)
+    receive(DSFL(), client, soft_labels(Rows(np.array([1, 3])), LABELS), 1)
     ((call, x, labels),) = learner.asked
     assert (call, x.tolist()) == ("distill", [[1], [0]])
     assert np.array_equal(labels, LABELS)
@@ -192,8 +196,25 @@ def test_an_unknown_method_is_told_those_there_are() -> None:
 
 
 def test_half_precision_halves_the_numbers_and_keeps_them_within_its_steps() -> None:
-    method = DSFL(open_per_round=20, half=True)
-    assert np.dtype(method.asking(Rows(np.array([4, 9]))).dtype).itemsize == 2
+    form = DSFL(open_per_round=20, half=True).forms(SPEC).up["labels"]
     sharp = era(np.array([[0.6, 0.3, 0.1]]), 0.1)
+    sent = form.block(sharp, Rows(np.array([4]))).array
+    assert sent.dtype == np.float16
     # Between 1/2 and 1 float16 has steps of 2^-11, below that finer ones: at most half a step is lost.
-    assert np.abs(sharp.astype(method.element) - sharp).max() <= 2.0**-12
+    assert np.abs(sent[:] - sharp).max() <= 2.0**-12
+
+
+def test_the_largest_labels_of_a_row_travel_and_the_rest_of_its_mass_is_spread() -> None:
+    method = DSFL(top=1, aggregation="sa")
+    block = to_all(
+        aggregated(
+            method,
+            history(SPEC.model_copy(update={"open_rows": 1})),
+            {
+                client: method.forms(SPEC).up["labels"].block(np.array([row], np.float32), Rows(np.array([0])))
+                for client, row in {"a": [0.5, 0.25, 0.25], "b": [0, 0.75, 0.25]}.items()
+            },
+        ).aggregate()
+    )
+    # a has 1/2 in the first column and 1/4 in the others; b has 3/4 in the second and 1/8 in the others.
+    assert block.array[:].tolist() == [[0.25, 0.5, 0.25]]

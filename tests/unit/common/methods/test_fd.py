@@ -5,19 +5,26 @@ from math import log
 import numpy as np
 import pytest
 import torch
-from support.aggregators import aggregated, context
+from numpy.typing import NDArray
+from support.aggregators import aggregated, history
+from support.method_rounds import receive, to_all, update
 from support.recording_learner import recording
 
-from limbeck_common.core.blocks import Rows, Space
+from limbeck_common.core.blocks import Block, Rows, Space
+from limbeck_common.core.kinds import Kind
 from limbeck_common.core.spec import Output, Recipe, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.participant import Participant
-from limbeck_common.methods.fd import FD, by_class, class_averages, regulariser
+from limbeck_common.methods.fd import FD, class_averages, regulariser
 from limbeck_common.runtime.make_learner import make_learner
 
 SPEC = Spec(output=Output(width=3), sample_shape=(1,), sample_dtype="|u1", open_rows=2)
 PRIVATE = Examples(np.array([[0], [1], [0], [1]], np.uint8), np.array([2, 0, 0, 2]))
 PREDICTED = np.array([[1, 0, 0], [0, 0.5, 0.5]])
+
+
+def by_class(labels: Rows, values: NDArray[np.float32]) -> Block:
+    return Block(Space.CLASSES, labels, Kind.PROBABILITIES, (values,))
 
 
 def test_a_client_averages_its_outputs_by_label() -> None:
@@ -32,7 +39,7 @@ def test_a_label_is_averaged_over_those_that_have_it() -> None:
         "a": by_class(Rows(np.array([0, 2])), np.array([[1, 0, 0], [0, 0, 1]], np.float32)),
         "b": by_class(Rows(np.array([2])), np.array([[0.5, 0, 0.5]], np.float32)),
     }
-    (block,) = FD().server_aggregate(aggregated(FD(), context(SPEC), uplinks)).blocks.values()
+    block = to_all(aggregated(FD(), history(SPEC), uplinks).aggregate())
     assert block.space is Space.CLASSES
     assert block.rows.tolist() == [0, 2]  # nobody has class 1
     assert block.array[:].tolist() == [[1, 0, 0], [0.25, 0, 0.75]]
@@ -56,8 +63,8 @@ def test_the_averages_enter_the_next_training_of_a_torch_model() -> None:
         participant = Participant(spec, make_learner("mlp", spec, 1, "cpu"), ParticipantData(rows))
         method = FD(gamma=gamma or 1.0)
         if gamma is not None:
-            method.client_receive(participant, aggregate, 1)
-        values = method.client_update(participant, Rows(np.zeros(0, np.int64)), 2).array[:]
+            receive(method, participant, aggregate, 1)
+        values = update(method, participant, Rows(np.zeros(0, np.int64)), 2).array[:]
         sent[gamma] = float(np.abs(values - 1 / 3).max())
     assert sent[10.0] < sent[0.1] < sent[None]  # the more gamma, the nearer to the uniform averages
 
@@ -65,8 +72,8 @@ def test_the_averages_enter_the_next_training_of_a_torch_model() -> None:
 def test_any_other_learner_takes_it_as_labels_of_its_rows() -> None:
     participant, learner = recording(SPEC, PREDICTED, private=PRIVATE)
     averages = np.array([[0.9, 0.1, 0], [0, 0.2, 0.8]], np.float32)
-    FD().client_receive(participant, by_class(Rows(np.array([0, 2])), averages), 1)
-    block = FD().client_update(participant, Rows(np.zeros(0, np.int64)), 2)
+    receive(FD(), participant, by_class(Rows(np.array([0, 2])), averages), 1)
+    block = update(FD(), participant, Rows(np.zeros(0, np.int64)), 2)
     assert [step for step, _, _ in learner.asked] == ["distill", "fit"]
     assert learner.asked[0][2].tolist() == averages[[1, 0, 0, 1]].tolist()
     assert block.rows.tolist() == [0, 2]

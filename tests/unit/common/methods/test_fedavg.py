@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from support.method_rounds import receive, to_all, update
 from support.small_models import LINEAR, SPEC, aggregator, linear, participant, values
 from torch import nn
 
-from limbeck_common.core.blocks import NO_ROWS
 from limbeck_common.core.errors import MethodError, ShapeError
 from limbeck_common.core.spec import MethodSpec
 from limbeck_common.methods.fedavg import FedAvg, proximal
@@ -16,22 +16,22 @@ from limbeck_common.methods.registry import learner_seed, make_method
 
 def test_the_mean_is_weighted_by_private_rows() -> None:
     sent = {"a": linear([[1, 2], [0, 4]], (8, 0), rows=3), "b": linear([[5, -2], [4, 0]], (0, -4), rows=1)}
-    aggregate = aggregator(FedAvg(), sent, {"": LINEAR}).aggregate().blocks[""]
+    aggregate = to_all(aggregator(FedAvg(), sent, {"linear": LINEAR}).aggregate())
     # Three parts of the first and one of the second, over four: 3 + 5, 6 - 2; 0 + 4, 12 + 0; biases 24 + 0, 0 - 4.
     assert values(aggregate) == {"weight": [[2, 1], [1, 3]], "bias": [6, -1]}
 
 
 def test_a_client_sends_its_weights_with_its_number_of_rows_and_takes_the_mean() -> None:
     client, other = participant(private=12), participant(seed=2)
-    sent = FedAvg().client_update(client, NO_ROWS, 1)
+    sent = update(FedAvg(), client)
     assert sent.weight == 12
-    FedAvg().client_receive(other, sent, 1)
+    receive(FedAvg(), other, sent, 1)
     assert values(sent) == {name: value.tolist() for name, value in other.parameters().items()}
 
 
 def test_weights_of_another_model_are_refused() -> None:
     with pytest.raises(ShapeError, match="join with that model"):
-        aggregator(FedAvg(), {"a": FedAvg().client_update(participant("wide"), NO_ROWS, 1)}, {"": LINEAR})
+        aggregator(FedAvg(), {"a": update(FedAvg(), participant("wide"))}, {"linear": LINEAR})
 
 
 def test_all_start_from_the_same_weights_where_weights_are_averaged_and_only_there() -> None:
@@ -61,7 +61,7 @@ def test_a_pull_keeps_the_weights_closer_to_the_rounds_start() -> None:
     def moved(mu: float) -> float:
         client = participant()
         before: NDArray[np.float32] = client.parameters()["weight"]
-        FedAvg(mu=mu).client_update(client, NO_ROWS, 1)
+        update(FedAvg(mu=mu), client)
         return float(np.abs(client.parameters()["weight"] - before).sum())
 
     assert moved(1.0) < 0.9 * moved(0.0)

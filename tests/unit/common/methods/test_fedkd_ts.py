@@ -5,25 +5,38 @@ from math import log
 import numpy as np
 import pytest
 import torch
+from support.aggregators import Past
+from support.method_rounds import only, planned
 from support.small_models import LINEAR, SPEC, WIDE, aggregator, linear, participant, values
 
-from limbeck_common.core.blocks import NO_ROWS, Block, parameters
-from limbeck_common.methods.fedkd_ts import STUDENT, TEACHER, FedKDTS, distillation, named
-from limbeck_server.aggregation.aggregator import Find, ServerContext
+from limbeck_common.core.blocks import NO_ROWS, Block, Parts, Shapes, parameters
+from limbeck_common.core.form import Ask, Form
+from limbeck_common.core.messages import ALL
+from limbeck_common.learning.participant import Participant
+from limbeck_common.methods.client_round import ClientRound
+from limbeck_common.methods.fedkd_ts import STUDENT, TEACHER, FedKDTS, distillation
+from limbeck_common.methods.server_round import Recipient
 
 METHOD = FedKDTS(student="linear")  # of four rounds, two are the teacher's
 MODELS = {TEACHER: WIDE, STUDENT: LINEAR}
 
 
-def context(find: Find = lambda _number, _group: None) -> ServerContext:
-    return ServerContext(SPEC, MODELS, find)
+def contribution(client: Participant, number: int, method: FedKDTS = METHOD) -> Block:
+    """Have a client do a round, and return what it contributes."""
+    phase = method.phase(SPEC, number)
+    plan = {phase: Ask(Form.model(phase), NO_ROWS, {phase: MODELS[phase]})}
+    return only(method.client_update(ClientRound(client, number, {}, plan)))
 
 
-def trained() -> tuple[Block, Block]:
+def take(client: Participant, parts: Parts, number: int) -> None:
+    METHOD.client_receive(ClientRound(client, number + 1, parts))
+
+
+def trained() -> tuple[Parts, Parts]:
     """Return the averages of both phases, each of one client."""
     client = participant("wide")
-    teacher = aggregator(METHOD, {"a": METHOD.client_update(client, NO_ROWS, 1)}, MODELS, 1).aggregate().blocks[""]
-    student = aggregator(METHOD, {"a": METHOD.client_update(client, NO_ROWS, 3)}, MODELS, 3).aggregate().blocks[""]
+    teacher = aggregator(METHOD, {"a": contribution(client, 1)}, MODELS, 1).aggregate().blocks[ALL]
+    student = aggregator(METHOD, {"a": contribution(client, 3)}, MODELS, 3).aggregate().blocks[ALL]
     return teacher, student
 
 
@@ -38,68 +51,69 @@ def test_the_students_loss_is_alpha_t_squared_kl_and_the_rest_cross_entropy() ->
 
 def test_without_a_teachers_share_the_student_learns_from_labels_alone() -> None:
     client, alone = participant("wide"), participant().fresh()
-    sent = FedKDTS(student="linear", alpha=0.0).client_update(client, NO_ROWS, 3)
+    sent = contribution(client, 3, FedKDTS(student="linear", alpha=0.0))
     alone.fit()
     assert sent.parameters["weight"] == pytest.approx(alone.parameters()["weight"], abs=1e-6)
-    with_teacher = FedKDTS(student="linear", alpha=1.0).client_update(participant("wide"), NO_ROWS, 3)
+    with_teacher = contribution(participant("wide"), 3, FedKDTS(student="linear", alpha=1.0))
     assert not np.allclose(with_teacher.parameters["weight"], alone.parameters()["weight"], atol=1e-3)
 
 
 def test_half_of_the_rounds_are_the_teachers_or_as_many_as_are_wanted() -> None:
-    asked = [METHOD.server_plan(context(), number).models[""] for number in (1, 2, 3, 4)]
-    assert asked == [WIDE, WIDE, LINEAR, LINEAR]
-    asked = [FedKDTS(teacher_rounds=3).server_plan(context(), number).models[""] for number in (3, 4)]
-    assert asked == [WIDE, LINEAR]
-    asked = [FedKDTS(teacher_rounds=9).server_plan(context(), number).models[""] for number in (3, 4)]
-    assert asked == [WIDE, LINEAR]  # the last one is the student's
+    def asked(method: FedKDTS, *numbers: int) -> list[dict[str, dict[str, Shapes]]]:
+        past = Past(SPEC, architectures=MODELS)
+        return [{part: dict(ask.models) for part, ask in planned(method, past, each).items()} for each in numbers]
+
+    teacher, student = {TEACHER: {TEACHER: WIDE}}, {STUDENT: {STUDENT: LINEAR}}
+    assert asked(METHOD, 1, 2, 3, 4) == [teacher, teacher, student, student]
+    assert asked(FedKDTS(teacher_rounds=3), 3, 4) == [teacher, student]
+    assert asked(FedKDTS(teacher_rounds=9), 3, 4) == [teacher, student]  # the last one is the student's
 
 
-def test_averages_travel_under_the_names_of_their_phase() -> None:
+def test_averages_travel_as_the_part_of_their_phase() -> None:
     sent = {"a": linear([[1, 1], [1, 1]], rows=3), "b": linear([[5, 5], [5, 5]], rows=1)}
-    aggregate = aggregator(METHOD, sent, MODELS, 3).aggregate().blocks[""]
+    aggregate = aggregator(METHOD, sent, MODELS, 3).aggregate().blocks[ALL]
     # Three ones and a five, over four.
-    assert values(aggregate) == {"student.weight": [[2, 2], [2, 2]], "student.bias": [0, 0]}
+    assert {part: values(block) for part, block in aggregate.items()} == {
+        STUDENT: {"weight": [[2, 2], [2, 2]], "bias": [0, 0]}
+    }
 
 
 def test_the_teacher_does_not_change_in_the_second_phase() -> None:
     teacher, student = trained()
     client = participant("wide", seed=3)
-    METHOD.client_receive(client, teacher, 2)
-    METHOD.client_update(client, NO_ROWS, 3)
-    METHOD.client_receive(client, student, 3)
-    METHOD.client_update(client, NO_ROWS, 4)
-    assert values(parameters(named(TEACHER, client.parameters()))) == values(teacher)
+    take(client, teacher, 2)
+    contribution(client, 3)
+    take(client, student, 3)
+    contribution(client, 4)
+    assert values(parameters(client.parameters())) == values(teacher[TEACHER])
     assert set(client.models()) >= {"model.0.weight", "student.model.weight"}
 
 
 def test_who_comes_in_the_second_phase_gets_the_teacher_too() -> None:
     teacher, student = trained()
-    known = {2: teacher, 3: student}
-    stands = context(lambda number, _group: known.get(number))
-    assert METHOD.server_downlink(stands, 1, "", 0) is None
-    assert METHOD.server_downlink(stands, 3, "", 2) is not None
-    assert values(METHOD.server_downlink(stands, 3, "", 2) or student) == values(teacher)
-    assert METHOD.server_downlink(stands, 4, "", 3) is student
-    both = METHOD.server_downlink(stands, 4, "", 0)
-    assert both is not None
-    assert values(both) == values(teacher) | values(student)
+    past = Past(SPEC, {2: teacher, 3: student}, MODELS)
+    assert METHOD.server_downlink(past, Recipient(1)) is None
+    assert METHOD.server_downlink(past, Recipient(3, learned=2)) == teacher
+    assert METHOD.server_downlink(past, Recipient(4, learned=3)) == student
+    both = METHOD.server_downlink(past, Recipient(4))
+    assert both == {**teacher, **student}
     newcomer = participant("wide", seed=3)
-    METHOD.client_receive(newcomer, both, 3)
-    assert values(parameters(named(TEACHER, newcomer.parameters()))) == values(teacher)
+    take(newcomer, both, 3)
+    assert values(parameters(newcomer.parameters())) == values(teacher[TEACHER])
 
 
 def test_a_client_goes_on_from_its_state_with_the_same_bits() -> None:
     client, restored = participant("wide"), participant("wide")
-    METHOD.client_update(client, NO_ROWS, 3)
+    contribution(client, 3)
     restored.load_state(client.state())
-    one, other = (METHOD.client_update(each, NO_ROWS, 4) for each in (client, restored))
+    one, other = (contribution(each, 4) for each in (client, restored))
     assert values(one) == values(other)
 
 
 def test_metrics_are_of_the_teacher_until_there_is_a_student() -> None:
     client = participant("wide")
     assert set(METHOD.client_metrics(client)) == {"accuracy", "loss"}
-    METHOD.client_update(client, NO_ROWS, 3)
+    contribution(client, 3)
     metrics = METHOD.client_metrics(client)
     assert metrics["accuracy"] == metrics["student_accuracy"]
     assert metrics["teacher_accuracy"] == client.measure()["accuracy"]

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.aggregators import Past, aggregated
+from support.method_rounds import only, planned, receive, to_all, update
 from support.recording_learner import recording
 
 from limbeck_common.core.blocks import Block, Rows, soft_labels
 from limbeck_common.core.spec import MethodSpec, Output, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.participant import Participant
-from limbeck_common.methods.dsfl import open_rows
-from limbeck_common.methods.scarlet import Scarlet, lifetime, newest, replaced
+from limbeck_common.methods.scarlet import Scarlet, lifetime, replaced
+from limbeck_common.methods.server_round import Recipient, open_sample
 
 OPTIONS = {"open_per_round": 4, "duration": 3}
 SPEC = Spec(
@@ -68,10 +69,14 @@ def participant() -> tuple[Participant, Copyist]:
     ), learner
 
 
+def asked(method: Scarlet, past: Past, number: int) -> Rows:
+    return planned(method, past, number)["labels"].rows
+
+
 def play_rounds(method: Scarlet, past: Past, last: int) -> None:
     """Play the server through rounds: what is asked for is aggregated, each label the number of its round."""
     for number in range(1, last + 1):
-        past.blocks[number] = labelled(method.server_plan(past, number).wanted.indices.tolist(), number)
+        past.parts[number] = {"labels": labelled(asked(method, past, number).indices.tolist(), number)}
 
 
 def test_a_label_lives_d_rounds_and_in_the_beginning_as_many_as_came_before() -> None:
@@ -82,47 +87,55 @@ def test_where_all_rows_are_sampled_they_are_asked_for_in_the_rounds_worked_out_
     past = Past(SPEC)
     play_rounds(ALL, past, 13)
     # 1 lives 0 rounds, 2 lives one (round 3), 4 lives three (5, 6, 7), 8 lives three (9, 10, 11), 12 as well.
-    asked = [number for number, block in past.blocks.items() if len(block.rows)]
+    asked = [number for number, parts in past.parts.items() if len(parts["labels"].rows)]
     assert asked == [1, 2, 4, 8, 12]
 
 
 def test_a_sample_of_which_nothing_is_known_travels_as_a_sample() -> None:
-    assert METHOD.server_plan(Past(SPEC), 1).wanted.sample is not None
+    assert asked(METHOD, Past(SPEC), 1).sample is not None
 
 
 def test_only_rows_without_a_living_label_are_asked_for() -> None:
-    drawn = open_rows(Past(SPEC), 6, 4).indices.tolist()
+    drawn = open_sample(SPEC, 6, 4).indices.tolist()
     # In round 6 labels of round 3 (lives 2) are dead, those of round 4 (lives 3) are not.
-    past = Past(SPEC, {3: labelled(drawn[:2], 3), 4: labelled(drawn[1:2], 4)})
-    assert METHOD.server_plan(past, 6).wanted.indices.tolist() == [drawn[0], drawn[2], drawn[3]]
+    past = Past(SPEC, {3: {"labels": labelled(drawn[:2], 3)}, 4: {"labels": labelled(drawn[1:2], 4)}})
+    assert asked(METHOD, past, 6).indices.tolist() == [drawn[0], drawn[2], drawn[3]]
 
 
 def test_a_client_that_took_part_gets_the_fresh_labels_alone() -> None:
-    past = Past(SPEC, {4: labelled([0, 1], 4), 5: labelled([2], 5)})
-    assert METHOD.server_downlink(past, 6, "", 5) is past.blocks[5]
-    assert METHOD.server_downlink(Past(SPEC), 1, "", 0) is None
+    past = Past(SPEC, {4: {"labels": labelled([0, 1], 4)}, 5: {"labels": labelled([2], 5)}})
+    assert METHOD.server_downlink(past, Recipient(6, "", learned=5)) is past.parts[5]
+    assert METHOD.server_downlink(Past(SPEC), Recipient(1, "", learned=0)) is None
 
 
 def test_where_the_last_aggregate_is_gone_nothing_is_sent() -> None:
-    past = Past(SPEC, {3: labelled([0, 7], 3), 4: labelled([0, 1], 4)})
-    assert METHOD.server_downlink(past, 6, "", 0) is None
+    past = Past(SPEC, {3: {"labels": labelled([0, 7], 3)}, 4: {"labels": labelled([0, 1], 4)}})
+    assert METHOD.server_downlink(past, Recipient(6, "", learned=0)) is None
 
 
 def test_a_client_that_missed_rounds_gets_the_living_labels_too() -> None:
-    past = Past(SPEC, {2: labelled([9], 2), 3: labelled([0, 7], 3), 4: labelled([0, 1], 4), 5: labelled([2], 5)})
+    past = Past(
+        SPEC,
+        {
+            2: {"labels": labelled([9], 2)},
+            3: {"labels": labelled([0, 7], 3)},
+            4: {"labels": labelled([0, 1], 4)},
+            5: {"labels": labelled([2], 5)},
+        },
+    )
     # Learning from round 5 uses labels of 3 (lives 2) and 4; that of round 2 (lives 1) was last used in round 3.
-    late = METHOD.server_downlink(past, 6, "", 0)
+    late = METHOD.server_downlink(past, Recipient(6, "", learned=0))
     assert late is not None
-    assert (late.rows.tolist(), late.array[:][:, 0].tolist()) == ([0, 1, 2, 7], [4, 4, 5, 3])
-    once = METHOD.server_downlink(past, 6, "", 4)
+    assert (only(late).rows.tolist(), only(late).array[:][:, 0].tolist()) == ([0, 1, 2, 7], [4, 4, 5, 3])
+    once = METHOD.server_downlink(past, Recipient(6, "", learned=4))
     assert once is not None
-    assert once.rows.tolist() == [0, 1, 2]
+    assert only(once).rows.tolist() == [0, 1, 2]
 
 
 def test_the_newest_label_of_a_row_counts() -> None:
-    merged = newest([labelled([1, 5], 1), labelled([0, 5], 2)])
-    assert merged is not None
-    assert (merged.rows.tolist(), merged.array[:][:, 0].tolist()) == ([0, 1, 5], [2, 1, 2])
+    old, fresh = (np.array([1, 5]), np.ones((2, 2))), (np.array([0, 5]), np.full((2, 2), 2.0))
+    rows, labels = replaced(old, fresh)
+    assert (rows.tolist(), labels[:, 0].tolist()) == ([0, 1, 5], [2, 1, 2])
     rows, _ = replaced(None, (np.array([3]), np.zeros((1, 2), np.float32)))
     assert rows.tolist() == [3]
 
@@ -137,11 +150,11 @@ def test_every_client_is_trained_on_all_of_a_rounds_rows_with_the_newest_labels(
         if number in missed:
             continue
         if number > 1:
-            block = METHOD.server_downlink(past, number, "", learned)
+            block = METHOD.server_downlink(past, Recipient(number, "", learned=learned))
             assert block is not None
-            METHOD.client_receive(server_model, block, number - 1)
-            drawn = open_rows(past, number - 1, 4).indices.tolist()
-            marks = [max(t for t in range(1, number) if row in past.blocks[t].rows.tolist()) for row in drawn]
+            receive(METHOD, server_model, only(block), number - 1)
+            drawn = open_sample(SPEC, number - 1, 4).indices.tolist()
+            marks = [max(t for t in range(1, number) if row in past.parts[t]["labels"].rows.tolist()) for row in drawn]
             expected.append((drawn, [float(mark) for mark in marks]))
         learned = number
     assert learner.distilled == expected
@@ -150,9 +163,8 @@ def test_every_client_is_trained_on_all_of_a_rounds_rows_with_the_newest_labels(
 def test_where_nothing_is_asked_for_the_aggregate_has_no_rows() -> None:
     past = Past(SPEC)
     play_rounds(ALL, past, 2)
-    aggregate = aggregated(ALL, past, {"a": labelled([], 0)}, number=3).aggregate()
-    block = aggregate.blocks[""]
-    assert (list(aggregate.blocks), block.array.shape, block.array.dtype) == ([""], (0, 2), np.dtype("<f4"))
+    block = to_all(aggregated(ALL, past, {"a": labelled([], 0)}, number=3).aggregate())
+    assert (block.array.shape, block.array.dtype) == ((0, 2), np.dtype("<f4"))
 
 
 def test_labels_are_used_for_25_rounds_where_nothing_else_is_said() -> None:
@@ -161,7 +173,7 @@ def test_labels_are_used_for_25_rounds_where_nothing_else_is_said() -> None:
 
 def test_where_nothing_is_asked_for_a_client_trains_and_predicts_nothing() -> None:
     server_model, learner = participant()
-    block = METHOD.client_update(server_model, Rows(np.zeros(0, np.int64)), 3)
+    block = update(METHOD, server_model, Rows(np.zeros(0, np.int64)), 3)
     assert (learner.fits, block.array.shape, block.array.dtype) == (1, (0, 2), np.dtype("<f4"))
 
 
@@ -169,7 +181,7 @@ def test_where_rows_are_asked_for_a_client_trains_and_predicts_them() -> None:
     labels = np.array([[0.75, 0.25], [0.5, 0.5]], np.float32)
     private = Examples(np.zeros((1, 1), np.uint8), np.zeros(1, np.int64))
     client, learner = recording(SPEC, labels, private=private, open=np.array([[0], [1], [0]], np.uint8))
-    block = METHOD.client_update(client, Rows(np.array([1, 2])), 3)
+    block = update(METHOD, client, Rows(np.array([1, 2])), 3)
     assert [call for call, _, _ in learner.asked] == ["fit"]
     assert block.rows.tolist() == [1, 2]
     assert np.array_equal(block.array[:], labels[::-1])
@@ -180,7 +192,7 @@ def test_the_cache_survives_a_restart() -> None:
     play_rounds(METHOD, past, 8)
     (first, _), (second, learner) = participant(), participant()
     for number in range(2, 8):
-        METHOD.client_receive(first, past.blocks[number - 1], number - 1)
+        receive(METHOD, first, past.parts[number - 1]["labels"], number - 1)
     second.memory = {name: value.copy() for name, value in first.memory.items()}
-    METHOD.client_receive(second, past.blocks[7], 7)
-    assert learner.distilled[0][0] == open_rows(past, 7, 4).indices.tolist()
+    receive(METHOD, second, past.parts[7]["labels"], 7)
+    assert learner.distilled[0][0] == open_sample(SPEC, 7, 4).indices.tolist()

@@ -4,7 +4,8 @@ from math import exp
 
 import numpy as np
 import pytest
-from support.aggregators import aggregated, context
+from support.aggregators import aggregated, history
+from support.method_rounds import receive, to_all, update
 from support.recording_learner import recording
 
 from limbeck_common.core.blocks import Rows, soft_labels
@@ -53,11 +54,11 @@ def test_a_client_answers_for_rows_like_its_own_alone_and_remembers_which() -> N
     private = Examples(np.linspace(0.1, 0.9, 30)[:, None].astype(np.float32), np.zeros(30, np.int64))
     participant, learner = recording(spec, np.eye(3)[[0] * 10], open=open_rows, private=private)
     method = SelectiveFD(width=0.1)
-    block = method.client_update(participant, Rows(np.arange(1, 80, 2)), 1)
+    block = update(method, participant, Rows(np.arange(1, 80, 2)), 1)
     assert 10 < len(block.rows) <= 20
     assert block.rows.max() < 40
     participant.data.open[:] = 0  # a second look would find no row unlike its own
-    assert method.client_update(participant, Rows(np.arange(1, 80, 2)), 2).rows.tolist() == block.rows.tolist()
+    assert update(method, participant, Rows(np.arange(1, 80, 2)), 2).rows.tolist() == block.rows.tolist()
     assert [step for step, _, _ in learner.asked] == ["fit", "fit"]
 
 
@@ -70,16 +71,16 @@ def test_the_server_averages_those_that_answered_and_drops_what_is_ambiguous() -
         "a": soft_labels(Rows(np.array([0, 1])), np.array([[1, 0, 0], [1, 0, 0]], np.float32)),
         "b": soft_labels(Rows(np.array([1, 3])), np.array([[0, 1, 0], [0, 0.25, 0.75]], np.float32)),
     }
-    (block,) = SelectiveFD().server_aggregate(aggregated(SelectiveFD(), context(SPEC), uplinks)).blocks.values()
+    block = to_all(aggregated(SelectiveFD(), history(SPEC), uplinks).aggregate())
     assert block.rows.tolist() == [0, 3]  # of row 1 two clients say two things, of row 2 nobody anything
     assert block.array[:].tolist() == [[1, 0, 0], [0, 0.25, 0.75]]
 
 
 def test_rows_that_nobody_knows_make_an_empty_aggregate_that_changes_nothing() -> None:
     nothing = soft_labels(Rows(np.zeros(0, np.int64)), np.zeros((0, 3), np.float32))
-    (block,) = SelectiveFD().server_aggregate(aggregated(SelectiveFD(), context(SPEC), {"a": nothing})).blocks.values()
-    travelled = read_named(write_named({"": block}), 4)[""]
+    block = to_all(aggregated(SelectiveFD(), history(SPEC), {"a": nothing}).aggregate())
+    travelled = read_named(write_named({"all": {"labels": block}}), 4)["all"]["labels"]
     assert travelled.array.shape == (0, 3)
     participant, learner = recording(SPEC, np.eye(3))
-    SelectiveFD().client_receive(participant, travelled, 1)
+    receive(SelectiveFD(), participant, travelled, 1)
     assert learner.asked == []

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from limbeck_common.core.blocks import Shapes
 from limbeck_common.core.spec import Output, Spec
 from limbeck_common.runtime.requests import (
     ANSWERS,
@@ -26,6 +25,7 @@ from limbeck_common.runtime.requests import (
     Saved,
     Setup,
     Shaped,
+    Shapes,
     TrainAlone,
     pack,
 )
@@ -45,9 +45,8 @@ def unpacked(frame: bytes) -> tuple[bytes, bytes]:
     "request_",
     [
         Open(setup=SETUP),
-        LocalRound(participant="a", round=3, wanted=b"\xff\0rows"),
-        LocalRound(participant="a", round=3),
-        Refine(participant="server", round=2, uplinks=Path("somewhere"), groups={"a": "wide"}),
+        LocalRound(participant="a"),
+        Refine(participant="server", round=2, uplinks=Path("somewhere"), moves={"a": "wide"}),
         Shapes(spec=SPEC, model="cnn"),
         TrainAlone(setup=SETUP),
         Save(participant="a", path=Path("model.safetensors")),
@@ -63,7 +62,7 @@ def test_a_request_comes_out_as_it_went_in(request_: Request) -> None:
     [
         Opened(open_digest=bytes(range(32))),
         Contributed(metrics={"loss": 0.1 + 0.2, "worst": math.inf}),
-        Refined(groups={}),
+        Refined(moves={}),
         Shaped(shapes={"weight": (3, 2), "bias": (2,)}),
         Measured(metrics={}),
         Saved(),

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 from support import tiny
+from support.method_rounds import plan_of
 
 from limbeck_common.core.blocks import Rows, soft_labels
+from limbeck_common.core.encoded_rows import VoteRows
 from limbeck_common.core.errors import UserCodeError
-from limbeck_common.core.messages import Aggregate
+from limbeck_common.core.messages import ALL, SERVER, Aggregate, Downlink
 from limbeck_common.core.spec import DataSpec, MethodSpec, Output, Recipe, Spec
 from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.learning.participant import Participant
@@ -22,6 +24,7 @@ from limbeck_common.methods.registry import learner_seed
 from limbeck_common.runtime.local_round import local_round
 from limbeck_common.runtime.requests import Setup
 from limbeck_common.runtime.worker_process import WorkerProcess
+from limbeck_common.wire.digest import parts_digest
 from limbeck_common.wire.named_parts import write_named
 
 SPEC = Spec(
@@ -35,7 +38,9 @@ SPEC = Spec(
 )
 SETUP = Setup(participant="a", spec=SPEC, model="support.tiny:learner", data="support.tiny:data", part=1)
 WANTED = Rows(np.array([3, 4, 40]))
-LEARNED_FROM = soft_labels(Rows(np.array([0, 7])), np.array([[0.8, 0.1, 0.1], [0, 0.5, 0.5]], np.float32))
+PLAN = plan_of(DSFL(), SPEC, WANTED)
+LABELS = soft_labels(Rows(np.array([0, 7])), np.array([[0.8, 0.1, 0.1], [0, 0.5, 0.5]], np.float32))
+LEARNED_FROM = {"labels": LABELS}
 _Result = TypeVar("_Result")
 
 
@@ -69,24 +74,19 @@ def test_an_open_participant_is_named_by_its_open_set() -> None:
 
 def test_rounds_in_a_worker_are_those_in_this_process() -> None:
     participant, method = here(), DSFL()
-    first = local_round(method, participant, 1, None, WANTED)
-    second = local_round(method, participant, 2, LEARNED_FROM, WANTED)
-    last = local_round(method, participant, 3, LEARNED_FROM, None)
+    downlinks = [Downlink("f", 1, None, PLAN), Downlink("f", 2, LEARNED_FROM, PLAN), Downlink("f", 3, LEARNED_FROM)]
+    here_done = [local_round(method, participant, each) for each in downlinks]
 
     async def use(worker: WorkerProcess) -> None:
         await worker.open(SETUP)
-        for number, (mine, aggregate, wanted) in enumerate(
-            [(first, None, WANTED), (second, LEARNED_FROM, WANTED), (last, LEARNED_FROM, None)], start=1
-        ):
-            theirs = await worker.local_round(SPEC, "a", number, aggregate, wanted)
+        for downlink, mine in zip(downlinks, here_done, strict=True):
+            theirs = await worker.local_round(SPEC, "a", downlink)
             assert theirs.metrics.keys() == mine.metrics.keys()
             assert [value for name, value in theirs.metrics.items() if name != "seconds"] == [
                 value for name, value in mine.metrics.items() if name != "seconds"
             ]
-            assert (theirs.contribution is None) == (wanted is None)
-            if theirs.contribution is not None and mine.contribution is not None:
-                assert np.array_equal(theirs.contribution.rows, WANTED.indices)
-                assert np.array_equal(theirs.contribution.array[:], mine.contribution.array[:])
+            assert parts_digest(theirs.parts) == parts_digest(mine.parts)
+            assert (not theirs.parts) == downlink.closing
 
     with_worker(use)
 
@@ -105,19 +105,18 @@ def test_training_alone_takes_as_many_rounds_and_leaves_no_trace(tmp_path: Path)
     assert np.array_equal(load_file(tmp_path / "model.safetensors")["weights"], here().models()["weights"])
 
 
-def test_a_refined_aggregate_comes_back_with_its_groups(tmp_path: Path) -> None:
-    (tmp_path / "0").write_bytes(write_named({"": LEARNED_FROM}))
-    spec = SPEC.model_copy(update={"method": MethodSpec(name="cfd", options={"open_per_round": 60})})
+def test_a_refined_aggregate_comes_back_with_its_audiences(tmp_path: Path) -> None:
+    (tmp_path / "0").write_bytes(write_named({"a": LEARNED_FROM}))
+    spec = SPEC.model_copy(update={"method": MethodSpec(name="cfd", options={"open_per_round": 2})})
     setup = SETUP.model_copy(update={"participant": "server", "spec": spec, "part": None})
 
     async def use(worker: WorkerProcess) -> Aggregate:
         await worker.open(setup)
-        return await worker.refine(spec, "server", 1, Aggregate({"": LEARNED_FROM}, {"b": "wide"}), tmp_path)
+        return await worker.refine(spec, "server", 1, Aggregate({SERVER: {"means": LABELS}}, {"b": "wide"}), tmp_path)
 
     refined = with_worker(use)
-    assert sorted(refined.blocks) == ["", "server"]
-    assert refined.blocks["server"].array[:].tolist() == LEARNED_FROM.array[:].tolist()
-    assert refined.blocks[""].array[:].shape == (2, 1)
+    assert refined.blocks[SERVER]["means"].array[:].tolist() == LABELS.array[:].tolist()
+    assert isinstance(refined.blocks[ALL]["labels"].array, VoteRows)
 
 
 def test_a_models_shapes_are_those_that_its_block_has() -> None:
@@ -154,7 +153,7 @@ def test_a_worker_that_dies_is_named_with_its_status() -> None:
 def test_a_request_that_is_given_up_ends_the_worker_lest_its_answer_be_taken_for_the_next(tmp_path: Path) -> None:
     async def use(worker: WorkerProcess) -> None:
         await worker.open(SETUP)
-        training = asyncio.create_task(worker.local_round(SPEC, "a", 1, None, WANTED))
+        training = asyncio.create_task(worker.local_round(SPEC, "a", Downlink("f", 1, None, PLAN)))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         training.cancel()

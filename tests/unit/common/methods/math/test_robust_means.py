@@ -4,7 +4,8 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from support.aggregators import aggregated, context
+from support.aggregators import aggregated, history
+from support.method_rounds import to_all
 
 from limbeck_common.core.blocks import Block, Rows, class_scores, soft_labels
 from limbeck_common.core.spec import Output, Spec
@@ -38,7 +39,7 @@ def test_as_many_are_cut_as_there_may_be_attackers_rounded_up(clients: int, cut:
     for robust in ("trimmed", "cronus"):
         method = DSFL(aggregation="sa", robust=robust, open_per_round=1)
         spec = SPEC.model_copy(update={"open_rows": 1})
-        aggregate = method.server_aggregate(aggregated(method, context(spec), blocks)).blocks[""].array[:]
+        aggregate = to_all(aggregated(method, history(spec), blocks).aggregate()).array[:]
         assert aggregate.tolist() == [[1, 0, 0]]
 
 
@@ -58,7 +59,7 @@ def test_a_median_becomes_a_distribution_again() -> None:
 def test_two_attackers_of_ten_move_a_mean_further_than_a_robust_one(robust: str) -> None:
     def error(kind: str, brought: dict[str, Block]) -> float:
         method = DSFL(aggregation="sa", robust=kind, open_per_round=50)
-        (block,) = method.server_aggregate(aggregated(method, context(SPEC), brought)).blocks.values()
+        block = to_all(aggregated(method, history(SPEC), brought).aggregate())
         assert block.array[:].sum(axis=1) == pytest.approx(np.ones(50), abs=1e-6)
         return float(np.abs(block.array[:] - TRUTH).mean())
 
@@ -71,7 +72,7 @@ def test_robust_means_do_not_depend_on_the_order_of_arrival(robust: str) -> None
     method = DSFL(robust=robust, open_per_round=50)
     brought = dict(list(uplinks().items())[-4:])
     aggregate = [
-        method.server_aggregate(aggregated(method, context(SPEC), dict(order))).blocks[""].array[:].tobytes()
+        to_all(aggregated(method, history(SPEC), dict(order)).aggregate()).array[:].tobytes()
         for order in permutations(brought.items())
     ]
     assert len(set(aggregate)) == 1
@@ -79,17 +80,30 @@ def test_robust_means_do_not_depend_on_the_order_of_arrival(robust: str) -> None
 
 def test_scores_of_any_size_from_an_attacker_do_not_reach_fedmds_median() -> None:
     method = FedMD(robust="median", open_per_round=50)
-    scores = [np.full((50, 3), value, np.float32) for value in (1, 2, 30000)]
+    scores = [np.tile(np.float32([value, 0, -value]), (50, 1)) for value in (1, 2, 30000)]
     brought = {f"c{number}": class_scores(ROWS, each) for number, each in enumerate(scores)}
-    assert (
-        method.server_aggregate(aggregated(method, context(SPEC), brought)).blocks[""].array[:].tolist()
-        == [[2] * 3] * 50
-    )
+    assert to_all(aggregated(method, history(SPEC), brought).aggregate()).array[:].tolist() == [[2, 0, -2]] * 50
+
+
+@pytest.mark.parametrize("robust", ["median", "trimmed", "cronus"])
+def test_a_constant_added_to_a_clients_scores_changes_no_robust_mean(robust: str) -> None:
+    # Scores say the same whatever is added to a row: logarithms of probabilities lie far below a network's logits.
+    random = np.random.default_rng(2)
+    scores = [random.normal(size=(50, 3)).astype(np.float32) for _ in range(5)]
+    shifted = [*scores[:4], scores[4] - random.uniform(4, 6, (50, 1)).astype(np.float32)]
+    method = FedMD(robust=robust, open_per_round=50)
+    found = [
+        to_all(
+            aggregated(method, history(SPEC), {f"c{n}": class_scores(ROWS, v) for n, v in enumerate(each)}).aggregate()
+        ).array[:]
+        for each in (scores, shifted)
+    ]
+    assert found[0] == pytest.approx(found[1], abs=1e-5)
 
 
 def test_attackers_stand_out_in_the_disagreement() -> None:
     brought = uplinks()
     scores = {name: class_scores(ROWS, np.log(np.maximum(block.array[:], 1e-7))) for name, block in brought.items()}
     for method, blocks in ((DSFL(open_per_round=50), brought), (FedMD(open_per_round=50), scores)):
-        found = aggregated(method, context(SPEC), blocks).disagreement()
+        found = aggregated(method, history(SPEC), blocks).disagreement()
         assert min(found["c8"], found["c9"]) > 2 * max(value for name, value in found.items() if name < "c8")
