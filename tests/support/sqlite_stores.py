@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from limbeck_common.core.blocks import Block, Rows, soft_labels
+from limbeck_common.core.blocks import Parts, Rows, soft_labels
 from limbeck_server import events as fact
 from limbeck_server.storage.protocols import INLINE_BYTES
 from limbeck_server.storage.sqlite import SqliteStore
@@ -22,14 +22,14 @@ def opened(folder: Path) -> Iterator[SqliteStore]:
         store.close()
 
 
-def labels(seed: int, *rows: int) -> Block:
+def labels(seed: int, *rows: int) -> Parts:
     values = np.random.default_rng(seed).dirichlet(np.ones(3), len(rows)).astype(np.float32)
-    return soft_labels(Rows(np.array(rows)), values)
+    return {"labels": soft_labels(Rows(np.array(rows)), values)}
 
 
-def large(store: SqliteStore) -> Block:
+def large(store: SqliteStore) -> Parts:
     values = np.full((INLINE_BYTES, 1), 1, np.float32)
-    return soft_labels(Rows(np.arange(len(values))), store.collect([values]))
+    return {"labels": soft_labels(Rows(np.arange(len(values))), store.collect([values]))}
 
 
 def joined(number: int) -> fact.Fact:

@@ -80,7 +80,7 @@ class Decodes(Protocol):
     """A method whose uplinks say something else than what is to be added up."""
 
     def server_decode(self, server: ServerRound, parts: Parts) -> Parts:
-        """Server: return an uplink's parts, which have the declared form, as they are to be checked and added.
+        """Server: return an uplink's parts as they are to be checked again and added, of the same form as before.
 
         Raises:
             RefusalError: they cannot be decoded.

@@ -71,7 +71,7 @@ def check_aggregate(aggregate: Aggregate, forms: Mapping[str, Form], whose: str)
             if part not in forms:
                 raise MethodError(f"{whose} made a part {part!r}", expected=f"one of {', '.join(forms) or 'none'}")
             form = forms[part]
-            named = form.space is Space.PARAMETERS
+            named = not isinstance(block.keys, Rows)
             found = (block.kind, block.space, () if named else block.array.shape[1:])
             if found != (form.kind, form.space, form.row_shape):
                 raise MethodError(

@@ -8,14 +8,14 @@ import pytest
 from support.aggregators import Asking
 from support.federations import SPEC, assembled, new_store, opened, pulled, running, uplink
 
-from limbeck_common.core.blocks import Block, Rows, Space
+from limbeck_common.core.blocks import Parts, Rows, Space, class_scores, soft_labels
 from limbeck_common.core.errors import UserCodeError
-from limbeck_common.core.form import Ask
+from limbeck_common.core.form import Form, Forms, Plan
 from limbeck_common.core.kinds import Kind
 from limbeck_common.core.messages import Aggregate, Receipt, Uplink
+from limbeck_common.core.spec import Spec
 from limbeck_common.methods.dsfl import DSFL
-from limbeck_common.methods.method import ServerContext
-from limbeck_common.methods.server_round import ServerRound
+from limbeck_common.methods.server_round import PastRounds, Recipient, ServerRound
 from limbeck_common.wire.digest import parts_digest
 from limbeck_server.aggregation.aggregation import AdditionError, Aggregation
 from limbeck_server.aggregation.aggregator import RoundAggregator
@@ -26,10 +26,10 @@ from limbeck_server.storage.protocols import INLINE_BYTES
 async def test_an_uplink_that_cannot_be_added_ends_the_federation_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     add = RoundAggregator.add
 
-    def failing(self: RoundAggregator, block: Block, group: str) -> None:
-        if block.array[0, 0] == np.float32(0.5):  # type: ignore[call-overload]
+    def failing(self: RoundAggregator, parts: Parts, architecture: str) -> None:
+        if parts["labels"].array[0, 0] == np.float32(0.5):  # type: ignore[call-overload]
             raise MemoryError("no room for the sums")
-        add(self, block, group)
+        add(self, parts, architecture)
 
     monkeypatch.setattr(RoundAggregator, "add", failing)
     async with assembled() as federation:
@@ -48,28 +48,27 @@ async def test_an_uplink_that_cannot_be_added_ends_the_federation_by_name(monkey
 class Wide(DSFL):
     """Asks for scores of other columns than the classes."""
 
-    def server_plan(self, context: ServerContext, number: int) -> Ask:
-        wanted = super().server_plan(context, number).wanted
-        return Ask(Space.OPEN, Kind.LOGITS, wanted, columns=5)
+    def forms(self, spec: Spec) -> Forms:  # noqa: ARG002
+        scores = Form(Kind.LOGITS, Space.OPEN, (5,))
+        return Forms({"labels": scores}, {"labels": scores})
 
-    def server_aggregate(self, server: ServerRound) -> Aggregate:
-        means = np.concatenate(list(server.tally.means())).astype(np.float32)
-        return Aggregate.to_all(Block(Space.OPEN, server.ask.wanted, Kind.LOGITS, (means,)))
+    def server_aggregate(self, server: ServerRound) -> Aggregate | Parts:
+        return {"labels": server.map_mean("labels", lambda mean: mean)}
 
 
-async def test_an_ask_may_have_other_columns_than_the_classes() -> None:
+async def test_a_part_may_have_other_columns_than_the_classes() -> None:
     async with assembled(method=Wide(open_per_round=8)) as federation:
         await opened(federation)
         for client, value in (("a", 1.0), ("b", 3.0)):
-            wanted = (await pulled(federation, client)).wanted
-            assert wanted is not None
-            values = np.full((len(wanted), 5), value, np.float32)
-            block = Block(Space.OPEN, wanted, Kind.LOGITS, (values,))
-            sent = Uplink("test", client, 1, block, {}, parts_digest(block))
+            plan = (await pulled(federation, client)).plan
+            assert plan is not None
+            wanted = plan["labels"].rows
+            parts = {"labels": class_scores(wanted, np.full((len(wanted), 5), value, np.float32))}
+            sent = Uplink("test", client, 1, parts, {}, parts_digest(parts))
             assert await federation.admissions.push(sent) is Receipt.ACCEPTED
         second = await pulled(federation, "a", after=1)
         assert second.aggregate is not None
-        assert second.aggregate.array[:].tolist() == [[2.0] * 5] * 8
+        assert second.aggregate["labels"].array[:].tolist() == [[2.0] * 5] * 8
         assert federation.coordinator.aggregation.failure is None
 
 
@@ -78,17 +77,17 @@ class Broken(DSFL):
 
     where: str = ""
 
-    def server_plan(self, context: ServerContext, number: int) -> Ask:
+    def server_plan(self, server: ServerRound) -> Plan:
         self._raise("server_plan")
-        return super().server_plan(context, number)
+        return super().server_plan(server)
 
-    def server_aggregate(self, server: ServerRound) -> Aggregate:
+    def server_aggregate(self, server: ServerRound) -> Aggregate | Parts:
         self._raise("server_aggregate")
         return super().server_aggregate(server)
 
-    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:
+    def server_downlink(self, server: PastRounds, client: Recipient) -> Parts | None:
         self._raise("server_downlink")
-        return super().server_downlink(context, number, group, learned)
+        return server.aggregate(client.round - 1)
 
     def _raise(self, hook: str) -> None:
         if hook == self.where:
@@ -116,21 +115,21 @@ async def test_a_method_that_raises_when_it_aggregates_ends_the_run_by_name() ->
 async def test_a_small_block_waits_for_a_large_one_that_is_being_added(monkeypatch: pytest.MonkeyPatch) -> None:
     held, order = threading.Event(), list[str]()
 
-    def add(self: RoundAggregator, block: Block, group: str) -> None:  # noqa: ARG001
-        if block.array.shape[0] > 10:
+    def add(self: RoundAggregator, parts: Parts, architecture: str) -> None:  # noqa: ARG001
+        if len(parts["labels"].rows) > 10:
             held.wait(10)
-        order.append("large" if block.array.shape[0] > 10 else "small")
+        order.append("large" if len(parts["labels"].rows) > 10 else "small")
 
     monkeypatch.setattr(RoundAggregator, "add", add)
-    ask = Ask(Space.OPEN, Kind.PROBABILITIES, Rows(np.arange(10)))
     store = new_store()
-    aggregation = Aggregation(SPEC, Asking(ask=ask), {}, store)
+    asking = Asking(form=Form.labels(SPEC.output), rows=Rows(np.arange(10)))
+    aggregation = Aggregation(SPEC, asking, {}, store)
     aggregation.open(1)
     await aggregation.current()
     rows = INLINE_BYTES // 4 + 1
     for count in (rows, 3):
-        block = Block(Space.OPEN, Rows(np.arange(count)), Kind.PROBABILITIES, (np.zeros((count, 1), np.float32),))
-        aggregation.add("a", block, "", lambda: None)
+        parts = {"labels": soft_labels(Rows(np.arange(count)), np.zeros((count, 1), np.float32))}
+        aggregation.add("a", parts, "", lambda: None)
         await asyncio.sleep(0.02)
     assert order == []
     held.set()
@@ -148,9 +147,9 @@ async def test_a_large_block_is_checked_beside_the_event_loop(
 ) -> None:
     threads = list[int]()
 
-    def check(_: RoundAggregator, block: Block) -> tuple[Block, str]:
+    def check(_: RoundAggregator, parts: Parts) -> tuple[Parts, str]:
         threads.append(threading.get_ident())
-        return block, "group"
+        return parts, "cnn"
 
     monkeypatch.setattr(RoundAggregator, "check", check)
     store = new_store()
@@ -158,8 +157,8 @@ async def test_a_large_block_is_checked_beside_the_event_loop(
     aggregation.open(1)
     aggregator = await aggregation.current()
     assert aggregator is not None
-    block = Block(Space.OPEN, Rows(np.arange(rows)), Kind.PROBABILITIES, (np.zeros((rows, 1), np.float32),))
-    assert await aggregation.check(aggregator, block) == (block, "group")
+    parts = {"labels": soft_labels(Rows(np.arange(rows)), np.zeros((rows, 1), np.float32))}
+    assert await aggregation.check(aggregator, parts) == (parts, "cnn")
     assert [thread != threading.get_ident() for thread in threads] == [beside]
     store.close()
 
@@ -174,9 +173,9 @@ async def test_a_round_is_not_aggregated_without_an_addition_that_was_lost(monke
     aggregation.open(1)
     aggregator = await aggregation.current()
     assert aggregator is not None
-    wanted = aggregator.ask.wanted
-    block = Block(Space.OPEN, wanted, Kind.PROBABILITIES, (np.full((len(wanted), 3), 1 / 3, np.float32),))
-    aggregation.add("a", block, "", lambda: woken.append("a"))
+    wanted = aggregator.round.rows("labels")
+    parts = {"labels": soft_labels(wanted, np.full((len(wanted), 3), 1 / 3, np.float32))}
+    aggregation.add("a", parts, "", lambda: woken.append("a"))
     with pytest.raises(AdditionError, match="round 1: the uplink of a was not added: MemoryError: no room"):
         await aggregation.aggregate()
     assert woken == ["a"]

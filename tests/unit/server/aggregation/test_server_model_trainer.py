@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support.federations import new_store
 
-from limbeck_common.core.blocks import Block
+from limbeck_common.core.blocks import Parts
 from limbeck_common.core.messages import Aggregate
 from limbeck_server.aggregation.server_model_trainer import ServerModel, ServerModelTrainer
 from limbeck_server.events import DisagreementMeasured, Evaluated, Fact
@@ -29,11 +29,11 @@ class Measured:
 class Model:
     """A model that learns at once."""
 
-    async def learn(self, number: int, aggregates: Mapping[str, Block]) -> dict[str, float]:
+    async def learn(self, number: int, aggregates: Mapping[str, Parts]) -> dict[str, float]:
         assert not aggregates
         return {"accuracy": number / 10}
 
-    async def refine(self, number: int, aggregate: Aggregate, uplinks: Iterator[tuple[str, Block]]) -> Aggregate:
+    async def refine(self, number: int, aggregate: Aggregate, uplinks: Iterator[tuple[str, Parts]]) -> Aggregate:
         raise NotImplementedError
 
 

@@ -24,8 +24,8 @@ FACTS = [
     fact.Founded(at=1, federation_id="f", spec=hashlib.sha256(SPEC.encode()).hexdigest()),
     fact.Opened(at=2, round=1, participants=("a", "b"), seconds=9),
     fact.UplinkAccepted(at=3, round=1, client="a", digest="aa", metrics={}),
-    fact.UplinkAccepted(at=3, round=1, client="b", digest="bb", metrics={}, group="cnn"),
-    fact.Aggregated(at=4, round=1, digest="cc", digests={"": "c1", "cnn": "c2"}),
+    fact.UplinkAccepted(at=3, round=1, client="b", digest="bb", metrics={}, architecture="cnn"),
+    fact.Aggregated(at=4, round=1, digest="cc", digests={"all": "c1", "group:cnn": "c2"}),
     fact.UplinksDeleted(at=5, round=1),
     fact.Opened(at=6, round=2, participants=("a",), seconds=9, closing=True),
     fact.Restored(at=7, epoch=2),
@@ -78,7 +78,7 @@ def test_facts_say_what_must_be_stored() -> None:
     assert (history.length, history.head, history.deleted) == (len(FACTS), reader.rows[-1][2], 1)
     assert history.spec == Spec.model_validate_json(SPEC)
     assert history.rounds == {
-        1: RoundHistory({"a": "aa", "b": "bb"}, {"a": "", "b": "cnn"}, {"": "c1", "cnn": "c2"}),
+        1: RoundHistory({"a": "aa", "b": "bb"}, {"a": "", "b": "cnn"}, {"all": "c1", "group:cnn": "c2"}),
         2: RoundHistory(closing=True),
     }
 
@@ -141,5 +141,8 @@ def test_an_audit_needs_a_reader_and_no_database() -> None:
         "round 2: 0 uplinks sound",
         "blocks: DAMAGED",
     ]
-    assert verdicts[2].damage == ("aggregate of round 1 is missing", "aggregate of round 1 for group cnn is missing")
+    assert verdicts[2].damage == (
+        "aggregate of round 1 for all is missing",
+        "aggregate of round 1 for group:cnn is missing",
+    )
     assert verdicts[4].damage == ("uplink of d for round 2 is stored, but no fact names it",)

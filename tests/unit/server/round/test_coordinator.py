@@ -9,11 +9,11 @@ import pytest
 from structlog.testing import capture_logs
 from support.federations import assembled, new_store, opened, pulled, running, uplink
 
-from limbeck_common.core.blocks import Block
+from limbeck_common.core.blocks import Parts
 from limbeck_common.core.errors import InternalError, RoundError, UserCodeError
-from limbeck_common.core.messages import Aggregate, Ended, Idle, Receipt
+from limbeck_common.core.messages import ALL, Aggregate, Ended, Idle, Receipt
 from limbeck_common.methods.dsfl import DSFL
-from limbeck_common.methods.method import ServerContext
+from limbeck_common.methods.server_round import ServerRound
 from limbeck_server.aggregation.server_model_trainer import ServerModelTrainer
 from limbeck_server.events import Evaluated, Fact, FederationEnded, UplinksDeleted
 from limbeck_server.federation import Federation
@@ -103,14 +103,14 @@ class Model:
         self._fails = fails
         self._metrics = metrics
 
-    async def learn(self, number: int, aggregates: Mapping[str, Block]) -> dict[str, float]:
-        assert list(aggregates) == [""]
+    async def learn(self, number: int, aggregates: Mapping[str, Parts]) -> dict[str, float]:
+        assert list(aggregates) == [ALL]
         self.learned.append(number)
         if number == self._fails:
             raise UserCodeError("out of memory")
         return {"accuracy": number / 10, **self._metrics}
 
-    async def refine(self, number: int, aggregate: Aggregate, uplinks: Iterator[tuple[str, Block]]) -> Aggregate:
+    async def refine(self, number: int, aggregate: Aggregate, uplinks: Iterator[tuple[str, Parts]]) -> Aggregate:
         raise NotImplementedError
 
 
@@ -186,7 +186,7 @@ class Stuck(Model):
         super().__init__()
         self.goes_on = asyncio.Event()
 
-    async def learn(self, number: int, aggregates: Mapping[str, Block]) -> dict[str, float]:
+    async def learn(self, number: int, aggregates: Mapping[str, Parts]) -> dict[str, float]:
         await self.goes_on.wait()
         return await super().learn(number, aggregates)
 
@@ -207,11 +207,11 @@ async def test_rounds_do_not_wait_for_a_model_that_the_method_can_do_without() -
 class Forgetful(DSFL):
     """Decodes each uplink once, and raises when it is asked again."""
 
-    def server_decode(self, context: ServerContext, number: int, block: Block) -> Block:
-        DECODED.append(number)
-        if DECODED.count(number) > 2:
+    def server_decode(self, server: ServerRound, parts: Parts) -> Parts:
+        DECODED.append(server.number)
+        if DECODED.count(server.number) > 2:
             raise KeyError("thrown away")
-        return super().server_decode(context, number, block)
+        return parts
 
 
 DECODED: list[int] = []

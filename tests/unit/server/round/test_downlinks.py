@@ -6,11 +6,11 @@ import threading
 import pytest
 from support.federations import assembled, opened, pulled, uplink
 
-from limbeck_common.core.blocks import Block
+from limbeck_common.core.blocks import Parts
 from limbeck_common.core.errors import BehindError, MembershipError, UserCodeError
 from limbeck_common.core.messages import Downlink, Ended, Idle
 from limbeck_common.methods.dsfl import DSFL
-from limbeck_common.methods.method import ServerContext
+from limbeck_common.methods.server_round import PastRounds, Recipient
 from limbeck_server.round.coordinator import wait
 from limbeck_server.round.machine import Bounds, Machine
 
@@ -20,8 +20,9 @@ async def test_a_downlink_says_what_is_wanted_until_when_and_what_was_aggregated
         await opened(federation)
         first = await pulled(federation, "a")
         assert (first.federation_id, first.round, first.aggregate, first.closing) == ("test", 1, None, False)
-        assert first.wanted is not None
-        assert len(first.wanted) == 8
+        assert first.plan is not None
+        wanted = first.plan["labels"].rows
+        assert len(wanted) == 8
         assert 55 < first.deadline_seconds <= 60
         for client, value in (("a", 0.5), ("b", 0.75)):
             downlink = await pulled(federation, client)
@@ -29,7 +30,7 @@ async def test_a_downlink_says_what_is_wanted_until_when_and_what_was_aggregated
         second = await pulled(federation, "a", after=1)
         assert second.round == 2
         assert second.aggregate is not None
-        assert second.aggregate.rows.tolist() == first.wanted.indices.tolist()
+        assert second.aggregate["labels"].rows.tolist() == wanted.indices.tolist()
 
 
 async def test_who_is_no_member_is_refused_and_an_evicted_client_is_told_nothing() -> None:
@@ -76,12 +77,12 @@ async def test_an_open_pull_ends_with_the_federation() -> None:
 class Counting(DSFL):
     """Notes each downlink that it makes, and the thread that it was made on."""
 
-    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:
-        MADE.append((number, group, learned, threading.get_ident()))
-        return super().server_downlink(context, number, group, learned)
+    def server_downlink(self, server: PastRounds, client: Recipient) -> Parts | None:
+        MADE.append((client, threading.get_ident()))
+        return server.aggregate(client.round - 1)
 
 
-MADE: list[tuple[int, str, int, int]] = []
+MADE: list[tuple[Recipient, int]] = []
 
 
 async def test_a_downlink_is_made_once_for_a_group_and_beside_the_event_loop() -> None:
@@ -92,22 +93,22 @@ async def test_a_downlink_is_made_once_for_a_group_and_beside_the_event_loop() -
         for client in clients:
             await federation.membership.enter(client)
         await asyncio.gather(*(pulled(federation, client) for client in clients))
-        assert [made[:3] for made in MADE] == [(1, "", 0)]
+        assert [made for made, _ in MADE] == [Recipient(1)]
         await asyncio.gather(*(pulled(federation, client, learned=1) for client in "ab"), pulled(federation, "c"))
-        assert [made[:3] for made in MADE] == [(1, "", 0), (1, "", 1)]
+        assert [made for made, _ in MADE] == [Recipient(1), Recipient(1, learned=1)]
         await asyncio.gather(*(pulled(federation, "a", learned=any_round) for any_round in range(1, 99)))
         assert len(MADE) == 2  # a client may claim any round, and all that the server knows is round 1
-        assert threading.get_ident() not in {made[3] for made in MADE}
+        assert threading.get_ident() not in {thread for _, thread in MADE}
 
 
 class Stumbling(DSFL):
     """Fails at its first downlink, and at no other."""
 
-    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:
-        STUMBLED.append(number)
+    def server_downlink(self, server: PastRounds, client: Recipient) -> Parts | None:
+        STUMBLED.append(client.round)
         if len(STUMBLED) == 1:
             raise OSError("too many open files")
-        return super().server_downlink(context, number, group, learned)
+        return server.aggregate(client.round - 1)
 
 
 STUMBLED: list[int] = []
@@ -126,9 +127,9 @@ async def test_a_downlink_that_could_not_be_made_is_made_at_the_next_pull() -> N
 class Slow(DSFL):
     """Makes its downlinks when it is let."""
 
-    def server_downlink(self, context: ServerContext, number: int, group: str, learned: int) -> Block | None:
+    def server_downlink(self, server: PastRounds, client: Recipient) -> Parts | None:
         LET.wait(10)
-        return super().server_downlink(context, number, group, learned)
+        return server.aggregate(client.round - 1)
 
 
 LET = threading.Event()
@@ -143,7 +144,7 @@ async def test_a_client_whose_round_closed_while_its_downlink_was_made_gets_the_
         pulling = asyncio.create_task(federation.downlinks.pull("a", 0, 10))
         aggregator = await coordinator.aggregation.current()
         assert aggregator is not None
-        await federation.admissions.push(uplink("b", Downlink("test", 1, wanted=aggregator.ask.wanted)))
+        await federation.admissions.push(uplink("b", Downlink("test", 1, plan=aggregator.round.plan)))
         await coordinator.apply(coordinator.machine.close)
         async with asyncio.timeout(10):
             while coordinator.state.round < 2:

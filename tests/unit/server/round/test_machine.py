@@ -252,10 +252,12 @@ def test_a_restart_gives_the_round_its_whole_time_again() -> None:
     assert evolve(paused, fact.Resumed(at=1005.0)).deadline == 40.0 + 985.0
 
 
-def test_a_client_is_of_the_group_that_its_last_model_was_of() -> None:
-    def sent(number: int, group: str | None) -> fact.UplinkAccepted:
-        return fact.UplinkAccepted(at=1, round=number, client="a", digest="", metrics={}, group=group)
+def test_a_client_has_the_architecture_of_its_last_model_apart_from_its_group() -> None:
+    def sent(number: int, architecture: str | None) -> fact.UplinkAccepted:
+        return fact.UplinkAccepted(at=1, round=number, client="a", digest="", metrics={}, architecture=architecture)
 
     state = evolve(FederationState(), sent(1, "mlp"))
-    assert evolve(state, sent(2, None)).groups == {"a": "mlp"}  # predictions: where it was put
-    assert evolve(state, sent(2, "")).groups == {"a": ""}  # it came back with the server's architecture
+    assert evolve(state, sent(2, None)).architectures == {"a": "mlp"}  # predictions alone: as before
+    assert evolve(state, sent(2, "cnn")).architectures == {"a": "cnn"}
+    moved = evolve(state, fact.Aggregated(at=2, round=1, digest="", moves={"a": "near"}))
+    assert (moved.groups, moved.architectures) == ({"a": "near"}, {"a": "mlp"})

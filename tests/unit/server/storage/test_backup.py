@@ -12,8 +12,9 @@ from click.testing import CliRunner
 from support.audits import change, damage, spoil
 from support.finished_store import run, specify, work
 
-from limbeck_common.core.blocks import Block, Rows, soft_labels
+from limbeck_common.core.blocks import Parts, Rows, soft_labels
 from limbeck_common.core.errors import DataError, SettingsError
+from limbeck_common.core.messages import ALL
 from limbeck_common.wire.digest import parts_digest
 from limbeck_server import events as fact
 from limbeck_server.cli.store import backup as backup_command
@@ -28,9 +29,9 @@ def joined(number: int) -> fact.Fact:
     return fact.ClientJoined(at=number, client=f"client-{number}")
 
 
-def large(store: SqliteStore) -> Block:
+def large(store: SqliteStore) -> Parts:
     values = np.full((INLINE_BYTES, 1), 1, np.float32)
-    return soft_labels(Rows(np.arange(len(values))), store.collect([values]))
+    return {"labels": soft_labels(Rows(np.arange(len(values))), store.collect([values]))}
 
 
 def everything(folder: Path) -> tuple[list[fact.Fact], str, dict[PartsKey, bytes]]:
@@ -64,7 +65,7 @@ def test_a_backup_holds_what_the_store_holds(source: Path, tmp_path: Path) -> No
 
 def test_large_blocks_are_copied_and_share_nothing_with_the_store(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "store")
-    store.commit([joined(1)], [StoredParts(1, "a", large(store)), StoredParts(1, "", large(store), aggregate=True)])
+    store.commit([joined(1)], [StoredParts(1, "a", large(store)), StoredParts(1, ALL, large(store), aggregate=True)])
     store.new_file(5).write_bytes(b"an upload under way")
     backup(tmp_path / "store", tmp_path / "out")
     files = sorted((tmp_path / "out" / "blocks").iterdir())
@@ -190,7 +191,10 @@ def test_a_folder_with_anything_in_it_is_refused_and_left_alone(
     "harm",
     [
         (lambda folder: spoil(folder, PartsKey(1, "a")), "the copy is damaged: the uplink of a for round 1 is damaged"),
-        (lambda folder: spoil(folder, PartsKey(2, "", aggregate=True), "head"), "aggregate of round 2 is damaged"),
+        (
+            lambda folder: spoil(folder, PartsKey(2, ALL, aggregate=True), "head"),
+            "round 2 for all is damaged",
+        ),
         (lambda folder: change(folder, "UPDATE facts SET fact = replace(fact, '0.5', '0.6') WHERE number = 7"), "fact"),
         (lambda folder: change(folder, "UPDATE uplinks SET file = 'x'"), "lacks files that its journal names; see: li"),
         (lambda folder: change(folder, "ALTER TABLE notes ADD COLUMN x"), "table 'notes' does not have the columns"),

@@ -1,17 +1,19 @@
 """What every store promises. A new one joins by an entry in STORES: how to make it, and how to damage a block in it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.audits import flipped, spoil
 
-from limbeck_common.core.blocks import Block, Rows, Space, parameters, soft_labels
+from limbeck_common.core.blocks import Block, Parts, Rows, Space, parameters, soft_labels
+from limbeck_common.core.encodings import OneClass, Quantised, Top
 from limbeck_common.core.errors import DataError, StoreFullError
 from limbeck_common.core.file_array import FileArray
 from limbeck_common.core.kinds import Kind
+from limbeck_common.core.messages import ALL, SERVER, group
 from limbeck_common.core.seeds import Sample
 from limbeck_common.core.tensors import Tensor
 from limbeck_common.wire.digest import parts_digest
@@ -24,9 +26,9 @@ FACTS = [
     fact.Founded(at=1.5, federation_id="f"),
     fact.ClientJoined(at=2, client="a"),
     fact.Opened(at=3, round=1, participants=("a", "b"), seconds=6.25),
-    fact.UplinkAccepted(at=4, round=1, client="a", digest="ab12", metrics={"loss": 0.1}, group="cnn"),
+    fact.UplinkAccepted(at=4, round=1, client="a", digest="ab12", metrics={"loss": 0.1}, architecture="cnn"),
     fact.UplinkLate(at=4.5, round=1, client="b"),
-    fact.Aggregated(at=7, round=1, digest="cd", digests={"": "cd"}, groups={"b": "mlp"}),
+    fact.Aggregated(at=7, round=1, digest="cd", digests={ALL: "cd"}, moves={"b": "mlp"}),
     fact.UplinksDeleted(at=7.5, round=0),
     fact.FederationEnded(at=11, state="failed", reason="as it happens"),
 ]
@@ -44,7 +46,7 @@ def in_memory(_: Path) -> Specimen:
     store = MemoryStore()
 
     def spoil_row(key: PartsKey) -> None:
-        row = store._blocks[key]  # noqa: SLF001 - memory does not rot by itself
+        row = store._parts[key]  # noqa: SLF001 - memory does not rot by itself
         if row["file"] is None:
             row["payload"] = flipped(row["payload"], 0)
         else:
@@ -77,9 +79,9 @@ def joined(number: int) -> fact.Fact:
     return fact.ClientJoined(at=number, client=f"client-{number}")
 
 
-def labels(seed: int, *rows: int) -> Block:
+def labels(seed: int, *rows: int) -> Parts:
     values = np.random.default_rng(seed).dirichlet(np.ones(3), len(rows)).astype(np.float32)
-    return soft_labels(Rows(np.array(rows)), values)
+    return {"labels": soft_labels(Rows(np.array(rows)), values)}
 
 
 def uploaded(store: Store, fill: float = 0.5) -> Tensor:
@@ -90,13 +92,13 @@ def uploaded(store: Store, fill: float = 0.5) -> Tensor:
     return FileArray(path, 0, values.dtype, values.shape)
 
 
-def large(store: Store, fill: float = 0.5) -> Block:
+def large(store: Store, fill: float = 0.5) -> Parts:
     values = uploaded(store, fill)
-    return soft_labels(Rows(np.arange(values.shape[0])), values)
+    return {"labels": soft_labels(Rows(np.arange(values.shape[0])), values)}
 
 
-def digests(blocks: dict[str, Block]) -> dict[str, bytes]:
-    return {name: parts_digest(block) for name, block in blocks.items()}
+def digests(named: dict[str, Parts]) -> dict[str, bytes]:
+    return {name: parts_digest(parts) for name, parts in named.items()}
 
 
 def test_facts_come_back_in_their_order_and_from_any_of_them_on(store: Store) -> None:
@@ -153,61 +155,97 @@ def test_uplinks_come_by_client_name_and_round(store: Store) -> None:
     one, other = labels(1, 0, 5, 6), labels(2, 0, 5, 6)
     store.commit([], [StoredParts(1, "b", other)])
     store.commit([], [StoredParts(1, "a", one), StoredParts(2, "a", other)])
-    found = [(client, parts_digest(block)) for client, block in store.uplinks(1)]
+    found = [(client, parts_digest(parts)) for client, parts in store.uplinks(1)]
     assert found == [("a", parts_digest(one)), ("b", parts_digest(other))]
     assert [client for client, _ in store.uplinks(2)] == ["a"]
     assert list(store.uplinks(3)) == []
 
 
-def test_aggregates_come_by_group_and_apart_from_uplinks(store: Store) -> None:
-    blocks = {"": labels(1, 2), "mlp": labels(2, 2), "cnn": labels(3, 2)}
-    store.commit([], [StoredParts(1, group, block, aggregate=True) for group, block in blocks.items()])
-    store.commit([], [StoredParts(1, "mlp", labels(4, 2))])  # a client may bear a group's name
-    assert digests(store.aggregates(1)) == digests(blocks)
-    assert parts_digest(store.aggregate(1, "mlp")) == parts_digest(blocks["mlp"])
-    assert parts_digest(store.aggregate(1)) == parts_digest(blocks[""])
-    assert store.aggregate(1, "forest") is None
-    assert store.aggregate(2) is None
+def test_aggregates_come_by_audience_and_apart_from_uplinks(store: Store) -> None:
+    made = {ALL: labels(1, 2), group("mlp"): labels(2, 2), SERVER: labels(3, 2)}
+    store.commit([], [StoredParts(1, audience, parts, aggregate=True) for audience, parts in made.items()])
+    store.commit([], [StoredParts(1, ALL, labels(4, 2))])  # a client may bear an audience's name
+    assert digests(store.aggregates(1)) == digests(made)
+    for audience, parts in made.items():
+        found = store.aggregate(1, audience)
+        assert found is not None
+        assert parts_digest(found) == parts_digest(parts)
+    assert store.aggregate(1, group("forest")) is None
+    assert store.aggregate(2, ALL) is None
     assert store.aggregates(2) == {}
-    assert digests(dict(store.uplinks(1))) == {"mlp": parts_digest(labels(4, 2))}
+    assert digests(dict(store.uplinks(1))) == {ALL: parts_digest(labels(4, 2))}
 
 
+UNIFORM = np.full((99, 3), 1 / 3, np.float32)
+MODEL = parameters({"w": np.ones((2, 3)), "b": np.zeros(()), "empty": np.zeros((0, 4))}, weight=60)
+AVERAGES = Block(Space.CLASSES, Rows(np.array([0, 2])), Kind.LOGITS, (np.ones((2, 3), np.float32),))
 BLOCKS = {
     "a sample of rows": soft_labels(Rows.drawn(Sample(7, 20, 1000)), np.full((20, 2), 0.5, np.float32)),
     "a run of rows": soft_labels(Rows(np.arange(5, 900)), np.full((895, 2), 0.5, np.float32)),
     "wide gaps": soft_labels(Rows(np.array([3, 700, 90_000])), np.full((3, 2), 0.5, np.float32)),
     "a bitmap": soft_labels(Rows(np.arange(1, 999, 2)), np.full((499, 2), 0.5, np.float32)),
     "no rows": soft_labels(Rows(np.array([], np.int64)), np.zeros((0, 2), np.float32)),
-    "a temperature": soft_labels(Rows(np.arange(2)), np.full((2, 2), 0.5, np.float32), 0.1),
-    "weights": parameters({"w": np.ones((2, 3)), "b": np.zeros(()), "empty": np.zeros((0, 4))}, weight=60),
-    "class averages": Block(Space.CLASSES, Rows(np.array([0, 2])), Kind.LOGITS, (np.ones((2, 3), np.float32),)),
-    "codes": Block(Space.OPEN, Rows(np.arange(99)), Kind.CODES, (np.ones((99, 3), np.uint8),)),
+    "a model": MODEL,
+    "class averages": AVERAGES,
+    "a weight per key": replace(AVERAGES, weight=np.array([3, 1 << 40])),
+    "numbers": Block(Space.CLASSES, Rows(np.arange(3)), Kind.COUNTS, (np.array([1, 0, 7], np.float32),)),
+    "images": Block(Space.MADE, Rows(np.arange(4)), Kind.SAMPLES, (np.ones((4, 3, 2, 2), np.uint8),)),
+    "quantised": soft_labels(Rows(np.arange(99)), Quantised(3).encode(UNIFORM, Kind.PROBABILITIES)),
+    "votes": soft_labels(Rows(np.arange(99)), OneClass().encode(UNIFORM, Kind.VOTES)),
+    "sparse": soft_labels(Rows(np.arange(99)), Top(2).encode(UNIFORM, Kind.PROBABILITIES)),
 }
 
 
 @pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
 def test_blocks_of_every_form_come_back_to_the_bit(store: Store, block: Block) -> None:
-    store.commit([], [StoredParts(1, "a", block), StoredParts(1, "", block, aggregate=True)])
+    parts = {"it": block}
+    store.commit([], [StoredParts(1, "a", parts), StoredParts(1, ALL, parts, aggregate=True)])
     ((_, uplink),) = store.uplinks(1)
-    for back in (uplink, store.aggregate(1)):
+    for back in (uplink, store.aggregate(1, ALL)):
         assert back is not None
-        assert (back.space, back.kind, back.weight) == (block.space, block.kind, block.weight)
-        assert back.temperature == np.float32(block.temperature)
-        assert parts_digest(back) == parts_digest(block)
+        assert (back["it"].space, back["it"].kind) == (block.space, block.kind)
+        assert np.array_equal(back["it"].weight, block.weight)
+        assert back["it"].outline == block.outline
+        assert parts_digest(back) == parts_digest(parts)
+
+
+def test_several_parts_come_back_under_their_names(store: Store) -> None:
+    for name, parts in {"several": BLOCKS, "none": {}}.items():
+        store.commit([], [StoredParts(1, name, parts), StoredParts(1, name, parts, aggregate=True)])
+        for back in (dict(store.uplinks(1))[name], store.aggregate(1, name)):
+            assert back is not None
+            assert back.keys() == parts.keys()
+            assert parts_digest(back) == parts_digest(parts)
+
+
+def test_large_parts_that_were_made_apart_are_gathered_and_deleted_together(store: Store) -> None:
+    values = [np.full((INLINE_BYTES // 4 + 1, 1), fill, np.float32) for fill in (0.25, 0.75)]
+    rows = Rows(np.arange(len(values[0])))
+    first, second = (soft_labels(rows, store.collect([each])) for each in values)
+    for client, parts in {"a": {"one": first, "two": second}, "b": {"one": first, **labels(1, 0)}}.items():
+        store.commit([], [StoredParts(1, client, parts), StoredParts(1, client, parts, aggregate=True)])
+        for back in (dict(store.uplinks(1))[client], store.aggregate(1, client)):
+            assert back is not None
+            assert parts_digest(back) == parts_digest(parts)
+    store.commit([fact.UplinksDeleted(at=1, round=1)])
+    assert list(store.uplinks(1)) == []
+    kept = store.aggregate(1, "a")
+    assert kept is not None
+    assert kept["two"].array[:2].tolist() == [[0.75]] * 2
 
 
 def test_what_is_read_is_not_what_was_handed_in(store: Store) -> None:
     """Whoever changes an array that was read, or that was stored, changes no store."""
     values = np.full((2, 2), 0.5, np.float32)
-    store.commit([], [StoredParts(1, "", soft_labels(Rows(np.arange(2)), values), aggregate=True)])
+    store.commit([], [StoredParts(1, ALL, {"labels": soft_labels(Rows(np.arange(2)), values)}, aggregate=True)])
     values[:] = 0
-    first = store.aggregate(1)
+    first = store.aggregate(1, ALL)
     assert first is not None
-    assert first.array[:].tolist() == [[0.5, 0.5], [0.5, 0.5]]
-    first.array[:][:] = 7
-    again = store.aggregate(1)
+    assert first["labels"].array[:].tolist() == [[0.5, 0.5], [0.5, 0.5]]
+    first["labels"].array[:][:] = 7
+    again = store.aggregate(1, ALL)
     assert again is not None
-    assert again.array[:].tolist() == [[0.5, 0.5], [0.5, 0.5]]
+    assert again["labels"].array[:].tolist() == [[0.5, 0.5], [0.5, 0.5]]
 
 
 def test_an_upload_in_a_file_is_stored_and_read_from_there(store: Store) -> None:
@@ -216,7 +254,7 @@ def test_an_upload_in_a_file_is_stored_and_read_from_there(store: Store) -> None
     store.commit([], [StoredParts(1, "a", block), StoredParts(1, "b", labels(1, 0))])
     found = dict(store.uplinks(1))
     assert parts_digest(found["a"]) == digest
-    assert isinstance(found["a"].array, FileArray)
+    assert isinstance(found["a"]["labels"].array, FileArray)
 
 
 @pytest.mark.parametrize("more", [0, 1])
@@ -226,11 +264,11 @@ def test_slices_are_collected_into_one_array_of_any_size(store: Store, more: int
     values = np.random.default_rng(0).random((rows, classes), np.float32)
     collected = store.collect(iter([values[:100], values[100:]]))
     assert collected.shape == values.shape
-    block = soft_labels(Rows(np.arange(rows)), collected)
-    store.commit([], [StoredParts(1, "", block, aggregate=True)])
-    back = store.aggregate(1)
+    block = {"labels": soft_labels(Rows(np.arange(rows)), collected)}
+    store.commit([], [StoredParts(1, ALL, block, aggregate=True)])
+    back = store.aggregate(1, ALL)
     assert back is not None
-    assert np.array_equal(back.array[:], values)
+    assert np.array_equal(back["labels"].array[:], values)
 
 
 def test_nothing_collected_is_an_empty_array(store: Store) -> None:
@@ -240,16 +278,16 @@ def test_nothing_collected_is_an_empty_array(store: Store) -> None:
 def test_deleting_uplinks_takes_those_of_the_rounds_before_too_and_no_aggregate(store: Store) -> None:
     for number in (1, 2, 3):
         store.commit([], [StoredParts(number, name, labels(number, 0)) for name in "ab"])
-        store.commit([], [StoredParts(number, "", labels(number, 1), aggregate=True)])
+        store.commit([], [StoredParts(number, ALL, labels(number, 1), aggregate=True)])
     file = large(store)
     store.commit([], [StoredParts(2, "c", file)])
-    path = file.values[0].path  # type: ignore[union-attr]
+    path = file["labels"].values[0].path  # type: ignore[union-attr]
     assert path.exists()
     store.commit([fact.UplinksDeleted(at=1, round=2)])
     assert list(store.uplinks(1)) == list(store.uplinks(2)) == []
     assert not path.exists()
     assert [client for client, _ in store.uplinks(3)] == ["a", "b"]
-    assert all(store.aggregate(number) is not None for number in (1, 2, 3))
+    assert all(store.aggregate(number, ALL) is not None for number in (1, 2, 3))
     assert store.facts() == [fact.UplinksDeleted(at=1, round=2)]
 
 
@@ -259,8 +297,8 @@ def test_an_uplink_that_is_being_read_stays_until_it_has_been_read(store: Store)
     name, block = next(reading)
     store.commit([fact.UplinksDeleted(at=1, round=1)])
     assert name == "a"
-    assert block.array[:3].tolist() == [[0.25]] * 3
-    path = block.array.path  # type: ignore[union-attr]
+    assert block["labels"].array[:3].tolist() == [[0.25]] * 3
+    path = block["labels"].array.path  # type: ignore[union-attr]
     assert list(reading) == []  # b was not begun
     assert not path.exists()
 

@@ -98,7 +98,7 @@ def test_a_closing_journal_writes_what_is_queued_and_then_takes_nothing_more() -
             with pytest.raises(SetupError, match="the journal is closed; expected nothing more to happen"):
                 await journal.append([joined(2)])
             with pytest.raises(SetupError, match="the journal is closed"):
-                await journal.append([], [StoredParts(1, "a", parameters({"w": np.zeros(1)}))])
+                await journal.append([], [StoredParts(1, "a", {"model": parameters({"w": np.zeros(1)})})])
 
     asyncio.run(main())
     assert store.facts() == [joined(1)]

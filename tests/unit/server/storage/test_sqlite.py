@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from support.audits import change
 from support.sqlite_stores import broken, joined, labels, large, opened
 
-from limbeck_common.core.blocks import Block, Rows, soft_labels
+from limbeck_common.core.blocks import Parts, Rows, soft_labels
 from limbeck_common.core.errors import DataError, SettingsError
 from limbeck_common.core.file_array import FileArray
+from limbeck_common.core.messages import ALL
 from limbeck_common.wire.digest import parts_digest
 from limbeck_server import events as fact
 from limbeck_server.storage.protocols import INLINE_BYTES, StoredParts
@@ -25,7 +26,7 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     one, other = labels(1, 0, 5, 6), labels(2, 0, 5, 6)
     with opened(tmp_path) as store:
         assert store.fresh
-        store.commit([joined(1)], [StoredParts(1, "b", other), StoredParts(1, "", large(store), aggregate=True)])
+        store.commit([joined(1)], [StoredParts(1, "b", other), StoredParts(1, ALL, large(store), aggregate=True)])
         store.commit([joined(2)], [StoredParts(1, "a", one)])
         store.note("spec", "{}")
         head = store.head
@@ -36,7 +37,7 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
         assert store.note("spec") == "{}"
         found = [(client, parts_digest(block)) for client, block in store.uplinks(1)]
         assert found == [("a", parts_digest(one)), ("b", parts_digest(other))]
-        assert parts_digest(store.aggregate(1)) == parts_digest(large(store))
+        assert parts_digest(store.aggregate(1, ALL)) == parts_digest(large(store))
 
 
 def test_commits_are_synchronous(tmp_path: Path) -> None:
@@ -107,68 +108,68 @@ def test_only_more_than_a_megabyte_goes_to_a_file(tmp_path: Path) -> None:
             collected = store.collect([values[:100], values[100:count]])
             assert isinstance(collected, where)
             block = soft_labels(Rows(np.arange(count)), collected)
-            store.commit([], [StoredParts(count, "", block, aggregate=True)])
+            store.commit([], [StoredParts(count, ALL, {"labels": block}, aggregate=True)])
     assert len(list((tmp_path / "blocks").iterdir())) == 1
     assert (tmp_path / "journal.sqlite").stat().st_size < 3 * INLINE_BYTES
 
 
 def test_files_that_were_never_committed_are_swept_at_the_start(tmp_path: Path) -> None:
     with opened(tmp_path) as store:
-        store.commit([joined(1)], [StoredParts(1, "", large(store), aggregate=True)])
+        store.commit([joined(1)], [StoredParts(1, ALL, large(store), aggregate=True)])
         store.commit([joined(2)], [StoredParts(1, "a", large(store))])
         store.new_file(20).write_bytes(b"the half of an upload")
         assert len(list(store.blocks.iterdir())) == 3
     with opened(tmp_path) as store:
         assert len(list(store.blocks.iterdir())) == 2
-        assert store.aggregate(1) is not None
+        assert store.aggregate(1, ALL) is not None
         assert len(list(store.uplinks(1))) == 1
 
 
 def test_a_file_is_hashed_again_only_after_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hashed: list[Block | None] = []
+    hashed: list[Parts] = []
 
-    def counted(block: Block | None) -> bytes:
-        hashed.append(block)
-        return parts_digest(block)
+    def counted(parts: Parts) -> bytes:
+        hashed.append(parts)
+        return parts_digest(parts)
 
     with opened(tmp_path) as store:
-        store.commit([joined(1)], [StoredParts(1, "", large(store), aggregate=True)])
+        store.commit([joined(1)], [StoredParts(1, ALL, large(store), aggregate=True)])
         monkeypatch.setattr("limbeck_server.storage.block_rows.parts_digest", counted)
         monkeypatch.setattr("limbeck_server.storage.block_rows._TICK_NANOSECONDS", -1)
         for _ in range(3):
-            store.aggregate(1)
+            store.aggregate(1, ALL)
         assert len(hashed) == 1
         (file,) = store.blocks.iterdir()
         os.utime(file)
-        store.aggregate(1)
+        store.aggregate(1, ALL)
         assert len(hashed) == 2
         content = file.read_bytes()
         file.write_bytes(content[:-1] + b"\1")
-        with pytest.raises(DataError, match="the aggregate of round 1 is damaged: its digest is"):
-            store.aggregate(1)
+        with pytest.raises(DataError, match="the aggregate of round 1 for all is damaged: its digest is"):
+            store.aggregate(1, ALL)
         file.unlink()
-        with pytest.raises(DataError, match=r"the aggregate of round 1 is damaged: .*No such file"):
-            store.aggregate(1)
+        with pytest.raises(DataError, match=r"the aggregate of round 1 for all is damaged: .*No such file"):
+            store.aggregate(1, ALL)
 
 
 def test_a_file_that_is_as_new_as_its_reading_is_hashed_each_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A change within the file system's tick would leave the file's times as they were."""
-    hashed: list[Block | None] = []
+    hashed: list[Parts] = []
     with opened(tmp_path) as store:
-        store.commit([joined(1)], [StoredParts(1, "", large(store), aggregate=True)])
+        store.commit([joined(1)], [StoredParts(1, ALL, large(store), aggregate=True)])
 
-        def counted(block: Block | None) -> bytes:
-            hashed.append(block)
-            return parts_digest(block)
+        def counted(parts: Parts) -> bytes:
+            hashed.append(parts)
+            return parts_digest(parts)
 
         monkeypatch.setattr("limbeck_server.storage.block_rows.parts_digest", counted)
         (file,) = store.blocks.iterdir()
         now = file.stat().st_ctime_ns + 1000
         monkeypatch.setattr("time.time_ns", lambda: now)
-        store.aggregate(1)
-        store.aggregate(1)
+        store.aggregate(1, ALL)
+        store.aggregate(1, ALL)
         assert len(hashed) == 2
 
 
@@ -181,9 +182,9 @@ def test_a_file_that_is_as_new_as_its_reading_is_hashed_each_time(
         ("UPDATE uplinks SET head = x'00'", "its head is not as it was stored"),
         ("UPDATE uplinks SET checksum = 'x'", "its head is not as it was stored"),
         ("UPDATE uplinks SET head = 5", "a bytes-like object is required"),
-        ("UPDATE uplinks SET payload = NULL", "a stored block cannot be read"),
+        ("UPDATE uplinks SET payload = NULL", "stored parts cannot be read"),
         ("UPDATE uplinks SET digest = 'ab'", "its digest is .*, and ab was stored with it"),
-        ("UPDATE uplinks SET file = '../lock'", "a stored block cannot be read: its file lies elsewhere"),
+        ("UPDATE uplinks SET file = '../lock'", "stored parts cannot be read: its file lies elsewhere"),
         ("UPDATE uplinks SET file = 'a' || char(0)", "embedded null byte"),
     ],
 )
@@ -233,7 +234,7 @@ def test_nothing_of_a_deleted_uplink_is_left_in_the_store(tmp_path: Path) -> Non
         return [path.name for path in sorted(tmp_path.iterdir()) if path.is_file() and needle in path.read_bytes()]
 
     with opened(tmp_path) as store:
-        store.commit([], [StoredParts(1, "a", soft_labels(Rows(np.arange(1000)), values))])
+        store.commit([], [StoredParts(1, "a", {"labels": soft_labels(Rows(np.arange(1000)), values)})])
         assert left() == ["journal.sqlite-wal"]
         store.commit([fact.UplinksDeleted(at=1, round=1)])
         assert left() == []

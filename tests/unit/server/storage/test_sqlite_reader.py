@@ -170,11 +170,11 @@ def test_everything_stored_is_listed_and_returned(tmp_path: Path) -> None:
         for each in (fact.from_json(line) for _, line, _ in reader.facts())
         if isinstance(each, fact.UplinkAccepted)
     }
-    assert len(reader.block(PartsKey(1, "a"), 16, digests["a"]).rows) == 8
+    assert len(reader.parts(PartsKey(1, "a"), 16, digests["a"])["labels"].rows) == 8
     with pytest.raises(DamageError, match="its digest is"):
-        reader.block(PartsKey(1, "a"), 16, digests["b"])
+        reader.parts(PartsKey(1, "a"), 16, digests["b"])
     with pytest.raises(DamageError, match="it cannot be read"):
-        reader.block(PartsKey(1, "a"), 3, digests["a"])  # rows beyond the open set
+        reader.parts(PartsKey(1, "a"), 3, digests["a"])  # rows beyond the open set
     assert reader.note("spec").startswith("{")
     assert reader.note("none") == ""
     reader.close()
