@@ -15,6 +15,7 @@ from support.audits import change, damage, database, flipped, spoil, verdicts
 from support.finished_store import CLIENTS, ROUNDS, work
 
 from limbeck_common.core.errors import SettingsError
+from limbeck_common.core.messages import ALL
 from limbeck_server.cli.store import audit as audit_command
 from limbeck_server.events import link
 from limbeck_server.storage.protocols import INLINE_BYTES, PartsKey
@@ -65,7 +66,7 @@ def test_an_audit_changes_nothing(sound: Path) -> None:
 def test_any_flipped_bit_of_any_block_is_found_and_named(  # noqa: PLR0913, PLR0917 - each is drawn
     sound: Path, number: int, client: str | None, column: str, place: int, bit: int
 ) -> None:
-    key = PartsKey(number, client or "", aggregate=client is None)
+    key = PartsKey(number, client or ALL, aggregate=client is None)
     with tempfile.TemporaryDirectory() as folder:
         copy = shutil.copytree(sound, Path(folder) / "store")
         spoil(copy, key, column, place, bit)
@@ -91,10 +92,10 @@ def test_any_flipped_bit_of_any_fact_is_found_and_named(sound: Path, place: int,
     ("statement", "named"),
     [
         ("DELETE FROM uplinks WHERE round = 2 AND name = 'b'", "uplink of b for round 2 is missing"),
-        ("DELETE FROM aggregates WHERE round = 2", "aggregate of round 2 is missing"),
+        ("DELETE FROM aggregates WHERE round = 2", "aggregate of round 2 for all is missing"),
         (
             "UPDATE uplinks SET head = CAST(head || x'2d00000040' AS BLOB) WHERE round = 1 AND name = 'a'",
-            "uplink of a for round 1: its digest",
+            "uplink of a for round 1: column 'head' is not as",
         ),
         (
             "UPDATE uplinks SET size = 4 WHERE round = 1 AND name = 'a'",
@@ -106,7 +107,7 @@ def test_any_flipped_bit_of_any_fact_is_found_and_named(sound: Path, place: int,
         ),
         (
             "UPDATE aggregates SET checksum = checksum + 1 WHERE round = 3",
-            "aggregate of round 3: column 'checksum' is not as",
+            "aggregate of round 3 for all: column 'checksum' is not as",
         ),
         ("UPDATE uplinks SET name = 'd' WHERE round = 1 AND name = 'a'", "uplink of d for round 1 is stored, but"),
         ("UPDATE uplinks SET file = 'x' WHERE round = 3 AND name = 'c'", "uplink of c for round 3: it cannot be read"),
@@ -148,7 +149,7 @@ def test_an_aggregate_that_does_not_follow_from_its_uplinks_is_found_in_a_consis
             chain = link(chain, forged)
             connection.execute("UPDATE facts SET fact = ?, chain = ? WHERE number = ?", (forged, chain, number))
     said = damage(store)
-    assert any(wrong.startswith("aggregate of round 1: its uplinks give") for wrong in said)
+    assert any(wrong.startswith("aggregate of round 1 for all: its uplinks give") for wrong in said)
     assert not any(wrong.startswith("fact") for wrong in said)
 
 
@@ -174,7 +175,7 @@ def test_large_blocks_in_files_are_read_and_their_damage_named(tmp_path: Path) -
     assert len(list((tmp_path / "blocks").iterdir())) == ROUNDS + len(CLIENTS)  # aggregates, the last round's uplinks
     assert damage(tmp_path) == []
     for key, query in (
-        (PartsKey(3, "", aggregate=True), "SELECT file FROM aggregates WHERE round = 3"),
+        (PartsKey(3, ALL, aggregate=True), "SELECT file FROM aggregates WHERE round = 3"),
         (PartsKey(3, "b"), "SELECT file FROM uplinks WHERE round = 3 AND name = 'b'"),
     ):
         with database(tmp_path) as connection:

@@ -37,6 +37,12 @@ def tensor(element: str, values: NDArray[Any]) -> bytes:
     return f"{element} {'x'.join(map(str, values.shape))}\n".encode() + values.tobytes()
 
 
+def digest(rows: list[int], labels: NDArray[np.float32]) -> bytes:
+    """Return what names a part of labels: "Digests"."""
+    said = f"6 labels\nopen probabilities float32 [{labels.shape[1]}] 1\n".encode()
+    return hashlib.sha256(said + tensor("<i8", np.array(rows, "<i8")) + tensor("<f4", labels)).digest()
+
+
 class PageClient:
     """Takes part in a federation of soft labels by DS-FL, and declines the rounds in `declines`."""
 
@@ -77,7 +83,10 @@ class PageClient:
             payload = b"".join(message.chunk for message in messages)
             assert len(payload) == head.payload_size
             if head.HasField("aggregate"):
-                self.aggregates.append(np.frombuffer(payload, "<f4").reshape(head.aggregate.values[0].shape))
+                (part,) = head.aggregate.parts
+                labels = np.frombuffer(payload, "<f4").reshape(part.block.values[0].shape)
+                assert head.aggregate.digest == digest(drawn(part.block.open_indices.sample), labels)
+                self.aggregates.append(labels)
             if begun in self.declines:
                 await self.stub.Decline(pb.DeclineRequest(round=begun, **self.whole))
                 continue
@@ -90,16 +99,19 @@ class PageClient:
         if head.closing:
             uplink.digest = hashlib.sha256().digest()
             return pb.PushRequest(head=uplink)
-        rows = np.array(drawn(head.wanted.sample), "<i8")
+        (ask,) = head.plan
+        assert (ask.name, ask.kind, list(ask.row_shape)) == ("labels", block_pb2.VALUE_KIND_PROBABILITIES, [3])
+        rows = drawn(ask.open_indices.sample)
         labels = np.zeros((len(rows), self.spec["output"]["width"]), "<f4")
         labels[:, head.round % self.spec["output"]["width"]] = 1
-        block = uplink.contribution
-        block.open_indices.CopyFrom(head.wanted)
-        block.kind, block.temperature = block_pb2.VALUE_KIND_PROBABILITIES, 1
+        block = uplink.parts.add(name=ask.name).block
+        block.open_indices.CopyFrom(ask.open_indices)
+        block.kind, block.weight = ask.kind, 1
+        block.encoding.CopyFrom(ask.encodings[0])
+        block.row_shape.extend(ask.row_shape)
         block.values.add(element_type=block_pb2.ELEMENT_TYPE_FLOAT32, shape=labels.shape)
         uplink.payload_size = labels.nbytes
-        named = b"open probabilities 1 1\n" + tensor("<i8", rows) + tensor("<f4", labels)
-        uplink.digest = hashlib.sha256(named).digest()
+        uplink.digest = digest(rows, labels)
         return pb.PushRequest(head=uplink, chunk=labels.tobytes())
 
 

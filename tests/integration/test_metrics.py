@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from support.finished_store import ROUNDS, work
 
-from limbeck_common.core.blocks import Block
+from limbeck_common.core.blocks import Parts
 from limbeck_server.events import Evaluated
 from limbeck_server.storage.sqlite import SqliteStore
 
@@ -13,7 +13,7 @@ from limbeck_server.storage.sqlite import SqliteStore
 class Diverging:
     """A model whose loss is no number any more."""
 
-    async def learn(self, number: int, aggregate: Block) -> dict[str, float]:  # noqa: ARG002 - whatever is taught
+    async def learn(self, number: int, aggregate: Parts) -> dict[str, float]:  # noqa: ARG002 - whatever is taught
         return {"accuracy": 0.1, "loss": np.nan, "entropy": np.inf}
 
 

@@ -3,16 +3,16 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
 
-from limbeck_common.core.blocks import Block, soft_labels
+from limbeck_common.core.blocks import Parts, soft_labels
 from limbeck_common.core.errors import UserCodeError
 from limbeck_common.core.messages import Aggregate, Downlink, Ended, Uplink
 from limbeck_common.core.spec import Output, Spec
 from limbeck_common.methods.dsfl import DSFL
+from limbeck_common.methods.server_round import Refinement
 from limbeck_common.wire.digest import parts_digest
 from limbeck_server.federation import Federation
 from limbeck_server.round.coordinator import Coordinator
@@ -24,7 +24,10 @@ TURNS = 100  # of the loop that learning an aggregate takes: a server that does 
 
 
 class Refining(DSFL):
-    refines: ClassVar[bool] = True
+    """A method that refines; the server's model below does the work."""
+
+    def server_refine(self, server: Refinement) -> Aggregate | Parts:
+        raise NotImplementedError
 
 
 class Slow:
@@ -35,7 +38,7 @@ class Slow:
         self._coordinator = coordinator
         self._fails = fails
 
-    async def learn(self, number: int, aggregate: Mapping[str, Block]) -> dict[str, float]:
+    async def learn(self, number: int, aggregate: Mapping[str, Parts]) -> dict[str, float]:
         state = self._coordinator[0].state
         while not state.phase.ended and state.round <= number:  # until the next round is under way
             await asyncio.to_thread(lambda: None)
@@ -47,7 +50,7 @@ class Slow:
         self.heard.append(f"learn {number}")
         return {}
 
-    async def refine(self, number: int, aggregate: Aggregate, uplinks: Iterator[tuple[str, Block]]) -> Aggregate:
+    async def refine(self, number: int, aggregate: Aggregate, uplinks: Iterator[tuple[str, Parts]]) -> Aggregate:
         self.heard.append(f"refine {number} of {len(list(uplinks))}")
         return aggregate
 
@@ -76,10 +79,12 @@ async def take_part(federation: Federation) -> None:
     number = 0
     while not isinstance(answer := await federation.downlinks.pull("a", number, 10), Ended):
         if isinstance(answer, Downlink):
-            number, block = answer.round, None
-            if answer.wanted is not None:
-                block = soft_labels(answer.wanted, np.full((len(answer.wanted), 3), 1 / 3, np.float32))
-            await federation.admissions.push(Uplink("test", "a", number, block, {}, parts_digest(block)))
+            number = answer.round
+            parts = {
+                part: soft_labels(ask.rows, np.full((len(ask.rows), 3), 1 / 3, np.float32))
+                for part, ask in (answer.plan or {}).items()
+            }
+            await federation.admissions.push(Uplink("test", "a", number, parts, {}, parts_digest(parts)))
 
 
 def test_an_aggregate_is_refined_after_the_model_has_learned_those_of_the_rounds_before(tmp_path: Path) -> None:

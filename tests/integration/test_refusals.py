@@ -38,15 +38,14 @@ def with_values(change: Callable[[np.ndarray[Any, Any]], object], dtype: type = 
 def of_kind(kind: Kind) -> Change:
     def messages(server: Served) -> list[pb.PushRequest]:
         uplink = server.uplink("a")
-        assert uplink.contribution is not None
-        block = replace(uplink.contribution, kind=kind)
-        return push_messages(replace(uplink, contribution=block, digest=parts_digest(block)))
+        parts = {"labels": replace(uplink.parts["labels"], kind=kind)}
+        return push_messages(replace(uplink, parts=parts, digest=parts_digest(parts)))
 
     return messages
 
 
 def nothing(server: Served) -> list[pb.PushRequest]:
-    return push_messages(Uplink(server.federation_id, "a", 1, digest=parts_digest(None)))
+    return push_messages(Uplink(server.federation_id, "a", 1, digest=parts_digest({})))
 
 
 def truncated(server: Served) -> list[pb.PushRequest]:

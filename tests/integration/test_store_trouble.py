@@ -20,9 +20,9 @@ from support.full_disk import full_disk
 from support.live_server import Served, push_messages, reason, served
 
 from limbeck_client.transport import GrpcTransport
-from limbeck_common.core.blocks import Block
+from limbeck_common.core.blocks import Parts
 from limbeck_common.core.errors import DataError, StoreFullError, UnreachableError
-from limbeck_common.core.messages import Receipt
+from limbeck_common.core.messages import ALL, Receipt
 from limbeck_common.core.spec import Output
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_server import events as fact
@@ -147,8 +147,8 @@ class Model:
     def __init__(self) -> None:
         self.learned: list[int] = []
 
-    async def learn(self, number: int, aggregate: Mapping[str, Block]) -> dict[str, float]:
-        assert set(aggregate) == {""}
+    async def learn(self, number: int, aggregate: Mapping[str, Parts]) -> dict[str, float]:
+        assert set(aggregate) == {ALL}
         self.learned.append(number)
         return {}
 
@@ -159,18 +159,18 @@ class Model:
 @pytest.mark.parametrize("number", range(1, ROUNDS))
 def test_a_damaged_aggregate_is_named_and_the_servers_model_learns_no_further(tmp_path: Path, number: int) -> None:
     work(tmp_path)
-    spoil(tmp_path, PartsKey(number, "", aggregate=True), place=7)
+    spoil(tmp_path, PartsKey(number, ALL, aggregate=True), place=7)
     model = Model()
     with capture_logs() as logs:
         work(tmp_path, server_model=model)
     (error,) = (each["error"] for each in logs if each["log_level"] == "error")
-    assert error.startswith(f"the aggregate of round {number} is damaged: its digest is ")
+    assert error.startswith(f"the aggregate of round {number} for all is damaged: its digest is ")
     assert error.endswith("; see: limbeck-server audit")
     assert model.learned == list(range(1, number))
 
 
 def test_a_damaged_last_aggregate_ends_the_start(tmp_path: Path) -> None:
     work(tmp_path)
-    spoil(tmp_path, PartsKey(ROUNDS, "", aggregate=True), place=7)
-    with pytest.raises(DataError, match=f"the aggregate of round {ROUNDS} is damaged: its digest is"):
+    spoil(tmp_path, PartsKey(ROUNDS, ALL, aggregate=True), place=7)
+    with pytest.raises(DataError, match=f"the aggregate of round {ROUNDS} for all is damaged: its digest is"):
         work(tmp_path, server_model=Model())
