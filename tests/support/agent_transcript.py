@@ -118,7 +118,7 @@ def _event(  # noqa: C901, PLR0911 - one case an event
         case ["pulled", "finished" | "failed" as state]:
             return Pulled(Ended(state, "why"))
         case ["pulled", number]:
-            return Pulled(Downlink(agent.federation_id, int(number)))
+            return Pulled(Downlink(agent.federation_id, int(number), plan={}))
         case ["worked"] if isinstance(work, Work):
             return Worked(Uplink(work.downlink.federation_id, "me", work.downlink.round, epoch=work.epoch))
         case ["approved" | "refused" | "undecided" as word]:

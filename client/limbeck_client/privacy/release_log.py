@@ -145,4 +145,4 @@ class ReleaseLog:
         from a backup counts twice: what left before has left.
         """
         mine = (each for each in self.read() if each.federation_id == federation_id)
-        return sum(bool(each.parts) and (each.epoch, each.round) != besides for each in mine)
+        return sum(any(part.keys for part in each.parts) and (each.epoch, each.round) != besides for each in mine)

@@ -15,8 +15,8 @@ from limbeck_common.core.messages import Uplink
 from limbeck_common.wire.codec import encode_uplink, write_message
 from limbeck_common.wire.digest import parts_digest
 
-BLOCK = soft_labels(Rows(np.array([1, 4])), np.array([[0.5, 0.5], [0.25, 0.75]], np.float32))
-UPLINK = Uplink("f", "a", 3, BLOCK, {"loss": 0.5}, parts_digest(BLOCK), epoch=2)
+PARTS = {"labels": soft_labels(Rows(np.array([1, 4])), np.array([[0.5, 0.5], [0.25, 0.75]], np.float32))}
+UPLINK = Uplink("f", "a", 3, PARTS, {"loss": 0.5}, parts_digest(PARTS), epoch=2)
 PARTICIPANT = {"own.w": np.arange(6, dtype=np.float32).reshape(2, 3), "memory.seen": np.array([7], np.int64)}
 OPEN_ROWS = 5
 
@@ -46,10 +46,9 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
         "memory.seen": [7],
     }
     assert found.participant["own.w"].dtype == np.float32
-    assert vars(replace(found.uplink, contribution=None)) == vars(replace(UPLINK, contribution=None))
-    assert found.uplink.contribution is not None
-    assert found.uplink.contribution.array[:].tolist() == [[0.5, 0.5], [0.25, 0.75]]
-    assert found.uplink.contribution.rows.tolist() == [1, 4]
+    assert vars(replace(found.uplink, parts={})) == vars(replace(UPLINK, parts={}))
+    assert found.uplink.parts["labels"].array[:].tolist() == [[0.5, 0.5], [0.25, 0.75]]
+    assert found.uplink.parts["labels"].rows.tolist() == [1, 4]
 
 
 def test_the_file_is_a_digest_and_safetensors_and_replaced_whole(tmp_path: Path) -> None:

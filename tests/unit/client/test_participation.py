@@ -25,7 +25,7 @@ from limbeck_common.core.errors import (
 from limbeck_common.core.messages import Ended, Uplink
 from limbeck_common.wire.digest import parts_digest
 
-BLOCK = soft_labels(Rows(np.arange(1)), np.array([[0.5, 0.5]], np.float32))
+PARTS = {"labels": soft_labels(Rows(np.arange(1)), np.array([[0.5, 0.5]], np.float32))}
 FINISHED = Ended("finished", "all rounds done")
 ENDINGS: list[LimbeckError] = [
     EndedError("stopped"),
@@ -69,7 +69,7 @@ class Scene:
         self.guard = ReleaseGuard.of(folder, Policy(), review=True)
         self.said: list[str] = []
         self._ending = ending
-        assert self.guard.release(Uplink("f", "a", 1, BLOCK, {}, parts_digest(BLOCK))) is None
+        assert self.guard.release(Uplink("f", "a", 1, PARTS, {}, parts_digest(PARTS))) is None
 
     def play(self, out: Path | None) -> Ended:
         runner, runtime = cast("Runner", Ends(self._ending)), cast("InProcessRuntime", self.runtime)

@@ -35,6 +35,7 @@ SPEC = Spec(
 )
 INVITATION = Invitation("f", SPEC.model_dump_json(), b"digest", 8)
 FINISHED = Ended("finished", "all done")
+WORK = Downlink("f", 1, plan={})
 
 
 @dataclass
@@ -140,7 +141,7 @@ def events(logs: Any, *wanted: str) -> list[dict[str, Any]]:
 
 
 def test_a_federation_of_one_round_from_its_join_to_its_end() -> None:
-    script = Script(pulls=[Idle("lobby", 0), Downlink("f", 1), "push"])
+    script = Script(pulls=[Idle("lobby", 0), WORK, "push"])
     with capture_logs() as logs:
         assert run(script) == FINISHED
     assert script.calls[:4] == [
@@ -174,7 +175,7 @@ def test_a_federation_of_one_round_from_its_join_to_its_end() -> None:
 
 def test_a_late_uplink_is_warned_of() -> None:
     with capture_logs() as logs:
-        run(Script(pulls=[Downlink("f", 1), "push"], pushes=[Receipt.LATE]))
+        run(Script(pulls=[WORK, "push"], pushes=[Receipt.LATE]))
     assert [log["log_level"] for log in events(logs, "pushed")] == ["warning"]
 
 
@@ -199,7 +200,9 @@ def test_a_restarted_client_pushes_what_its_checkpoint_holds() -> None:
 def test_what_failed_is_tried_again() -> None:
     away = UnreachableError("away")
     script = Script(
-        pulls=[away, Downlink("f", 1), "push"], joins=[away, INVITATION, away, INVITATION, INVITATION], pushes=[away]
+        pulls=[away, WORK, "push"],
+        joins=[away, INVITATION, away, INVITATION, INVITATION],
+        pushes=[away],
     )
     with capture_logs() as logs:
         run(script)
@@ -216,7 +219,7 @@ def test_without_patience_the_first_failure_ends_the_client() -> None:
 
 
 def test_a_mistake_in_the_users_code_ends_the_client() -> None:
-    script = Script(pulls=[Downlink("f", 1), "never"], works=[UserCodeError("the learner raised")])
+    script = Script(pulls=[WORK, "never"], works=[UserCodeError("the learner raised")])
     with pytest.raises(UserCodeError, match="the learner raised"):
         run(script)
 
@@ -224,12 +227,12 @@ def test_a_mistake_in_the_users_code_ends_the_client() -> None:
 @pytest.mark.parametrize("error", [ValueError("a bug"), ZeroDivisionError("another")])
 def test_a_bug_is_raised_as_it_is(error: Exception) -> None:
     with pytest.raises(type(error), match=str(error)):
-        run(Script(pulls=[Downlink("f", 1), "never"], works=[error]))
+        run(Script(pulls=[WORK, "never"], works=[error]))
 
 
 def test_calls_under_way_are_cancelled_at_the_end() -> None:
     async def scene() -> set[asyncio.Task[Any]]:
-        script = Script(pulls=[Downlink("f", 1), "never"], works=[UserCodeError("crash")])
+        script = Script(pulls=[WORK, "never"], works=[UserCodeError("crash")])
         before = asyncio.all_tasks()
         with pytest.raises(UserCodeError):
             await Runner("a", script, script).run()
@@ -239,13 +242,13 @@ def test_calls_under_way_are_cancelled_at_the_end() -> None:
 
 
 def test_an_uplink_waits_for_its_owner() -> None:
-    script = Script(pulls=[Downlink("f", 1), "push"], releases=[None, None, True])
+    script = Script(pulls=[WORK, "push"], releases=[None, None, True])
     run(script)
     assert script.made("release", "push") == [("release", 1)] * 3 + [("push", 1, 1)]
 
 
 def test_a_refused_uplink_is_declined_and_the_next_round_worked() -> None:
-    script = Script(pulls=[Downlink("f", 1), "decline", Downlink("f", 2), "push"], releases=[None, False])
+    script = Script(pulls=[WORK, "decline", Downlink("f", 2, plan={}), "push"], releases=[None, False])
     with capture_logs() as logs:
         assert run(script) == FINISHED
     assert script.made("work", "push", "decline") == [
@@ -262,7 +265,7 @@ def test_a_refused_uplink_is_declined_and_the_next_round_worked() -> None:
 
 def test_a_decline_is_tried_again_and_its_refusal_is_logged_and_not_fatal() -> None:
     script = Script(
-        pulls=[Downlink("f", 1), "wait", Downlink("f", 2), "push"],
+        pulls=[WORK, "wait", Downlink("f", 2, plan={}), "push"],
         releases=[False],
         declines=[UnreachableError("away"), RoundError("no such round")],
     )
@@ -287,7 +290,7 @@ def test_a_decline_is_tried_again_and_its_refusal_is_logged_and_not_fatal() -> N
 def test_a_restored_server_is_joined_again_and_counted_anew() -> None:
     restored = replace(INVITATION, epoch=2)
     script = Script(
-        pulls=[Downlink("f", 5), "push", EpochError("restored"), Downlink("f", 4), "decline"],
+        pulls=[Downlink("f", 5, plan={}), "push", EpochError("restored"), Downlink("f", 4, plan={}), "decline"],
         joins=[INVITATION, INVITATION, restored, restored],
         releases=[True, False],
     )
@@ -383,4 +386,4 @@ def test_a_specification_that_cannot_be_used_is_refused(spoil: Callable[[str], s
 
 def test_a_conflict_ends_the_client() -> None:
     with pytest.raises(ConflictError):
-        run(Script(pulls=[Downlink("f", 1), "never"], pushes=[ConflictError("other content")]))
+        run(Script(pulls=[WORK, "never"], pushes=[ConflictError("other content")]))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 from structlog.testing import capture_logs
 from support import tiny
+from support.method_rounds import plan_of
 
 from limbeck_client.privacy.policy import Policy
 from limbeck_client.privacy.release_guard import ReleaseGuard
@@ -23,13 +24,15 @@ from limbeck_common.core.messages import Downlink, Uplink
 from limbeck_common.core.spec import DataSpec, Output, Recipe, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.datasets.open_digest import open_digest
+from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.wire.digest import parts_digest
 
 SPEC = Spec(output=Output(width=tiny.CLASSES), sample_shape=(tiny.FEATURES,), sample_dtype="<f4", open_rows=60)
 WANTED = Rows(np.arange(0, 60, 2))
-FIRST = Downlink("f", 1, wanted=WANTED)
-SECOND = Downlink("f", 2, wanted=WANTED)
-CLOSING = Downlink("f", 3, closing=True)
+PLAN = plan_of(DSFL(), SPEC, WANTED)
+FIRST = Downlink("f", 1, plan=PLAN)
+SECOND = Downlink("f", 2, plan=PLAN)
+CLOSING = Downlink("f", 3)
 OPEN = tiny.data(0, 0).open
 assert OPEN is not None
 
@@ -103,8 +106,7 @@ def test_a_round_is_worked_and_kept_with_its_epoch(start: Callable[..., Client])
     assert client.start() is None
     uplink = client.work(FIRST, epoch=3)
     assert (uplink.federation_id, uplink.client, uplink.round, uplink.epoch) == ("f", "a", 1, 3)
-    assert uplink.contribution is not None
-    assert uplink.contribution.rows.tolist() == WANTED.indices.tolist()
+    assert uplink.parts["labels"].rows.tolist() == WANTED.indices.tolist()
     assert set(uplink.metrics) == {"accuracy", "loss", "seconds"}
     kept = client.guard.checkpoint("f", 60)
     assert kept is not None
@@ -149,8 +151,7 @@ def test_an_output_that_is_not_finite_is_not_kept_and_a_mended_model_goes_on(
     assert resumed is not None
     assert (resumed.round, resumed.digest) == (1, first.digest)
     second = mended.work(SECOND)
-    assert second.contribution is not None
-    assert np.isfinite(second.contribution.array[:]).all()
+    assert np.isfinite(second.parts["labels"].array[:]).all()
 
 
 def test_a_metric_that_is_not_finite_is_left_out(start: Callable[..., Client]) -> None:
@@ -175,7 +176,7 @@ def test_work_that_the_owner_does_not_allow_is_not_begun(start: Callable[..., Cl
     with pytest.raises(PolicyError, match="rows per round: 30"):
         client.work(FIRST)
     assert client.learner.weights.tolist() == before.tolist()
-    assert client.work(CLOSING).contribution is None
+    assert client.work(CLOSING).parts == {}
 
 
 def test_the_rounds_answered_are_counted_per_epoch(start: Callable[..., Client]) -> None:
@@ -326,19 +327,18 @@ def test_the_open_set_is_the_data_s_or_the_servers(tmp_path: Path) -> None:
     assert asyncio.run(runtime.open_digest(SPEC)) == b""
     assert asyncio.run(runtime.take_open_data(SPEC, OPEN.tobytes())) == digest
     uplink = asyncio.run(runtime.local_round(SPEC, FIRST, 1))
-    assert uplink.contribution is not None
-    assert len(uplink.contribution.rows) == len(WANTED)
+    assert len(uplink.parts["labels"].rows) == len(WANTED)
 
 
 def test_the_aggregate_is_learned_from(start: Callable[..., Client]) -> None:
     alone = start()
     alone.start()
     alone.work(CLOSING)
-    labels = soft_labels(WANTED, np.full((30, 3), 1 / 3, np.float32))
+    labels = {"labels": soft_labels(WANTED, np.full((30, 3), 1 / 3, np.float32))}
     distilled = start(folder="other")
     distilled.start()
-    uplink = distilled.work(Downlink("f", 4, labels, closing=True))
-    assert uplink.digest == parts_digest(None)
+    uplink = distilled.work(Downlink("f", 4, labels))
+    assert uplink.digest == parts_digest({})
     assert distilled.learner.weights.tolist() != alone.learner.weights.tolist()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from support.method_rounds import plan_of
 
 from limbeck_client.transport import GrpcTransport, Member
 from limbeck_common.core.blocks import Block, Rows, Space, soft_labels
@@ -15,6 +16,7 @@ from limbeck_common.core.errors import KeysError, SizeError, StreamError, Unreac
 from limbeck_common.core.kinds import Kind
 from limbeck_common.core.messages import Downlink, Ended, Idle, Invitation, Receipt, Uplink
 from limbeck_common.core.spec import MethodSpec, Output, Spec
+from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.wire.codec import encode_downlink, encode_uplink
 from limbeck_common.wire.digest import parts_digest
 from limbeck_common.wire.payload import GO_AHEAD, chunks
@@ -23,9 +25,9 @@ from limbeck_common.wire.v1.federation_pb2_grpc import FederationServicer, add_F
 
 SPEC = Spec(output=Output(width=2), sample_shape=(1,), sample_dtype="|u1", open_rows=200_000)
 ONE_ROW = SPEC.model_copy(update={"open_rows": 1})
-AGGREGATE = soft_labels(Rows(np.arange(100_000)), np.full((100_000, 2), 0.5, np.float32))
+AGGREGATE = {"labels": soft_labels(Rows(np.arange(100_000)), np.full((100_000, 2), 0.5, np.float32))}
 MEMBER = Member("f", 3, "a")
-SMALL = soft_labels(Rows(np.arange(2)), np.full((2, 2), 0.5, np.float32))
+SMALL = {"labels": soft_labels(Rows(np.arange(2)), np.full((2, 2), 0.5, np.float32))}
 
 
 class Fake(FederationServicer):
@@ -86,7 +88,7 @@ def talk(fake: Fake, scene: Callable[[GrpcTransport], Awaitable[Any]]) -> Any:
 
 
 def downlink(aggregate: Any = AGGREGATE) -> list[pb.PullResponse]:
-    head, tensors = encode_downlink(Downlink("f", 4, aggregate, Rows(np.arange(3)), 5.0))
+    head, tensors = encode_downlink(Downlink("f", 4, aggregate, plan_of(DSFL(), SPEC, Rows(np.arange(3))), 5.0))
     parts = list(chunks(tensors)) or [b""]
     return [pb.PullResponse(head=head, chunk=parts[0]), *(pb.PullResponse(chunk=part) for part in parts[1:])]
 
@@ -115,8 +117,8 @@ def test_pull_says_where_the_client_is_and_returns_a_downlink_of_many_chunks() -
     )
     assert isinstance(answer, Downlink)
     assert (answer.federation_id, answer.round, answer.deadline_seconds, answer.closing) == ("f", 4, 5.0, False)
-    assert answer.wanted is not None
-    assert answer.wanted.indices.tolist() == [0, 1, 2]
+    assert answer.plan is not None
+    assert answer.plan["labels"].rows.indices.tolist() == [0, 1, 2]
     assert parts_digest(answer.aggregate) == parts_digest(AGGREGATE)
 
 
@@ -145,7 +147,7 @@ def test_a_pull_that_is_answered_with_nothing_or_with_too_little_is_refused() ->
 def test_an_aggregate_that_names_a_class_beyond_the_specifications_is_refused() -> None:
     fake = Fake()
     block = Block(Space.CLASSES, Rows(np.array([0, 2])), Kind.LOGITS, (np.zeros((2, 9), np.float32),))
-    fake.pulls = downlink(block)
+    fake.pulls = downlink({"outputs": block})
 
     async def scene(transport: GrpcTransport) -> Any:
         await transport.join("a", b"", 0)
@@ -159,8 +161,8 @@ def test_an_aggregate_that_names_a_class_beyond_the_specifications_is_refused() 
     ("spec", "most"),
     [
         (SPEC, 4 * 200_000 * 2),
-        (ONE_ROW, 4 * 2 * 2),
-        (ONE_ROW.model_copy(update={"method": MethodSpec(name="fedavg")}), 4 * 2 * 2 + (1 << 28)),
+        (ONE_ROW, 4 * 1 * 2),
+        (ONE_ROW.model_copy(update={"method": MethodSpec(name="fedavg")}), 1 << 28),
     ],
 )
 def test_a_downlink_is_as_large_as_the_specification_allows_and_no_larger(spec: Spec, most: int) -> None:
@@ -198,7 +200,7 @@ def test_a_small_uplink_is_one_message(number: Any, receipt: Receipt) -> None:
 def test_an_unknown_receipt_is_refused() -> None:
     fake = Fake()
     fake.receipt = 77
-    uplink = Uplink("f", "a", 4, None, {}, parts_digest(None))
+    uplink = Uplink("f", "a", 4, {}, {}, parts_digest({}))
     with pytest.raises(StreamError, match="the server gave the unknown receipt 77"):
         talk(fake, lambda transport: transport.push(uplink))
 

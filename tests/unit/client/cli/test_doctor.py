@@ -90,7 +90,10 @@ async def test_a_clock_that_is_off_is_a_warning(ahead: float, said: str, monkeyp
         ("rounds = 3", "OK    policy: it allows what method dsfl asks for"),
         ("rounds = 0", "FAIL  policy: no round may be answered; raise rounds in the file of --policy"),
         ("epochs = 1", "FAIL  policy: epochs per round: "),
-        ('kinds = ["codes"]', "FAIL  policy: probabilities would leave; expected only codes"),
+        (
+            'kinds = ["votes"]',
+            "FAIL  policy: part labels: probabilities would leave, that is, how likely the model finds each class",
+        ),
     ],
 )
 async def test_what_the_owners_policy_does_not_allow_is_found_before_a_join(
@@ -105,7 +108,7 @@ async def test_what_the_owners_policy_does_not_allow_is_found_before_a_join(
 def test_a_policy_that_cannot_be_read_is_found_on_this_machine(tmp_path: Path) -> None:
     choices = replace(CHOICES, policy=tmp_path / "none.toml", state=tmp_path)
     assert [each for each in map(str, diagnose_machine(choices)) if each.startswith("FAIL  policy: ")]
-    said = "OK    policy: default, lets probabilities, codes leave"
+    said = "OK    policy: default, lets probabilities, memberships, values, votes leave"
     assert said in map(str, diagnose_machine(replace(CHOICES, state=tmp_path)))
 
 

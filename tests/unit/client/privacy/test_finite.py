@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from limbeck_client.privacy.finite import check_finite, finite_metrics
 from limbeck_common.core.blocks import Block, Rows, Space, parameters, soft_labels
+from limbeck_common.core.encodings import Top
 from limbeck_common.core.errors import UserCodeError
 from limbeck_common.core.kinds import Kind
 from limbeck_common.core.messages import Uplink
@@ -45,8 +46,10 @@ def test_an_array_of_parameters_is_named() -> None:
     check_finite(parameters({"body.weight": np.ones((2, 3, 4)), "step": np.array(1)}))
 
 
-def test_codes_are_finite_whatever_they_are() -> None:
-    check_finite(Block(Space.OPEN, Rows(np.arange(2)), Kind.CODES, (np.full((2, 1), 255, np.uint8),)))
+def test_encoded_rows_are_looked_at_as_they_will_be_read() -> None:
+    values = np.array([[0.75, math.nan], [1, 0]], np.float32)
+    with pytest.raises(UserCodeError, match="probabilities for open row 0 are"):
+        check_finite(soft_labels(Rows(np.arange(2)), Top(2).encode(values, Kind.PROBABILITIES)))
 
 
 def test_metrics_that_are_not_finite_are_left_out_and_logged() -> None:

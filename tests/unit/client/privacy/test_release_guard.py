@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.method_rounds import plan_of
 
 from limbeck_client.privacy.policy import Policy
 from limbeck_client.privacy.release_guard import ReleaseGuard
@@ -14,33 +15,33 @@ from limbeck_common.core.blocks import Rows, soft_labels
 from limbeck_common.core.errors import PolicyError, SettingsError, UserCodeError
 from limbeck_common.core.kinds import Kind
 from limbeck_common.core.messages import Downlink, Uplink
-from limbeck_common.core.spec import MethodSpec, Output, Spec
+from limbeck_common.core.spec import Output, Spec
 from limbeck_common.methods.dsfl import DSFL
+from limbeck_common.methods.fedavg import FedAvg
+from limbeck_common.methods.fedmd import FedMD
+from limbeck_common.methods.method import Method
 from limbeck_common.wire.digest import parts_digest
 
 ROWS = Rows(np.arange(4))
-BLOCK = soft_labels(ROWS, np.array([[0.5, 0.5], [0.9, 0.1], [0.25, 0.75], [0.99, 0.01]], np.float32))
-UPLINK = Uplink("f", "a", 3, BLOCK, {"seconds": 1.5}, parts_digest(BLOCK))
-DOWNLINK = Downlink("f", 3, wanted=ROWS)
+PARTS = {"labels": soft_labels(ROWS, np.array([[0.5, 0.5], [0.9, 0.1], [0.25, 0.75], [0.99, 0.01]], np.float32))}
+UPLINK = Uplink("f", "a", 3, PARTS, {"seconds": 1.5}, parts_digest(PARTS))
 SPEC = Spec(output=Output(width=2), sample_shape=(1,), sample_dtype="|u1", open_rows=4)
+DOWNLINK = Downlink("f", 3, plan=plan_of(DSFL(), SPEC, ROWS))
 
 
 @pytest.mark.parametrize(
-    ("policy", "method", "said"),
+    ("method", "said"),
     [
-        (Policy(), "fedavg", "parameters would leave; expected only probabilities, codes"),
-        (Policy(), "fedmd", "logits would leave"),
-        (Policy(entropy=0.1), "cfd", "codes would leave, to which no limit"),
+        (FedAvg(), "part model: parameters would leave, that is, the model itself; expected only probabilities, mem"),
+        (FedMD(), "part scores: logits would leave"),
     ],
 )
-def test_a_method_that_sends_what_may_not_leave_is_refused_before_its_work(
-    tmp_path: Path, policy: Policy, method: str, said: str
-) -> None:
-    spec = SPEC.model_copy(update={"method": MethodSpec(name=method)})
+def test_what_may_not_leave_is_refused_before_any_work_on_it(tmp_path: Path, method: Method, said: str) -> None:
+    downlink = Downlink("f", 3, plan=plan_of(method, SPEC, ROWS))
     with pytest.raises(PolicyError, match=said):
-        ReleaseGuard.of(tmp_path, policy).check_work(spec, DOWNLINK, epoch=1)
-    ReleaseGuard.of(tmp_path, Policy(kinds=tuple(Kind))).check_work(spec, DOWNLINK, epoch=1)
-    ReleaseGuard.of(tmp_path, policy).check_work(spec, Downlink("f", 4, closing=True), epoch=1)
+        ReleaseGuard.of(tmp_path, Policy()).check_work(SPEC, downlink, epoch=1)
+    ReleaseGuard.of(tmp_path, Policy(kinds=tuple(Kind))).check_work(SPEC, downlink, epoch=1)
+    ReleaseGuard.of(tmp_path, Policy()).check_work(SPEC, Downlink("f", 4), epoch=1)
 
 
 @pytest.mark.parametrize("policy", [Policy(kinds=(Kind.LOGITS,)), Policy(confidence=0.9), Policy(seconds=1.0)])
@@ -71,9 +72,9 @@ def test_an_uplink_that_is_not_finite_leaves_the_checkpoint_before_it_in_place(t
     guard = ReleaseGuard.of(tmp_path, Policy())
     guard.keep({"w": np.ones(2)}, UPLINK)
     before = (tmp_path / "state").read_bytes()
-    block = soft_labels(ROWS, np.full((4, 2), math.nan, np.float32))
+    parts = {"labels": soft_labels(ROWS, np.full((4, 2), math.nan, np.float32))}
     with pytest.raises(UserCodeError, match="open row 0"):
-        guard.keep({"w": np.zeros(2)}, replace(UPLINK, round=4, contribution=block, digest=parts_digest(block)))
+        guard.keep({"w": np.zeros(2)}, replace(UPLINK, round=4, parts=parts, digest=parts_digest(parts)))
     assert (tmp_path / "state").read_bytes() == before
 
 
@@ -134,11 +135,8 @@ def test_an_uplink_that_does_not_say_how_long_it_took_took_no_time(tmp_path: Pat
     assert (tmp_path / "state").exists()
 
 
-def test_a_method_that_does_not_say_what_it_sends_is_checked_when_it_has_sent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(DSFL, "sends", None)
+def test_what_a_plan_did_not_announce_is_checked_when_it_is_there(tmp_path: Path) -> None:
     guard = ReleaseGuard.of(tmp_path, Policy(kinds=(Kind.LOGITS,)))
-    guard.check_work(SPEC, DOWNLINK, epoch=1)
-    with pytest.raises(PolicyError, match="probabilities would leave"):
+    guard.check_work(SPEC, Downlink("f", 3, plan={}), epoch=1)
+    with pytest.raises(PolicyError, match="part labels: probabilities would leave"):
         guard.keep({}, UPLINK)

@@ -16,9 +16,9 @@ from limbeck_common.core.errors import SettingsError
 from limbeck_common.core.messages import Uplink
 from limbeck_common.wire.digest import parts_digest
 
-BLOCK = soft_labels(Rows(np.arange(2)), np.array([[0.5, 0.5], [0.9, 0.1]], np.float32))
-OTHER = soft_labels(Rows(np.arange(2)), np.array([[0.5, 0.5], [0.8, 0.2]], np.float32))
-FIRST = Uplink("f", "a", 1, BLOCK, {"accuracy": 0.5}, parts_digest(BLOCK))
+PARTS = {"labels": soft_labels(Rows(np.arange(2)), np.array([[0.5, 0.5], [0.9, 0.1]], np.float32))}
+OTHER = {"labels": soft_labels(Rows(np.arange(2)), np.array([[0.5, 0.5], [0.8, 0.2]], np.float32))}
+FIRST = Uplink("f", "a", 1, PARTS, {"accuracy": 0.5}, parts_digest(PARTS))
 SECOND = replace(FIRST, round=2)
 
 
@@ -43,7 +43,7 @@ def test_nothing_leaves_or_is_logged_as_released_before_it_is_approved(tmp_path:
     held = ReviewQueue(tmp_path).held()
     assert replace(held, at="") == replace(describe(FIRST), at="")
     assert str(held).endswith(
-        f"round   1  2 rows of probabilities, 16 bytes, at most 0.900 sure, entropy from 0.325 nats, with accuracy"
+        f"round   1  labels: 2 x probabilities, 16 bytes, at most 0.900 sure, entropy from 0.325 nats, with accuracy"
         f"  {FIRST.digest.hex()[:12]}"
     )
     assert ReviewQueue(tmp_path).approve() == held
@@ -60,7 +60,7 @@ def test_a_decision_outlives_a_restart_and_is_about_its_uplink_alone(tmp_path: P
     assert guard.release(SECOND) is None
     assert guard.release(replace(FIRST, federation_id="g")) is None
     assert guard.release(replace(FIRST, epoch=2)) is None
-    assert guard.release(replace(FIRST, contribution=OTHER, digest=parts_digest(OTHER))) is None
+    assert guard.release(replace(FIRST, parts=OTHER, digest=parts_digest(OTHER))) is None
     assert guard.release(FIRST) is True
     assert guard.release(FIRST) is True  # its push is done again after a crash
     assert left(guard) == [1]
@@ -101,7 +101,7 @@ def test_all_that_follows_in_a_federation_leaves_until_its_owner_refuses(tmp_pat
 
 
 def test_metrics_alone_are_held_too(tmp_path: Path, guard: ReleaseGuard) -> None:
-    closing = Uplink("f", "a", 3, None, {"loss": 0.5}, parts_digest(None))
+    closing = Uplink("f", "a", 3, {}, {"loss": 0.5}, parts_digest({}))
     assert guard.release(closing) is None
     assert "metrics only, with loss" in str(ReviewQueue(tmp_path).held())
     ReviewQueue(tmp_path).approve()

@@ -5,11 +5,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from support.federations import SPEC
+from support.method_rounds import plan_of
 
 from limbeck_client.transport import Member
 from limbeck_common.core.blocks import Rows, soft_labels
 from limbeck_common.core.errors import FederationError
 from limbeck_common.core.messages import Answer, Downlink, Idle, Receipt, Uplink
+from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.wire.codec import encode_downlink, encode_uplink
 from limbeck_common.wire.digest import parts_digest
 from limbeck_lab.results.byte_count import ByteCount
@@ -18,7 +21,7 @@ from limbeck_lab.run.simulated.memory_transport import MemoryTransport
 ROWS = Rows(np.array([1, 4]))
 A = Member("this", 2, "a")
 IDLE = Idle("collecting", 3)
-LABELS = soft_labels(ROWS, np.array([[0.25, 0.75], [0.5, 0.5]], np.float32))
+LABELS = {"labels": soft_labels(ROWS, np.array([[0.25, 0.75], [0.5, 0.5]], np.float32))}
 
 
 class Membership:
@@ -57,14 +60,14 @@ def transport(answer: Answer) -> tuple[MemoryTransport, Server]:
 
 
 def test_a_downlink_is_decoded_anew_and_counted_by_its_round() -> None:
-    sent = Downlink("this", 3, aggregate=LABELS, wanted=ROWS)
+    sent = Downlink("this", 3, LABELS, plan_of(DSFL(), SPEC, ROWS))
     made, _ = transport(sent)
     received = asyncio.run(made.pull(A, 2, 2, 10))
     assert isinstance(received, Downlink)
     assert received is not sent
     assert received.round == 3
     assert received.aggregate is not None
-    assert np.array_equal(received.aggregate.values[0], LABELS.values[0])
+    assert np.array_equal(received.aggregate["labels"].values[0], LABELS["labels"].values[0])
     head, tensors = encode_downlink(sent)
     count = ByteCount(down=head.ByteSize() + sum(len(bytes(np.asarray(each))) for each in tensors))
     assert made.rounds == {3: count}
@@ -80,10 +83,9 @@ def test_an_uplink_is_counted_by_its_round_and_arrives_whole() -> None:
     (received,) = server.pushed
     assert received.client == "a"
     assert received.metrics == {"accuracy": 0.5}
-    assert received.contribution is not None
-    assert np.array_equal(received.contribution.values[0], LABELS.values[0])
+    assert np.array_equal(received.parts["labels"].values[0], LABELS["labels"].values[0])
     head, _ = encode_uplink(uplink)
-    assert made.rounds[3].up == head.ByteSize() + LABELS.values[0].nbytes
+    assert made.rounds[3].up == head.ByteSize() + LABELS["labels"].array.nbytes
     assert made.rounds[3].down == 0
 
 
