@@ -76,7 +76,7 @@ class Federation:
                 for client in sorted(clients):
                     self.deliver(client, self.state.round, "x")
             case ["aggregated"]:
-                aggregate = fact.Aggregated(at=self.at, round=self.state.round, digest="t", groups={"a": "other"})
+                aggregate = fact.Aggregated(at=self.at, round=self.state.round, digest="t", moves={"a": "other"})
                 self.add(self.machine.aggregated(self.state, aggregate))
             case ["pause" | "resume" as deed, _]:
                 self.add(getattr(self.machine, deed)(self.state, self.at))

@@ -156,7 +156,7 @@ def pack_bits(codes: NDArray[np.int64], bits: int) -> NDArray[np.uint8]:
     if bits == np.iinfo(np.uint8).bits:
         return codes.astype(np.uint8)
     single = (codes[:, :, None] >> np.arange(bits - 1, -1, -1)) & 1
-    return np.packbits(single.astype(np.uint8).reshape(len(codes), -1), axis=1)
+    return np.packbits(single.astype(np.uint8).reshape(len(codes), codes.shape[1] * bits), axis=1)
 
 
 def unpack_bits(packed: NDArray[np.uint8], bits: int, count: int) -> NDArray[np.int64]:

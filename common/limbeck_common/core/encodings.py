@@ -71,7 +71,7 @@ class Quantised:
             codes = _whole_steps(wide, steps)
         else:
             codes = np.rint((wide - kind.low) * (steps / (kind.high - kind.low))).astype(np.int64)
-        packed = pack_bits(codes.reshape(len(values), -1), self.bits)
+        packed = pack_bits(codes.reshape(len(values), math.prod(values.shape[1:])), self.bits)
         return QuantisedRows(packed, self.bits, values.shape[1:], kind.low, kind.high)
 
     def layout(self, keys: int, row_shape: tuple[int, ...]) -> Layout:

@@ -70,7 +70,7 @@ def test_an_aggregate_of_parameters_or_classes_counts_with_its_size() -> None:
     [
         (
             Policy(kinds=(Kind.LOGITS,)),
-            r'probabilities would leave, that is, how .*; expected only logits, .* kinds = \["logits", "probabilities"\]',
+            r'probabilities would leave, that is, .*; expected only logits, .* kinds = \["logits", "probabilities"\]',
         ),
         (Policy(confidence=0.95), "part labels: the largest probability: 0.99; expected at most 0.95"),
         (Policy(entropy=0.1), r"part labels: a row's entropy is 0.056 nats; expected at least 0.1, as the owner says"),
