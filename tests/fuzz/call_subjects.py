@@ -112,8 +112,8 @@ class Push(Call):
         head = messages[0].head
         payload = b"".join(message.chunk for message in messages)
         assert (head.federation_id, head.client_name, head.round, head.payload_size) == (ID, "a", 1, len(payload))
-        assert plain_rows(head.contribution.open_indices) == WANTED.indices.tolist()
-        assert check_plainly(head.contribution, payload, SPEC.open_rows) == head.digest
+        assert plain_rows(head.parts[0].block.open_indices) == WANTED.indices.tolist()
+        assert check_plainly(head.parts, payload, SPEC.open_rows) == head.digest
         values = np.frombuffer(payload, np.float32).reshape(8, 3)
         assert ((values >= -1e-6) & (values <= 1 + 1e-6)).all()
         assert np.abs(values.sum(axis=1, dtype=np.float64) - 1).max() <= 0.01
@@ -124,7 +124,7 @@ class Push(Call):
         assert self.state.delivered == {"a"}
         ((client, kept),) = self.services.store.uplinks(1)
         assert client == "a"
-        assert kept.array[:].tobytes() == payload
+        assert kept["labels"].array[:].tobytes() == payload
 
 
 class LargePush(Push):

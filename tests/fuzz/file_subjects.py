@@ -1,6 +1,7 @@
 """FederationState files: what a disk, a crash or another program may have made of them."""
 
 import base64
+import builtins
 import dataclasses
 import hashlib
 import io
@@ -35,8 +36,8 @@ from limbeck_lab.results.records import RoundRecord, ServerRecord, Summary
 from limbeck_server.pki.folder import TlsFolder
 from limbeck_server.settings import Settings, load
 
-BLOCK = soft_labels(Rows(np.array([1, 4, 9])), np.full((3, 4), 0.25, np.float32))
-UPLINK = Uplink("test", "a", 2, BLOCK, {"loss": 0.5}, parts_digest(BLOCK))
+PARTS = {"labels": soft_labels(Rows(np.array([1, 4, 9])), np.full((3, 4), 0.25, np.float32))}
+UPLINK = Uplink("test", "a", 2, PARTS, {"loss": 0.5}, parts_digest(PARTS))
 _JSON = ["null", "[]", "{}", '""', "-1", "1e999", "NaN", "true", "9" * 5000, "[" * 5000, '"\\ud800"', "0.5", '"x"']
 
 
@@ -108,7 +109,7 @@ class ClientState(File):
             raise DataError("set aside")
         assert hashlib.sha256(data[32:]).digest() == data[:32]
         assert found.uplink.federation_id == "test"
-        assert parts_digest(found.uplink.contribution) == found.uplink.digest
+        assert parts_digest(found.uplink.parts) == found.uplink.digest
         assert all(isinstance(value, np.ndarray) for value in found.participant.values())
 
 
@@ -138,25 +139,26 @@ class ReleaseLedger(File):
 
 
 def check_types(record: Any) -> None:
+    """Check that each field of a dataclass holds what its annotation says."""
     for name, kind in typing.get_type_hints(type(record)).items():
-        if typing.get_origin(kind) is typing.ClassVar:
-            continue
-        value = getattr(record, name)
-        if type(None) in typing.get_args(kind):
-            kind = typing.get_args(kind)[0]  # noqa: PLW2901 - what it is where it is anything
-            if value is None:
-                continue
-        match kind():
-            case bool():
-                assert type(value) is bool
-            case int() | str():
-                assert type(value) is kind
-            case float():
-                assert type(value) in {int, float}
-            case tuple():
-                assert all(type(each) is str for each in value)
-            case dict():
-                assert all(type(key) is str and type(each) in {int, float} for key, each in value.items())
+        if typing.get_origin(kind) is not typing.ClassVar:
+            _check_type(getattr(record, name), kind)
+
+
+def _check_type(value: Any, kind: Any) -> None:
+    wanted = [each for each in typing.get_args(kind) if each is not type(None)]
+    match typing.get_origin(kind):
+        case builtins.tuple:
+            for each in value:
+                check_types(each) if dataclasses.is_dataclass(wanted[0]) else _check_type(each, wanted[0])
+        case builtins.dict:
+            for key, each in value.items():
+                _check_type(key, wanted[0])
+                _check_type(each, wanted[1])
+        case None:
+            assert type(value) in ({int, float} if kind is float else {kind})
+        case _:
+            assert value is None or type(value) in {int, *wanted}
 
 
 class Metrics(File):

@@ -8,9 +8,9 @@ from pathlib import Path
 from random import Random
 
 from fuzz.damage import frames, mutate, mutate_bytes, unframe
-from fuzz.file_subjects import BLOCK, File, check_types, mutate_json
+from fuzz.file_subjects import PARTS, File, check_types, mutate_json
 from fuzz.subject import Subject
-from fuzz.wire_subjects import OPEN_ROWS, check_plainly, plain_values
+from fuzz.wire_subjects import OPEN_ROWS, check_parts
 from support.federations import METHOD
 from support.finished_store import work
 
@@ -22,7 +22,7 @@ from limbeck_server.audit.audit import audit
 from limbeck_server.federation import Federation
 from limbeck_server.round.machine import Bounds, Machine
 from limbeck_server.round.state import FederationState, evolve
-from limbeck_server.storage.block_rows import to_block, to_row
+from limbeck_server.storage.block_rows import to_parts, to_row
 from limbeck_server.storage.sqlite import SqliteStore
 from limbeck_server.storage.sqlite_reader import SqliteReader
 
@@ -65,7 +65,7 @@ class Row(File):
 
     def __init__(self) -> None:
         super().__init__()
-        row = to_row(BLOCK)
+        row = to_row(PARTS)
         rest = {name: row[name] for name in ("size", "file")}
         large = rest | {"file": "there"}
         self.seeds = [frames([row["head"], row["payload"], json.dumps(each).encode()]) for each in (rest, large)]
@@ -74,7 +74,7 @@ class Row(File):
         head, payload, rest = unframe(random.choice(self.seeds))
         match random.randrange(3):
             case 0:
-                head = mutate(head, (block_pb2.Block,), random)
+                head = mutate(head, (block_pb2.Parts,), random)
             case 1:
                 payload = mutate_bytes(payload, random)
             case _:
@@ -89,11 +89,10 @@ class Row(File):
         except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
             raise DataError("no row of a table") from error
         self.write("there", parts[1])
-        block = to_block(row | {"head": parts[0], "payload": parts[1]}, self.folder, OPEN_ROWS)
-        head = block_pb2.Block.FromString(parts[0])
+        found = to_parts(row | {"head": parts[0], "payload": parts[1]}, self.folder, OPEN_ROWS)
+        head = block_pb2.Parts.FromString(parts[0])
         whole = parts[1] if rest["file"] is None else parts[1][: rest["size"]]
-        assert [each[:].tobytes() for each in block.values] == plain_values(head, whole)
-        check_plainly(head, whole, OPEN_ROWS)
+        check_parts(found, head.parts, whole)
 
 
 class Journal(File):

@@ -13,18 +13,17 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
-from support.federations import ID, METHOD, SPEC, assembled, opened
+from support.federations import ID, SPEC, assembled, opened
 
 from limbeck_common.core.blocks import soft_labels
 from limbeck_common.core.errors import RefusalError, StreamError, refusals
 from limbeck_common.core.messages import Uplink
-from limbeck_common.methods.registry import make_method
+from limbeck_common.methods.server_round import open_sample
 from limbeck_common.security.certificates import new_key, signing_request
 from limbeck_common.wire.codec import encode_uplink
 from limbeck_common.wire.digest import parts_digest
 from limbeck_common.wire.payload import chunks
 from limbeck_common.wire.v1 import federation_pb2 as pb
-from limbeck_server.aggregation.aggregator import ServerContext
 from limbeck_server.pki.authority import sign_request
 from limbeck_server.pki.folder import TlsFolder
 from limbeck_server.round.machine import Bounds, Machine
@@ -36,7 +35,7 @@ from limbeck_server.rpc.operator_service import OperatorService
 from limbeck_server.settings import LimitSettings
 from limbeck_server.storage.sqlite import SqliteStore
 
-WANTED = make_method(METHOD).server_plan(ServerContext(SPEC, {}, lambda *_: None), 1).wanted
+WANTED = open_sample(SPEC, 1, 8)
 
 
 class Caller:
@@ -76,8 +75,8 @@ def refusal(status: Status) -> RefusalError:
 
 def uplink_messages(client: str = "a") -> list[pb.PushRequest]:
     """A valid uplink for round 1, its payload in two chunks."""
-    block = soft_labels(WANTED, np.full((8, 3), 1 / 3, np.float32))
-    head, tensors = encode_uplink(Uplink(ID, client, 1, block, {"loss": 0.5}, parts_digest(block)))
+    parts = {"labels": soft_labels(WANTED, np.full((8, 3), 1 / 3, np.float32))}
+    head, tensors = encode_uplink(Uplink(ID, client, 1, parts, {"loss": 0.5}, parts_digest(parts)))
     (payload,) = chunks(tensors)
     return [pb.PushRequest(head=head, chunk=payload[:40]), pb.PushRequest(chunk=payload[40:])]
 

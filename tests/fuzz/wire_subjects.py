@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import math
 import zlib
+from collections.abc import Iterable
 from random import Random
 from typing import Any
 
@@ -12,11 +13,14 @@ from fuzz.damage import frames, mutate, mutate_bytes
 from fuzz.subject import Subject
 from google.protobuf.message import DecodeError
 
-from limbeck_common.core.blocks import Block, Rows, Space, soft_labels
+from limbeck_common.core.blocks import Block, Parts, Rows, Space, soft_labels
+from limbeck_common.core.encodings import FLOAT32, OneClass, Quantised, Top
 from limbeck_common.core.errors import StreamError
+from limbeck_common.core.form import Ask, Form
 from limbeck_common.core.kinds import Kind
 from limbeck_common.core.messages import Downlink, Uplink
 from limbeck_common.core.seeds import Sample
+from limbeck_common.core.tensors import travelling
 from limbeck_common.wire.codec import (
     decode_downlink,
     decode_uplink,
@@ -30,10 +34,30 @@ from limbeck_common.wire.rows import decode_rows, encode_rows
 from limbeck_common.wire.v1 import block_pb2, federation_pb2
 
 OPEN_ROWS = 50
-_TYPES = {1: ("<f4", 4), 2: ("<f8", 8), 3: ("<f2", 2), 4: ("|u1", 1), 5: ("<i8", 8)}
+_TYPES = {
+    1: ("<f4", 4),
+    2: ("<f8", 8),
+    3: ("<f2", 2),
+    4: ("|u1", 1),
+    5: ("<i8", 8),
+    6: ("<u2", 2),
+    7: ("<u4", 4),
+}
+_NUMBERS = {1: "float32", 2: "float64", 3: "float16", 4: "uint8", 5: "int64", 6: "uint16", 7: "uint32"}
 _INFLATED = 1 << 20  # more than any seed's tensors
 _SMALL = 1000  # rows that plain Python may count
-_KINDS = {1: "probabilities", 2: "logits", 3: "parameters", 4: "codes"}
+_KINDS = {
+    1: "probabilities",
+    2: "logits",
+    3: "parameters",
+    5: "memberships",
+    6: "values",
+    7: "features",
+    8: "counts",
+    9: "votes",
+    10: "samples",
+}
+_SPACES = {"open_indices": "open", "classes": "classes", "parameters": "parameters", "made": "made"}
 
 
 def rows(*indices: int) -> Rows:
@@ -62,26 +86,60 @@ def plain_rows(message: block_pb2.Indices) -> list[int]:
     return found
 
 
-def check_plainly(message: block_pb2.Block, payload: bytes, population: int) -> bytes:
-    """Check a block against its payload, and return its digest, by the protocol's page alone."""
-    assert math.isfinite(message.temperature)
-    assert message.temperature > 0
+def check_plainly(messages: Iterable[block_pb2.Part], payload: bytes, population: int) -> bytes:
+    """Check parts against their payload, and return their digest, by the protocol's page alone."""
+    parts = list(messages)
+    assert len({part.name for part in parts}) == len(parts)
+    shares = plain_shares(parts, payload)
+    assert b"".join(shares) == payload
+    for part, share in zip(parts, shares, strict=True):
+        _check_block_plainly(part.block, share, population)
+    return plain_digest(parts, payload)
+
+
+def _check_block_plainly(message: block_pb2.Block, share: bytes, population: int) -> None:
     sizes = [_TYPES[each.element_type][1] * math.prod(each.shape) for each in message.values]
-    assert [len(each) for each in plain_values(message, payload)] == sizes
-    assert sum(each.deflated_size or size for each, size in zip(message.values, sizes, strict=True)) == len(payload)
+    assert [len(each) for each in plain_values(message, share)] == sizes
+    count = _plain_count(message)
     if message.HasField("parameters"):
         assert len(message.parameters.names) == len(message.values)
-    else:
+        return
+    if not message.HasField("made"):
         is_open = message.HasField("open_indices")
         keys = plain_rows(message.open_indices if is_open else message.classes)
         assert keys == sorted(set(keys))
-        assert all(0 <= key < (population if is_open else 100_000) for key in keys)
-        assert [tensor.shape[0] for tensor in message.values] == [len(keys)]
-    return plain_digest(message, payload)
+        assert all(0 <= key < (population if is_open else 1 << 20) for key in keys)
+    assert {tensor.shape[0] for tensor in message.values} == {count}
+    assert len(message.key_weights) in {0, count}
+
+
+def _plain_count(message: block_pb2.Block) -> int:
+    """How many keys a block has."""
+    match message.WhichOneof("keys"):
+        case "open_indices":
+            return len(plain_rows(message.open_indices))
+        case "classes":
+            return len(plain_rows(message.classes))
+        case "made":
+            return message.made
+        case _:
+            return len(message.parameters.names)
+
+
+def plain_shares(parts: Iterable[block_pb2.Part], payload: bytes) -> list[bytes]:
+    """The run of the payload that is each part's."""
+    shares, start = [], 0
+    for part in parts:
+        end = start
+        for each in part.block.values:
+            end += each.deflated_size or _TYPES[each.element_type][1] * math.prod(each.shape)
+        shares.append(payload[start:end])
+        start = end
+    return shares
 
 
 def plain_values(message: block_pb2.Block, payload: bytes) -> list[bytes]:
-    """Each tensor's bytes, inflated where they travelled deflated."""
+    """Each array's bytes, inflated where they travelled deflated."""
     values, start = [], 0
     for tensor in message.values:
         end = start + (tensor.deflated_size or _TYPES[tensor.element_type][1] * math.prod(tensor.shape))
@@ -91,59 +149,102 @@ def plain_values(message: block_pb2.Block, payload: bytes) -> list[bytes]:
     return values
 
 
-def plain_digest(message: block_pb2.Block, payload: bytes) -> bytes:
-    """The digest of a block, by the protocol's page alone."""
-    space = message.WhichOneof("keys")
+def plain_digest(parts: Iterable[block_pb2.Part], payload: bytes) -> bytes:
+    """The digest of parts, by the protocol's page alone."""
+    parts = list(parts)
     hasher = hashlib.sha256()
-    name = {"open_indices": "open", "classes": "classes", "parameters": "parameters"}[str(space)]
-    hasher.update(f"{name} {_KINDS[message.kind]} {message.temperature:.9g} {message.weight or 1}\n".encode())
+    for part, share in sorted(zip(parts, plain_shares(parts, payload), strict=True), key=lambda each: each[0].name):
+        name = part.name.encode()
+        hasher.update(b"%d %s\n" % (len(name), name))
+        _digest_block(hasher, part.block, share)
+    return hasher.digest()
+
+
+def _digest_block(hasher: Any, message: block_pb2.Block, share: bytes) -> None:
+    space = str(message.WhichOneof("keys"))
+    shape = "x".join(map(str, message.row_shape))
+    weight = "keys" if message.key_weights else message.weight or 1
+    said = f"{_SPACES[space]} {_KINDS[message.kind]} {_plain_encoding(message)} [{shape}] {weight}\n"
+    hasher.update(said.encode())
     if space == "parameters":
         for key in message.parameters.names:
             hasher.update(b"%d %s\n" % (len(key.encode()), key.encode()))
+    elif space == "made":
+        _digest_numbers(hasher, list(range(message.made)))
     else:
-        keys = plain_rows(message.open_indices if space == "open_indices" else message.classes)
-        hasher.update(f"<i8 {len(keys)}\n".encode())
-        hasher.update(b"".join(key.to_bytes(8, "little") for key in keys))
-    for tensor, values in zip(message.values, plain_values(message, payload), strict=True):
+        _digest_numbers(hasher, plain_rows(message.open_indices if space == "open_indices" else message.classes))
+    if message.key_weights:
+        _digest_numbers(hasher, list(message.key_weights))
+    for tensor, values in zip(message.values, plain_values(message, share), strict=True):
         dtype, _ = _TYPES[tensor.element_type]
         hasher.update(f"{dtype} {'x'.join(map(str, tensor.shape))}\n".encode() + values)
-    return hasher.digest()
+
+
+def _digest_numbers(hasher: Any, numbers: list[int]) -> None:
+    hasher.update(f"<i8 {len(numbers)}\n".encode())
+    hasher.update(b"".join(number.to_bytes(8, "little") for number in numbers))
+
+
+def _plain_encoding(message: block_pb2.Block) -> str:
+    encoding = message.encoding
+    match encoding.WhichOneof("form"):
+        case "plain":
+            return _NUMBERS[encoding.plain]
+        case "bits":
+            return f"{encoding.bits} bit"
+        case "one_class":
+            return "one class"
+        case "top":
+            return f"top {encoding.top.k} as {_NUMBERS[encoding.top.values]}"
+        case _:
+            return "float32"
 
 
 def seal(head: federation_pb2.Uplink, payload: bytes) -> None:
     """Make a damaged head's size and digest fit, so that its damage is looked at rather than its seal."""
     head.payload_size = len(payload)
-    if head.HasField("contribution") and _is_small(head.contribution):
-        with contextlib.suppress(KeyError, ValueError, zlib.error):  # no digest fits some damage
-            head.digest = plain_digest(head.contribution, payload)
+    if all(_is_small(part.block) for part in head.parts):
+        with contextlib.suppress(KeyError, ValueError, OverflowError, zlib.error):  # no digest fits some damage
+            head.digest = plain_digest(head.parts, payload)
 
 
 def _is_small(message: block_pb2.Block) -> bool:
     keys = message.open_indices if message.HasField("open_indices") else message.classes
-    numbers = [keys.sample.count, keys.sample.population, *keys.ranges.gaps_and_lengths]
+    numbers = [keys.sample.count, keys.sample.population, message.made, *keys.ranges.gaps_and_lengths]
     return max(numbers) <= _SMALL
 
 
-def check_block(block: Block | None, message: Any, payload: bytes, *, there: bool) -> bytes:
-    """Check a decoded block against the message that it came from, and return the digest that it must have."""
-    assert (block is not None) == there
-    if block is None:
-        return hashlib.sha256().digest()
-    assert [tensor[:].tobytes() for tensor in block.values] == plain_values(message, payload)
-    digest = check_plainly(message, payload, OPEN_ROWS)
-    assert parts_digest(block) == digest
+def check_parts(found: Parts, messages: Iterable[block_pb2.Part], payload: bytes) -> bytes:
+    """Check decoded parts against the message that they came from, and return the digest that they must have."""
+    parts = list(messages)
+    assert list(found) == [part.name for part in parts]
+    for part, share in zip(parts, plain_shares(parts, payload), strict=True):
+        arrays = [array for tensor in found[part.name].values for array in travelling(tensor)]
+        assert [array[:].tobytes() for array in arrays] == plain_values(part.block, share)
+    digest = check_plainly(parts, payload, OPEN_ROWS)
+    assert parts_digest(found) == digest
     return digest
 
 
-def _blocks() -> list[Block]:
-    probabilities = np.full((3, 4), 0.25, np.float32)
+def _every() -> list[Parts]:
+    uniform = np.full((3, 4), 0.25, np.float32)
+    labels = soft_labels(rows(1, 2, 7), uniform)
+    several = {
+        "counts": Block(Space.CLASSES, rows(0, 2), Kind.COUNTS, (np.ones(2, np.float32),), np.array([3, 9])),
+        "images": Block(Space.MADE, rows(0, 1), Kind.SAMPLES, (np.zeros((2, 3, 2), np.uint8),)),
+        "labels": labels,
+    }
+    encodings = (Quantised(3), OneClass(), Top(2))
+    encoded = [soft_labels(rows(1, 2, 7), each.encode(uniform, Kind.PROBABILITIES)) for each in encodings]
     return [
-        soft_labels(rows(1, 2, 7), probabilities),
-        soft_labels(Rows.drawn(Sample(7, 3, 20)), probabilities, 0.1),
-        soft_labels(rows(*range(0, 50, 2)), np.full((25, 2), 0.5, np.float32)),
-        Block(Space.CLASSES, rows(0, 2), Kind.LOGITS, (np.ones((2, 4), np.float16),)),
-        Block(Space.PARAMETERS, ("w", "b"), Kind.PARAMETERS, (np.ones((2, 3)), np.arange(4)), weight=60),
-        Block(Space.OPEN, rows(*range(40)), Kind.CODES, (np.zeros((40, 2), np.uint8),)),  # travels deflated
+        {"labels": labels},
+        {"labels": soft_labels(Rows.drawn(Sample(7, 3, 20)), uniform)},
+        {"labels": soft_labels(rows(*range(0, 50, 2)), np.full((25, 2), 0.5, np.float32))},
+        {"scores": Block(Space.CLASSES, rows(0, 2), Kind.LOGITS, (np.ones((2, 4), np.float16),))},
+        {"model": Block(Space.PARAMETERS, ("w", "b"), Kind.PARAMETERS, (np.ones((2, 3)), np.arange(4)), weight=60)},
+        {"codes": Block(Space.OPEN, rows(*range(40)), Kind.SAMPLES, (np.zeros((40, 2), np.uint8),))},  # deflated
+        *({"labels": each} for each in encoded),
+        several,
     ]
 
 
@@ -191,8 +292,8 @@ class UplinkHead(Head):
 
     def __init__(self) -> None:
         self.seeds = [
-            write_message(*encode_uplink(Uplink("test", "a", 1, block, {"loss": 0.5}, parts_digest(block))))
-            for block in [None, *_blocks()]
+            write_message(*encode_uplink(Uplink("test", "a", 1, parts, {"loss": 0.5}, parts_digest(parts))))
+            for parts in [{}, *_every()]
         ]
 
     def draw(self, random: Random) -> bytes:
@@ -213,7 +314,7 @@ class UplinkHead(Head):
         uplink = decode_uplink(head, payload, OPEN_ROWS)
         behind = _without_head(data)
         assert len(behind) == head.payload_size
-        digest = check_block(uplink.contribution, head.contribution, behind, there=head.HasField("contribution"))
+        digest = check_parts(uplink.parts, head.parts, behind)
         assert digest == head.digest == uplink.digest
 
 
@@ -222,14 +323,21 @@ class DownlinkHead(Head):
     kinds = (federation_pb2.Downlink,)
 
     def __init__(self) -> None:
-        wanted = Rows.drawn(Sample(9, 8, 50))
-        self.seeds = [write_message(*encode_downlink(Downlink("test", 2, block, wanted, 60.0))) for block in _blocks()]
-        self.seeds.append(write_message(*encode_downlink(Downlink("test", 3, closing=True))))
+        ask = Ask(
+            Form(Kind.PROBABILITIES, Space.OPEN, (4,), (FLOAT32, Quantised(3), Top(2))), Rows.drawn(Sample(9, 8, 50))
+        )
+        plan = {"labels": ask, "model": Ask(Form.model(), rows(), {"cnn": {"w": (2, 3)}})}
+        self.seeds = [write_message(*encode_downlink(Downlink("test", 2, parts, plan, 60.0))) for parts in _every()]
+        self.seeds.append(write_message(*encode_downlink(Downlink("test", 3))))
 
     def judge(self, data: bytes) -> None:
         head, payload = read_message(data, federation_pb2.Downlink())
         downlink = decode_downlink(head, payload, OPEN_ROWS)
-        check_block(downlink.aggregate, head.aggregate, _without_head(data), there=head.HasField("aggregate"))
-        assert (downlink.wanted is not None) == head.HasField("wanted")
-        if downlink.wanted is not None:
-            assert downlink.wanted.indices.tolist() == plain_rows(head.wanted)
+        behind = _without_head(data)
+        assert (downlink.aggregate is not None) == head.HasField("aggregate")
+        assert check_parts(downlink.aggregate or {}, head.aggregate.parts, behind)
+        assert downlink.closing == head.closing
+        for message in [] if downlink.plan is None else head.plan:
+            ask = (downlink.plan or {})[message.name]
+            if message.HasField("open_indices"):
+                assert ask.rows.indices.tolist() == plain_rows(message.open_indices)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from limbeck_client.privacy.policy import extremes
 from limbeck_common.core.blocks import Block
@@ -20,6 +20,8 @@ from limbeck_common.support.disk import flush
 @dataclass(frozen=True)
 class PartRecord:
     """One part of an uplink. `keys` counts its open rows, classes, made rows or arrays of parameters."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     part: str
     kind: Kind
@@ -38,6 +40,8 @@ class PartRecord:
 @dataclass(frozen=True)
 class ReleaseRecord:
     """One uplink."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     at: str  # ISO 8601, UTC
     federation_id: str
