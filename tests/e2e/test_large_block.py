@@ -10,10 +10,10 @@ from support import wide
 from support.processes import Farm
 
 from limbeck_client.transport import GrpcTransport, Member
+from limbeck_common.core.arrays.tensors import nbytes
 from limbeck_common.core.blocks import soft_labels
 from limbeck_common.core.errors import SizeError
 from limbeck_common.core.messages import Downlink, Receipt, Uplink
-from limbeck_common.core.tensors import nbytes
 from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.wire.digest import parts_digest
 

@@ -13,14 +13,14 @@ from fuzz.damage import frames, mutate, mutate_bytes
 from fuzz.subject import Subject
 from google.protobuf.message import DecodeError
 
+from limbeck_common.core.arrays.encodings import FLOAT32, OneClass, Quantised, Top
+from limbeck_common.core.arrays.tensors import travelling
 from limbeck_common.core.blocks import Block, Parts, Rows, Space, soft_labels
-from limbeck_common.core.encodings import FLOAT32, OneClass, Quantised, Top
 from limbeck_common.core.errors import StreamError
 from limbeck_common.core.form import Ask, Form
 from limbeck_common.core.kinds import Kind
 from limbeck_common.core.messages import Downlink, Uplink
 from limbeck_common.core.seeds import Sample
-from limbeck_common.core.tensors import travelling
 from limbeck_common.wire.codec import (
     decode_downlink,
     decode_uplink,

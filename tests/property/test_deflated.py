@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from limbeck_common.core.arrays.file_array import FileArray
 from limbeck_common.core.blocks import Block, Rows, Space
 from limbeck_common.core.errors import RefusalError, ShapeError, StreamError
-from limbeck_common.core.file_array import FileArray
 from limbeck_common.core.kinds import Kind
 from limbeck_common.core.messages import Uplink
 from limbeck_common.wire.codec import decode_uplink, encode_uplink, read_message, write_message

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from limbeck_common.core.arrays.tensors import SLICE_BYTES, slices
 from limbeck_common.core.blocks import Block, Rows, Space, parameters, soft_labels
 from limbeck_common.core.errors import ValuesError
 from limbeck_common.core.exact_sums import ParameterTally, Tally, to_fixed
 from limbeck_common.core.kinds import TOTAL_TOLERANCE, Kind
-from limbeck_common.core.tensors import SLICE_BYTES, slices
 
 CLASSES = 3
 seeds = st.integers(0, 2**32 - 1)

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck_common.core.arrays.file_array import FileArray
+from limbeck_common.core.arrays.tensors import Tensor
 from limbeck_common.core.blocks import Parts, Shapes, Space, parameters, soft_labels
-from limbeck_common.core.file_array import FileArray
 from limbeck_common.core.messages import Downlink, Ended, Uplink
 from limbeck_common.core.spec import MethodSpec, Output, Spec
-from limbeck_common.core.tensors import Tensor
 from limbeck_common.methods.method import named_models
 from limbeck_common.methods.registry import make_method
 from limbeck_common.wire.digest import parts_digest

@@ -12,10 +12,10 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status.rpc_status import from_call
 from numpy.typing import NDArray
 
+from limbeck_common.core.arrays.tensors import Tensor
 from limbeck_common.core.blocks import Rows, soft_labels
 from limbeck_common.core.messages import Uplink
 from limbeck_common.core.spec import Spec
-from limbeck_common.core.tensors import Tensor
 from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.methods.registry import make_method
 from limbeck_common.methods.server_round import open_sample

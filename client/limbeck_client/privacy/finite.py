@@ -5,10 +5,10 @@ import math
 import numpy as np
 import structlog
 
+from limbeck_common.core.arrays.tensors import slices
 from limbeck_common.core.blocks import Block, Rows, Space
 from limbeck_common.core.errors import UserCodeError
 from limbeck_common.core.messages import Uplink
-from limbeck_common.core.tensors import slices
 
 _log = structlog.get_logger()
 

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 
 from limbeck_client.privacy.finite import check_finite
+from limbeck_common.core.arrays.tensors import nbytes, slices
 from limbeck_common.core.blocks import Block, Parts, Space
 from limbeck_common.core.errors import PolicyError, SettingsError
 from limbeck_common.core.form import Ask
 from limbeck_common.core.kinds import Kind
 from limbeck_common.core.messages import Downlink
 from limbeck_common.core.spec import Section, Spec
-from limbeck_common.core.tensors import nbytes, slices
 
 
 class Policy(Section):

@@ -9,11 +9,11 @@ from pathlib import Path
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from limbeck_client.privacy.policy import extremes
+from limbeck_common.core.arrays.tensors import nbytes
 from limbeck_common.core.blocks import Block
 from limbeck_common.core.errors import DataError
 from limbeck_common.core.kinds import Kind
 from limbeck_common.core.messages import Uplink
-from limbeck_common.core.tensors import nbytes
 from limbeck_common.support.disk import flush
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck_common.core.encodings import Encoding, Layout, encoding_of
+from limbeck_common.core.arrays.encodings import Encoding, Layout, encoding_of
+from limbeck_common.core.arrays.tensors import Tensor, travelling
 from limbeck_common.core.kinds import Kind
 from limbeck_common.core.seeds import Sample
-from limbeck_common.core.tensors import Tensor, travelling
 
 
 class Space(StrEnum):

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck_common.core.arrays.tensors import SLICE_BYTES, slices
 from limbeck_common.core.blocks import Block, Rows, Shapes
 from limbeck_common.core.kinds import Kind
-from limbeck_common.core.tensors import SLICE_BYTES, slices
 
 _SHIFTS = {
     kind: (shift := np.float64(1.5 * 2.0 ** (52 - kind.fraction_bits)), shift.view(np.int64))

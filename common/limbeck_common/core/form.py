@@ -12,11 +12,11 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck_common.core.arrays.encodings import FLOAT32, Encoding, Top
+from limbeck_common.core.arrays.tensors import Tensor
 from limbeck_common.core.blocks import Block, Rows, Shapes, Space
-from limbeck_common.core.encodings import FLOAT32, Encoding, Top
 from limbeck_common.core.kinds import Kind
 from limbeck_common.core.spec import Output
-from limbeck_common.core.tensors import Tensor
 
 
 class Weights(StrEnum):

@@ -98,6 +98,8 @@ class Kind(StrEnum):
         Raises:
             ValuesError: names the first key that fails, by its position in the block.
         """
+        if not len(values):
+            return
         flat = values.reshape(len(values), -1)
         _require(np.all(np.isfinite(flat), axis=1), start, "is not finite", "finite numbers")
         slack = ROUNDING if self.high == 1.0 else 0.0

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck_common.core.arrays.encoded_rows import SparseRows
+from limbeck_common.core.arrays.tensors import SLICE_BYTES
 from limbeck_common.core.blocks import Block, Rows
-from limbeck_common.core.encoded_rows import SparseRows
 from limbeck_common.core.exact_sums import to_fixed
 from limbeck_common.core.kinds import Kind
-from limbeck_common.core.tensors import SLICE_BYTES
 
 
 class SparseTally:

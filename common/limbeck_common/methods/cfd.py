@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
+from limbeck_common.core.arrays.encodings import Encoding, OneClass, Quantised
 from limbeck_common.core.blocks import Block, Parts, Rows
-from limbeck_common.core.encodings import Encoding, OneClass, Quantised
 from limbeck_common.core.errors import KeysError
 from limbeck_common.core.form import Form, Forms, Plan
 from limbeck_common.core.messages import ALL, SERVER, Aggregate

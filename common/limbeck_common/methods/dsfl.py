@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+from limbeck_common.core.arrays.encodings import FLOAT16, FLOAT32, Encoding, Top
 from limbeck_common.core.blocks import Parts
-from limbeck_common.core.encodings import FLOAT16, FLOAT32, Encoding, Top
 from limbeck_common.core.form import Form, Forms, Plan
 from limbeck_common.core.messages import Aggregate
 from limbeck_common.core.softmax import softmax

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck_common.core.arrays.encoded_rows import QuantisedRows, SparseRows, VoteRows
+from limbeck_common.core.arrays.encodings import OneClass, Plain, Quantised, Top
+from limbeck_common.core.arrays.tensors import Tensor, slices, travelling
 from limbeck_common.core.blocks import Block, Outline, Parts, Rows, Space
-from limbeck_common.core.encoded_rows import QuantisedRows, SparseRows, VoteRows
-from limbeck_common.core.encodings import OneClass, Plain, Quantised, Top
 from limbeck_common.core.errors import KeysError, ShapeError, StreamError, ValuesError
 from limbeck_common.core.kinds import Kind
-from limbeck_common.core.tensors import Tensor, slices, travelling
 from limbeck_common.wire.encodings import ELEMENT_TYPES, ELEMENTS, KIND_NUMBERS, KINDS, decode_encoding, encode_encoding
 from limbeck_common.wire.payload import Payload
 from limbeck_common.wire.rows import decode_rows, encode_rows

@@ -5,10 +5,10 @@ from typing import TypeVar
 
 from google.protobuf.message import DecodeError
 
+from limbeck_common.core.arrays.tensors import Tensor, nbytes
 from limbeck_common.core.errors import StreamError
 from limbeck_common.core.messages import Downlink, Uplink
 from limbeck_common.core.spec import MAX_WIDTH
-from limbeck_common.core.tensors import Tensor, nbytes
 from limbeck_common.wire.blocks import decode_parts, encode_parts
 from limbeck_common.wire.digest import parts_digest
 from limbeck_common.wire.payload import Payload, chunks

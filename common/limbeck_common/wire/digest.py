@@ -7,9 +7,9 @@ import hashlib
 
 import numpy as np
 
+from limbeck_common.core.arrays.encodings import encoding_of
+from limbeck_common.core.arrays.tensors import travelling
 from limbeck_common.core.blocks import Block, Parts, Rows
-from limbeck_common.core.encodings import encoding_of
-from limbeck_common.core.tensors import travelling
 from limbeck_common.wire.payload import digest_tensors
 
 

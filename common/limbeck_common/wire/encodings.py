@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from limbeck_common.core.encodings import Encoding, OneClass, Plain, Quantised, Top
+from limbeck_common.core.arrays.encodings import Encoding, OneClass, Plain, Quantised, Top
 from limbeck_common.core.errors import ShapeError
 from limbeck_common.core.kinds import Kind
 from limbeck_common.wire.v1 import block_pb2 as pb

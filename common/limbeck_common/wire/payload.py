@@ -13,9 +13,9 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck_common.core.arrays.file_array import FileArray
+from limbeck_common.core.arrays.tensors import Tensor, slices
 from limbeck_common.core.errors import SizeError, StreamError
-from limbeck_common.core.file_array import FileArray
-from limbeck_common.core.tensors import Tensor, slices
 
 CHUNK_BYTES = 1 << 18
 HEAD_BYTES = 1 << 16

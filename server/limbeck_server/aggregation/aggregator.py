@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from limbeck_common.core.arrays.tensors import slices
 from limbeck_common.core.blocks import Block, Parts, Rows, Space
 from limbeck_common.core.errors import ValuesError
 from limbeck_common.core.exact_sums import Tally
 from limbeck_common.core.kinds import Kind
 from limbeck_common.core.messages import Aggregate
 from limbeck_common.core.sparse_sums import SparseTally
-from limbeck_common.core.tensors import slices
 from limbeck_common.methods.method import Decodes, Method, to_aggregate
 from limbeck_server.aggregation.method_errors import blaming
 from limbeck_server.aggregation.open_round import Collect, History, OpenRound

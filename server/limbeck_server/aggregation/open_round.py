@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck_common.core.arrays.encodings import Top
+from limbeck_common.core.arrays.tensors import Tensor, travelling
 from limbeck_common.core.blocks import NO_ROWS, Block, Parts, Rows, Shapes, Space
-from limbeck_common.core.encodings import Top
 from limbeck_common.core.errors import MethodError
 from limbeck_common.core.exact_sums import ParameterTally, Tally
 from limbeck_common.core.form import Ask, Form, Forms
 from limbeck_common.core.messages import ALL
 from limbeck_common.core.sparse_sums import SparseTally
 from limbeck_common.core.spec import Spec
-from limbeck_common.core.tensors import Tensor, travelling
 from limbeck_common.methods.method import Method
 
 Find = Callable[[int, str], Parts | None]

@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
+from limbeck_common.core.arrays.tensors import slices
 from limbeck_common.core.blocks import Block, Outline, Parts, Rows, Space
 from limbeck_common.core.errors import KeysError, MethodError, ShapeError, ValuesError
 from limbeck_common.core.form import Ask, Form, Weights
 from limbeck_common.core.messages import Aggregate
-from limbeck_common.core.tensors import slices
 
 HEAVIEST = 1 << 20  # private rows that one client may claim to have trained on
 _MAX_METRICS = 64

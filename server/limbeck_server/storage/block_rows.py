@@ -15,12 +15,12 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from limbeck_common.core.arrays.encoded_rows import Packed
+from limbeck_common.core.arrays.file_array import FileArray
+from limbeck_common.core.arrays.tensors import nbytes, travelling
 from limbeck_common.core.blocks import Parts
-from limbeck_common.core.encoded_rows import Packed
 from limbeck_common.core.errors import DataError, RefusalError
-from limbeck_common.core.file_array import FileArray
 from limbeck_common.core.spec import MAX_WIDTH
-from limbeck_common.core.tensors import nbytes, travelling
 from limbeck_common.wire.blocks import decode_parts, encode_parts
 from limbeck_common.wire.digest import parts_digest
 from limbeck_common.wire.payload import Payload, chunks

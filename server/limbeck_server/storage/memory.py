@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck_common.core.arrays.tensors import Tensor
 from limbeck_common.core.blocks import Parts
-from limbeck_common.core.tensors import Tensor
 from limbeck_server.events import Fact, UplinksDeleted, from_json, link, to_json
 from limbeck_server.storage.block_rows import RowReader, gather, to_row
 from limbeck_server.storage.limits import check_disk

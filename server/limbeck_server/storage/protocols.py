@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
+from limbeck_common.core.arrays.tensors import Tensor
 from limbeck_common.core.blocks import Parts
 from limbeck_common.core.errors import LimbeckError
-from limbeck_common.core.tensors import Tensor
 from limbeck_server.events import Fact
 
 INLINE_BYTES = 1 << 20  # larger blocks lie in files, and work on them runs beside the event loop

@@ -15,10 +15,10 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from limbeck_common.core.arrays.file_array import FileArray
+from limbeck_common.core.arrays.tensors import Tensor
 from limbeck_common.core.blocks import Parts
 from limbeck_common.core.errors import DataError, SettingsError, SetupError, StoreFullError
-from limbeck_common.core.file_array import FileArray
-from limbeck_common.core.tensors import Tensor
 from limbeck_common.support.disk import flush, take
 from limbeck_server.events import Fact, UplinksDeleted
 from limbeck_server.storage import database

@@ -7,12 +7,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from limbeck_client.privacy.finite import check_finite, finite_metrics
+from limbeck_common.core.arrays.encodings import Top
+from limbeck_common.core.arrays.tensors import SLICE_BYTES
 from limbeck_common.core.blocks import Block, Rows, Space, parameters, soft_labels
-from limbeck_common.core.encodings import Top
 from limbeck_common.core.errors import UserCodeError
 from limbeck_common.core.kinds import Kind
 from limbeck_common.core.messages import Uplink
-from limbeck_common.core.tensors import SLICE_BYTES
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])

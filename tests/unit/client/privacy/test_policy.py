@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from limbeck_client.privacy.policy import Policy, extremes, read_policy, work_bytes
+from limbeck_common.core.arrays.encodings import Encoding, Quantised, Top
+from limbeck_common.core.arrays.tensors import SLICE_BYTES
 from limbeck_common.core.blocks import NO_ROWS, Block, Rows, Space, class_scores, parameters, soft_labels
-from limbeck_common.core.encodings import Encoding, Quantised, Top
 from limbeck_common.core.errors import PolicyError, SettingsError, UserCodeError
 from limbeck_common.core.form import Ask, Form
 from limbeck_common.core.kinds import Kind
 from limbeck_common.core.messages import Downlink
 from limbeck_common.core.spec import Output, Recipe, Spec
-from limbeck_common.core.tensors import SLICE_BYTES
 
 ROWS = Rows(np.arange(4))
 PROBABILITIES = np.array([[0.5, 0.5], [0.9, 0.1], [0.25, 0.75], [0.99, 0.01]], np.float32)

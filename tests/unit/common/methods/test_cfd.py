@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from support.aggregators import Past, aggregated
 from support.method_rounds import receive, update
 
+from limbeck_common.core.arrays.encodings import OneClass
+from limbeck_common.core.arrays.tensors import nbytes
 from limbeck_common.core.blocks import Block, Parts, Rows, soft_labels
-from limbeck_common.core.encodings import OneClass
 from limbeck_common.core.errors import KeysError
 from limbeck_common.core.kinds import Kind
 from limbeck_common.core.messages import ALL, SERVER, Aggregate
 from limbeck_common.core.spec import Output, Spec
-from limbeck_common.core.tensors import nbytes
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.cfd import CFD, changes, filled, quantised

@@ -12,12 +12,12 @@ from support.method_rounds import planned as asked
 from support.method_rounds import receive, to_all, update
 from support.recording_learner import recording
 
+from limbeck_common.core.arrays.tensors import SLICE_BYTES
 from limbeck_common.core.blocks import Rows, Space, soft_labels
 from limbeck_common.core.errors import MethodError
 from limbeck_common.core.form import Weights
 from limbeck_common.core.kinds import Kind
 from limbeck_common.core.spec import MethodSpec, Output, Spec
-from limbeck_common.core.tensors import SLICE_BYTES
 from limbeck_common.datasets.examples import Examples
 from limbeck_common.methods.dsfl import DSFL, eera, era
 from limbeck_common.methods.registry import make_method

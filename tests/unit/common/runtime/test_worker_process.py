@@ -12,8 +12,8 @@ from safetensors.numpy import load_file
 from support import tiny
 from support.method_rounds import plan_of
 
+from limbeck_common.core.arrays.encoded_rows import VoteRows
 from limbeck_common.core.blocks import Rows, soft_labels
-from limbeck_common.core.encoded_rows import VoteRows
 from limbeck_common.core.errors import UserCodeError
 from limbeck_common.core.messages import ALL, SERVER, Aggregate, Downlink
 from limbeck_common.core.spec import DataSpec, MethodSpec, Output, Recipe, Spec

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from limbeck_common.core.arrays.encodings import Quantised
 from limbeck_common.core.blocks import Block, Rows, Space, parameters, soft_labels
-from limbeck_common.core.encodings import Quantised
 from limbeck_common.core.errors import KeysError, RefusalError, StreamError
 from limbeck_common.core.kinds import Kind
 from limbeck_common.wire.digest import parts_digest

@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from support.aggregators import Asking, aggregated, history
 
+from limbeck_common.core.arrays.encodings import FLOAT16, OneClass, Quantised, Top
 from limbeck_common.core.blocks import NO_ROWS, Block, Outline, Parts, Rows, Shapes, Space, parameters, soft_labels
-from limbeck_common.core.encodings import FLOAT16, OneClass, Quantised, Top
 from limbeck_common.core.errors import KeysError, LimbeckError, MethodError, ShapeError, ValuesError
 from limbeck_common.core.form import Ask, Form, Weights
 from limbeck_common.core.kinds import Kind

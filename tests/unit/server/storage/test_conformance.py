@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from support.audits import flipped, spoil
 
+from limbeck_common.core.arrays.encodings import OneClass, Quantised, Top
+from limbeck_common.core.arrays.file_array import FileArray
+from limbeck_common.core.arrays.tensors import Tensor
 from limbeck_common.core.blocks import Block, Parts, Rows, Space, parameters, soft_labels
-from limbeck_common.core.encodings import OneClass, Quantised, Top
 from limbeck_common.core.errors import DataError, StoreFullError
-from limbeck_common.core.file_array import FileArray
 from limbeck_common.core.kinds import Kind
 from limbeck_common.core.messages import ALL, SERVER, group
 from limbeck_common.core.seeds import Sample
-from limbeck_common.core.tensors import Tensor
 from limbeck_common.wire.digest import parts_digest
 from limbeck_server import events as fact
 from limbeck_server.storage.memory import MemoryStore

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from support.audits import change
 from support.sqlite_stores import broken, joined, labels, large, opened
 
+from limbeck_common.core.arrays.file_array import FileArray
 from limbeck_common.core.blocks import Parts, Rows, soft_labels
 from limbeck_common.core.errors import DataError, SettingsError
-from limbeck_common.core.file_array import FileArray
 from limbeck_common.core.messages import ALL
 from limbeck_common.wire.digest import parts_digest
 from limbeck_server import events as fact

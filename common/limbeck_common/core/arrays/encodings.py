@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck_common.core.encoded_rows import EncodedRows, QuantisedRows, SparseRows, VoteRows, pack_bits
+from limbeck_common.core.arrays.encoded_rows import EncodedRows, QuantisedRows, SparseRows, VoteRows, pack_bits
 from limbeck_common.core.kinds import Kind
 
 Layout = tuple[tuple[np.dtype[Any], tuple[int, ...]], ...]

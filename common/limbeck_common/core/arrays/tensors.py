@@ -6,8 +6,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from limbeck_common.core.encoded_rows import EncodedRows, Packed, QuantisedRows, SparseRows, VoteRows
-from limbeck_common.core.file_array import FileArray
+from limbeck_common.core.arrays.encoded_rows import EncodedRows, Packed, QuantisedRows, SparseRows, VoteRows
+from limbeck_common.core.arrays.file_array import FileArray
 
 SLICE_BYTES = 1 << 20
 

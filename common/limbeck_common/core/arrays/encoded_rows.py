@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck_common.core.file_array import FileArray
+from limbeck_common.core.arrays.file_array import FileArray
 
 Packed = NDArray[Any] | FileArray
 FLOAT32 = np.dtype("<f4")
