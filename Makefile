@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint fix coverage mutation house bench comparisons fuzz fuzz-atheris stubs constraints test-long \
+.PHONY: demo test lint fix coverage mutation house bench comparisons fuzz fuzz-atheris stubs pages constraints test-long \
   test-compose clean
 
 demo: .venv/ready ## a server and five clients on this machine, non-IID digits
@@ -56,6 +56,9 @@ fuzz-atheris: .venv/ready ## the codec under a coverage-guided fuzzer, three min
 
 stubs: .venv/ready ## protobuf and gRPC stubs from proto/
 	$(BIN)/python proto/make_stubs.py common
+
+pages: .venv/ready ## test vectors, the specification's schema and the methods' page, into proto/
+	$(BIN)/python proto/make_pages.py proto
 
 constraints: .venv/ready ## pin every dependency, for every platform
 	$(BIN)/uv pip compile --universal --quiet --upgrade --all-extras --no-header --no-emit-index-url \
