@@ -105,9 +105,9 @@ def methods() -> str:
     return "\n".join(
         [
             "# Methods and their parts",
-            "What each built-in method's uplinks and aggregates hold with its default options, as it declares them. Here",
-            f"the output is {_CLASSES} classes. `make pages` writes this page. What a client does with an aggregate is in",
-            "[the protocol](README.md#parts).",
+            "What each built-in method's uplinks and aggregates hold, as it declares it: with its default options, for",
+            f"an output of {_CLASSES} classes. What a client does with an aggregate is in",
+            "[the protocol](README.md#parts). `make pages` writes this page.",
             "",
             *(line for name in sorted(METHODS) for line in _method(name)),
         ]

@@ -30,7 +30,7 @@ def uplinks(count: int, rows: int, classes: int) -> Iterator[Block]:
 
 def exactly(blocks: Iterator[Block], rows: int, classes: int) -> Labels:
     """Aggregate as the coordinator does."""
-    tally = Tally(np.arange(rows), classes, Kind.PROBABILITIES)
+    tally = Tally(np.arange(rows), (classes,), Kind.PROBABILITIES)
     for block in blocks:
         tally.add(block)
     return np.concatenate([DSFL().sharpen(mean).astype(np.float32) for mean in tally.means()])

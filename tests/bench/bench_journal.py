@@ -71,16 +71,17 @@ async def measure(folder: Path, uplinks: int, at_once: int, *, flushes: bool) ->
     names = [f"client-{number}" for number in range(uplinks)]
     await asyncio.gather(*(federation.membership.enter(name) for name in names))
     answer = await federation.downlinks.pull(names[0], 0, 60)
-    if not isinstance(answer, Downlink) or answer.wanted is None:
+    if not isinstance(answer, Downlink) or answer.closing:
         raise TypeError(f"no round opened: {answer}")
     values = np.random.default_rng(0).random((ROWS, CLASSES), np.float32)
-    block = soft_labels(answer.wanted, values / values.sum(axis=1, keepdims=True))
-    digest = parts_digest(block)
+    wanted = (answer.plan or {})["labels"].rows
+    parts = {"labels": soft_labels(wanted, values / values.sum(axis=1, keepdims=True))}
+    digest = parts_digest(parts)
     places = asyncio.Semaphore(at_once)
 
     async def push(name: str) -> None:
         async with places:
-            if await federation.admissions.push(Uplink("bench", name, 1, block, {}, digest)) is not Receipt.ACCEPTED:
+            if await federation.admissions.push(Uplink("bench", name, 1, parts, {}, digest)) is not Receipt.ACCEPTED:
                 raise ValueError(f"{name}'s uplink was not accepted")
 
     store.commits = 0

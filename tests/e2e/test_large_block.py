@@ -42,12 +42,14 @@ async def work(transport: GrpcTransport) -> tuple[np.ndarray, Uplink]:
     federation_id = (await transport.join("a", digest, wide.CLASSES)).federation_id
     downlink = await transport.pull(Member(federation_id, 1, "a"), 0, 0, wide.ROWS)
     assert isinstance(downlink, Downlink)
-    assert downlink.wanted is not None
+    assert downlink.plan is not None
+    wanted = downlink.plan["labels"].rows
     values = np.random.default_rng(0).random((wide.ROWS, wide.CLASSES), np.float32)
     values /= values.sum(axis=1, keepdims=True)
-    block = soft_labels(downlink.wanted, values)
+    block = soft_labels(wanted, values)
     assert nbytes(block.array) == 64_000_000
-    return values, Uplink(federation_id, "a", 1, block, {}, parts_digest(block))
+    parts = {"labels": block}
+    return values, Uplink(federation_id, "a", 1, parts, {}, parts_digest(parts))
 
 
 async def exchange(address: str) -> tuple[np.ndarray, np.ndarray]:
@@ -59,10 +61,10 @@ async def exchange(address: str) -> tuple[np.ndarray, np.ndarray]:
     closing = await transport.pull(Member(federation_id, 1, "a"), 1, 1, wide.ROWS)
     assert isinstance(closing, Downlink)
     assert closing.aggregate is not None
-    await transport.push(Uplink(federation_id, "a", 2, None, {}, parts_digest(None)))
+    await transport.push(Uplink(federation_id, "a", 2, {}, {}, parts_digest({})))
     await transport.pull(Member(federation_id, 1, "a"), 2, 2, wide.ROWS)
     await transport.close()
-    return values, np.asarray(closing.aggregate.array[:])
+    return values, np.asarray(closing.aggregate["labels"].array[:])
 
 
 def test_a_refused_large_uplink_hears_why_and_not_that_its_call_broke(farm: Farm) -> None:

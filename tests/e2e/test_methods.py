@@ -40,7 +40,7 @@ MODELS = dict.fromkeys(("comet", "dsfl", "fd", "fedmd", "selective_fd"), _MIXED)
 SHORT = {("dsfl", True), ("fedavg", False), ("cfd", False)}  # labels, weights, a server's model that has a part in it
 KILLS = {"server": "KILL:COMMITTED:5", "client-1": "KILL:KEPT:1"}  # in the middle of the first rounds
 LATER_KILLS = {"server": "KILL:COMMITTED:9", "client-1": "KILL:KEPT:3"}  # where there are four
-EVERYTHING_MAY_LEAVE = 'kinds = ["probabilities", "logits", "parameters", "codes"]\n'
+EVERYTHING_MAY_LEAVE = 'kinds = ["probabilities", "logits", "parameters"]\n'
 
 
 def models_of(method: str) -> dict[str, str]:

@@ -161,7 +161,7 @@ def test_a_bad_token_is_named(tmp_path: Path, arguments: list[str], said: str) -
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--model", "own:narrow", "--part", "0"], "a learner of 7 classes; expected 10 classes"),
+        (["--model", "own:narrow", "--part", "0"], "a learner that predicts 7 values per row; expected 10"),
         (["--model", "own:nothing", "--part", "0"], "cannot load 'own:nothing'"),
         (["--model", "vgg", "--part", "0"], "unknown model 'vgg'"),
         (["--data", "own:shuffled"], "open data .*; expected .* in its order"),

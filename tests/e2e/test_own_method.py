@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from support.processes import CLIENTS, TINY, Farm, run
 
+from limbeck_common.core.messages import ALL
 from limbeck_server.storage.sqlite import SqliteStore
 
 pytestmark = pytest.mark.e2e
@@ -27,12 +28,12 @@ def test_the_pages_own_method_runs_over_the_network(farm: Farm) -> None:
     store = SqliteStore(farm.folder / "store")
     for number in (1, 2, 3):
         uplinks, aggregate = (
-            [np.asarray(block.array[:]) for _, block in store.uplinks(number)],
-            store.aggregate(number),
+            [np.asarray(parts["votes"].array[:]) for _, parts in store.uplinks(number)],
+            store.aggregate(number, ALL),
         )
         assert aggregate is not None
-        votes = [np.eye(3)[probabilities.argmax(axis=1)] for probabilities in uplinks]
-        assert np.asarray(aggregate.array[:]) == pytest.approx(sum(votes) / 3, abs=1e-6)
+        assert all(np.array_equal(np.unique(votes), [0, 1]) for votes in uplinks)
+        assert np.asarray(aggregate["shares"].array[:]) == pytest.approx(sum(uplinks) / 3, abs=1e-6)
     store.close()
     audited = run("limbeck_server.cli.main", "audit", "--store", str(farm.folder / "store"), cwd=farm.folder)
     assert audited.returncode == 0, audited.stdout

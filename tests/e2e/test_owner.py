@@ -44,7 +44,7 @@ def test_nothing_leaves_before_its_owner_decides_and_a_decision_outlives_a_kill(
     server, address = farm.server(settings=ALONE)
     client = farm.client("client-0", address, *OWN, "--review")
     until(lambda: held(farm) == ["1"])
-    assert "round   1  30 rows of probabilities, 360 bytes" in owner(farm, "review")
+    assert "round   1  labels: 30 x probabilities, 360 bytes" in owner(farm, "review")
     assert owner(farm, "ledger") == ""
     assert farm.delivered(address) == 0
     client.kill()
@@ -104,7 +104,7 @@ def test_a_client_whose_server_stays_away_keeps_its_model_and_what_it_holds(farm
     model = farm.folder / "models" / "client-0" / "model.safetensors"
     assert client.stdout.read() == f"model of the last finished round: {model}\n"
     assert model.stat().st_size > 0
-    assert "round   1  30 rows of probabilities" in owner(farm, "review")
+    assert "round   1  labels: 30 x probabilities" in owner(farm, "review")
 
 
 def test_nobody_waits_for_an_uplink_that_its_owner_refused(farm: Farm) -> None:
