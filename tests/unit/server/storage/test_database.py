@@ -58,3 +58,23 @@ class Refusing:
 )
 def test_only_a_file_that_may_not_be_opened_is_out_of_reach(code: int | None, said: str | None) -> None:
     assert database.unreachable(Refusing(code)) == said  # type: ignore[arg-type]
+
+
+def test_only_where_the_values_lie_may_be_missing_from_a_row(tmp_path: Path) -> None:
+    engine = database.open_to_write(tmp_path / "journal")
+    tables = sa.inspect(engine)
+    empty = {
+        (table, column["name"])
+        for table in tables.get_table_names()
+        for column in tables.get_columns(table)
+        if column["nullable"]
+    }
+    engine.dispose()
+    assert empty == {(table, column) for table in ("aggregates", "uplinks") for column in ("file", "payload")}
+
+
+def test_a_database_without_a_mark_counts_as_no_ones() -> None:
+    engine = sa.create_engine("sqlite://")
+    with engine.connect() as connection:
+        assert database._identify(connection) == (0, 0)  # noqa: SLF001 - what an unmarked file says of itself
+    engine.dispose()
