@@ -19,12 +19,11 @@ from limbeck_common.core.messages import Downlink, Uplink
 from limbeck_common.core.spec import Spec
 from limbeck_common.datasets.examples import ParticipantData
 from limbeck_common.datasets.open_digest import open_digest
-from limbeck_common.learning.learner import Learner
 from limbeck_common.learning.participant import Participant
-from limbeck_common.methods.registry import learner_seed, make_method
+from limbeck_common.methods.registry import make_method
 from limbeck_common.runtime.local_round import local_round
 from limbeck_common.runtime.make_data import make_data
-from limbeck_common.runtime.make_learner import make_learner
+from limbeck_common.runtime.make_participant import make_participant
 from limbeck_common.support.disk import writing
 from limbeck_common.wire.digest import parts_digest
 
@@ -130,7 +129,7 @@ class InProcessRuntime:
     def _output_width(self, spec: Spec) -> int:
         participant = self._open_participant(spec)
         try:
-            return int(participant.learner.predict(participant.open_rows[:2]).shape[1])
+            return int(participant.learner.predict(participant.open_rows[:2]).shape[-1])
         except Exception as error:  # noqa: BLE001 - an untrained learner of any library may raise anything; a trained one must not
             _log.debug("the learner cannot predict before it has trained", client=self.name, why=str(error))
             return 0
@@ -178,10 +177,14 @@ class InProcessRuntime:
         return self._participant
 
     def _make_participant(self, spec: Spec, data: ParticipantData) -> Participant:
-        def build(model: str) -> Learner:
-            return make_learner(model or self._model, spec, learner_seed(spec, self.name), self._device)
-
-        return Participant(spec, build(""), data, build)
+        participant = make_participant(spec, self.name, self._model, data, self._device)
+        if data.private is None and participant.trains:
+            raise DataError(
+                "the data has no private rows",
+                expected="a ParticipantData with private examples, or a model that only predicts",
+                remedy="name your data: --data package.module:callable",
+            )
+        return participant
 
 
 def data_loader(source: str | None, part: int | None, root: Path | None) -> Callable[[Spec], ParticipantData]:
@@ -194,14 +197,7 @@ def data_loader(source: str | None, part: int | None, root: Path | None) -> Call
                 expected=f"--part 0 to --part {spec.data.parts - 1}, or data of your own",
                 remedy="add --part K, or --data package.module:callable",
             )
-        data = make_data(source, spec, part, root)
-        if data.private is None:
-            raise DataError(
-                "the data has no private rows",
-                expected="a ParticipantData with private examples",
-                remedy="name your data: --data package.module:callable",
-            )
-        return data
+        return make_data(source, spec, part, root)
 
     return load
 

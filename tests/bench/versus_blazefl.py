@@ -38,6 +38,8 @@ def limbeck(rounds: int, seed: int) -> tuple[list[float], list[float]]:
             str(seed),
             "--run-dir",
             str(run),
+            "--set",
+            "recipe.distill.shuffle=false",  # as BlazeFL's example
         ]
         subprocess.run(command, check=True, stdout=sys.stderr)
         results = read(run)

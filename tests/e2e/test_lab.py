@@ -10,7 +10,7 @@ from support.processes import Farm, run, until
 from limbeck_lab.results.metrics_file import read
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
-SHORT = ["--rounds", "2", "--set", "recipe.local_epochs=1", "--set", "recipe.distill_epochs=1"]
+SHORT = ["--rounds", "2", "--set", "recipe.fit.epochs=1", "--set", "recipe.distill.epochs=1"]
 
 
 def check_run(folder: Path, clients: int, counted: str) -> None:

@@ -191,8 +191,8 @@ def test_a_model_that_raises_in_training_ends_its_client_alone(farm: Farm) -> No
         "lobby.count.max": "2",
         "round.count.min": "1",
         "round.grace": "1",
-        "recipe.local_epochs": "1",
-        "recipe.distill_epochs": "1",
+        "recipe.fit.epochs": "1",
+        "recipe.distill.epochs": "1",
         "model.name": "none",
     }
     server, address = farm.server(settings=settings)

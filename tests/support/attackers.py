@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck_common.core.spec import Output, Recipe, Spec
+from limbeck_common.core.recipe import Distill, Fit
+
+from limbeck_common.core.spec import Output, Spec
 from limbeck_common.datasets.examples import Examples
 from limbeck_common.learning.learner import Learner, LearnerState
 from limbeck_common.runtime.make_learner import make_learner
@@ -26,10 +28,10 @@ class Honest:
         self.classes = classes
         self.learner: Learner = make_learner("cnn", spec, seed, "cpu")
 
-    def fit(self, examples: Examples, recipe: Recipe) -> None:
+    def fit(self, examples: Examples, recipe: Fit) -> None:
         self.learner.fit(examples, recipe)
 
-    def distill(self, x: NDArray[Any], labels: NDArray[np.float32], recipe: Recipe) -> None:
+    def distill(self, x: NDArray[Any], labels: NDArray[np.float32], recipe: Distill) -> None:
         self.learner.distill(x, labels, recipe)
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
@@ -45,10 +47,10 @@ class Honest:
 class LabelFlip(Honest):
     """Trains on class c as if it were classes - 1 - c, and learns nothing from the others."""
 
-    def fit(self, examples: Examples, recipe: Recipe) -> None:
+    def fit(self, examples: Examples, recipe: Fit) -> None:
         super().fit(Examples(examples.x, self.classes - 1 - examples.y), recipe)
 
-    def distill(self, x: NDArray[Any], labels: NDArray[np.float32], recipe: Recipe) -> None:
+    def distill(self, x: NDArray[Any], labels: NDArray[np.float32], recipe: Distill) -> None:
         """Stay as it is."""
 
 

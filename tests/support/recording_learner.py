@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck_common.core.spec import Recipe, Spec
+from limbeck_common.core.recipe import Distill, Fit
+
+from limbeck_common.core.spec import Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.learner import LearnerState
 from limbeck_common.learning.participant import Participant
@@ -18,10 +20,10 @@ class Recording:
         self.probabilities = probabilities.astype(np.float32)
         self.asked: list[tuple[str, NDArray[Any], NDArray[Any]]] = []
 
-    def fit(self, examples: Examples, recipe: Recipe) -> None:  # noqa: ARG002
+    def fit(self, examples: Examples, recipe: Fit) -> None:  # noqa: ARG002
         self.asked.append(("fit", examples.x, examples.y))
 
-    def distill(self, x: NDArray[Any], labels: NDArray[np.float32], recipe: Recipe) -> None:  # noqa: ARG002
+    def distill(self, x: NDArray[Any], labels: NDArray[np.float32], recipe: Distill) -> None:  # noqa: ARG002
         self.asked.append(("distill", x, labels))
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:

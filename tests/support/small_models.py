@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from limbeck_common.core.blocks import Block, Parts, Shapes, parameters
-from limbeck_common.core.spec import Output, Recipe, Spec
+from limbeck_common.core.recipe import Distill, Fit, Recipe
+from limbeck_common.core.spec import Output, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.learner import Learner
 from limbeck_common.learning.participant import Participant
@@ -18,7 +19,10 @@ from limbeck_server.aggregation.aggregator import RoundAggregator
 from limbeck_server.aggregation.open_round import Find, History
 from support import aggregators as asked
 
-RECIPE = Recipe(local_epochs=1, distill_epochs=1, batch_size=4, learning_rate=0.5, distill_learning_rate=0.5)
+RECIPE = Recipe(
+    fit=Fit(epochs=1, batch_size=4, learning_rate=0.5, momentum=0),
+    distill=Distill(epochs=1, batch_size=4, learning_rate=0.5, momentum=0, shuffle=False),
+)
 SPEC = Spec(rounds=4, output=Output(width=2), sample_shape=(2,), sample_dtype="<f4", open_rows=2, recipe=RECIPE)
 LINEAR = {"weight": (2, 2), "bias": (2,)}
 WIDE = {"0.weight": (3, 2), "0.bias": (3,), "2.weight": (2, 3), "2.bias": (2,)}

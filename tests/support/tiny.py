@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck_common.core.spec import Recipe
+from limbeck_common.core.recipe import Distill, Fit
 from limbeck_common.datasets.examples import Examples, ParticipantData
 
 CLASSES, FEATURES = 3, 6
@@ -17,11 +17,11 @@ class Softmax:
     def __init__(self, seed: int) -> None:
         self.weights = np.random.default_rng(seed).normal(size=(FEATURES, CLASSES)) * 0.1
 
-    def fit(self, examples: Examples, recipe: Recipe) -> None:
-        self._train(examples.x, np.eye(CLASSES)[examples.y], recipe.local_epochs)
+    def fit(self, examples: Examples, recipe: Fit) -> None:
+        self._train(examples.x, np.eye(CLASSES)[examples.y], recipe.epochs)
 
-    def distill(self, x: NDArray[Any], labels: NDArray[np.float32], recipe: Recipe) -> None:
-        self._train(x, labels.astype(np.float64), recipe.distill_epochs)
+    def distill(self, x: NDArray[Any], labels: NDArray[np.float32], recipe: Distill) -> None:
+        self._train(x, labels.astype(np.float64), recipe.epochs)
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
         scores = np.exp(x.astype(np.float64) @ self.weights)

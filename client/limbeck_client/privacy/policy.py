@@ -17,7 +17,8 @@ from limbeck_common.core.errors import PolicyError, SettingsError
 from limbeck_common.core.form import Ask
 from limbeck_common.core.kinds import Kind
 from limbeck_common.core.messages import Downlink
-from limbeck_common.core.spec import Section, Spec
+from limbeck_common.core.section import Section
+from limbeck_common.core.spec import Spec
 
 
 class Policy(Section):
@@ -75,7 +76,7 @@ class Policy(Section):
         Raises:
             PolicyError: it is more than the owner allows.
         """
-        _check_limit("epochs per round", spec.recipe.local_epochs + spec.recipe.distill_epochs, self.epochs)
+        _check_limit("epochs per round", spec.recipe.fit.epochs + spec.recipe.distill.epochs, self.epochs)
 
     def check_kind(self, part: str, kind: Kind) -> None:
         """Check that a part of this kind may leave.

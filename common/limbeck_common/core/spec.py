@@ -6,10 +6,12 @@ The server derives it from its settings and sends it, as JSON, in its answer to 
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
 from limbeck_common.core.errors import ClientNameError
 from limbeck_common.core.kinds import Kind
+from limbeck_common.core.recipe import Recipe
+from limbeck_common.core.section import Section
 
 PROTOCOL_VERSION = 1
 MAX_WIDTH = 1 << 20
@@ -39,30 +41,6 @@ def _check_name(text: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_check_name)]
-
-
-class Section(BaseModel):
-    """A part of the configuration. It refuses unknown keys by name and never changes once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Recipe(Section):
-    """How a learner trains: the same on every client and for the server's model."""
-
-    local_epochs: Annotated[int, Field(ge=0, description="Epochs per round on the private rows.")] = 5
-    distill_epochs: Annotated[int, Field(ge=0, description="Epochs per round on the aggregate.")] = 5
-    batch_size: Annotated[PositiveInt, Field(description="Rows per optimizer step.")] = 50
-    optimizer: Annotated[
-        Literal["sgd", "adam"], Field(description="Optimizer for training on private rows and on the aggregate.")
-    ] = "sgd"
-    learning_rate: Annotated[float, Field(gt=0, description="Learning rate on the private rows.")] = 0.1
-    distill_learning_rate: Annotated[float, Field(gt=0, description="Learning rate on the aggregate.")] = 0.1
-    momentum: Annotated[float, Field(ge=0, lt=1, description="Momentum of SGD.")] = 0.0
-    threads: Annotated[PositiveInt, Field(description="Threads of torch; a model's last bits depend on it.")] = 1
-    evaluate_every: Annotated[
-        int, Field(ge=0, description="Rounds from one evaluation to the next; 0 evaluates at the end only.")
-    ] = 1
 
 
 class DataSpec(Section):
@@ -134,8 +112,8 @@ class Spec(Section):
     """All that a client needs to take part.
 
     >>> spec = Spec(output=Output(width=10), sample_shape=(1, 8, 8), sample_dtype="|u1", open_rows=500)
-    >>> spec.recipe.batch_size
-    50
+    >>> spec.recipe.fit.batch_size
+    20
     """
 
     name: Annotated[Name, Field(description="Name of the federation.")] = "federation"

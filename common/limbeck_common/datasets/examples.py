@@ -11,7 +11,10 @@ from limbeck_common.core.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Labelled rows: `x`, shape [rows, *sample_shape], uint8 or float32, and `y`, their classes, shape [rows].
+    """Labelled rows: `x`, shape [rows, *sample_shape], and `y`: classes, [rows, *shape]; labels or numbers, [rows, width].
+
+    `x` may be anything with a shape, an element type and slices, such as a memory map: torch models read a batch at a
+    time. Bytes are pixels, which torch models get standardised; other integers, such as tokens, stay integers.
 
     >>> Examples(x=np.zeros((2, 1, 8, 8), np.uint8), y=np.array([3, 0])).y
     array([3, 0])
@@ -21,13 +24,13 @@ class Examples:
     """
 
     x: NDArray[Any]
-    y: NDArray[np.int64]
+    y: NDArray[Any]
 
     def __post_init__(self) -> None:
-        if self.y.ndim != 1 or self.x.shape[:1] != self.y.shape:
+        if self.y.ndim == 0 or self.x.shape[:1] != self.y.shape[:1]:
             raise DataError(
                 f"x has the shape {self.x.shape}, y has {self.y.shape}",
-                expected="x [rows, ...] and y [rows], one label per row",
+                expected="x [rows, ...] and y [rows, ...], as many rows in both",
             )
 
 
@@ -36,12 +39,11 @@ class ParticipantData:
     """The data of one participant; a user's `--data package.module:callable` returns it too.
 
     `private` is None for the server, which has no private rows. `open`, shape [open_rows, *sample_shape], is the same
-    for every participant; a client that leaves it None fetches it from the server. Learners distil on open rows in
-    their order, so it must not be sorted by class: a model forgets one class while it learns the next. `open_labels`,
-    shape [open_rows], are for the few methods that use them, where the participant knows them.
+    for every participant; a client that leaves it None fetches it from the server. `open_labels`, with a label per open
+    row as in `Examples.y`, are for what can use them, where the participant knows them.
     """
 
     private: Examples | None = None
     open: NDArray[Any] | None = None
     test: Examples | None = None
-    open_labels: NDArray[np.int64] | None = None
+    open_labels: NDArray[Any] | None = None

@@ -1,10 +1,12 @@
 """The built-in learner that is not torch: a random forest. Importing this imports scikit-learn."""
 
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
+from limbeck_common.core.spec import Output
 from limbeck_common.learning.sklearn_learner import SklearnLearner
 
 
-def forest(classes: int, seed: int) -> SklearnLearner:
+def forest(output: Output, seed: int) -> SklearnLearner:
     """Return a random forest of 100 trees."""
-    return SklearnLearner(RandomForestClassifier(100, random_state=seed % 2**32), classes)
+    kind = RandomForestRegressor if output.task == "regression" else RandomForestClassifier
+    return SklearnLearner(kind(100, random_state=seed % 2**32), output)

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from limbeck_common.core.spec import Recipe, Spec
+from limbeck_common.core.recipe import Steps
+
+from limbeck_common.core.spec import Spec
 from limbeck_common.learning.optimizers import Optimizer
 
 _LATENT = 64
@@ -57,11 +59,11 @@ class Generator(nn.Module):
 
     def improve(self, loss: Loss, steps: int, rows: int, rate: float) -> None:
         """Take steps of Adam on the loss, each on `rows` fresh draws."""
-        optimizer = Optimizer(self.parameters(), self._slots, Recipe(optimizer="adam"), rate)
+        optimizer = Optimizer(self.parameters(), self._slots, Steps(optimizer="adam"))
         for _ in range(steps):
             optimizer.zero_grad()
             loss(*self.draw(rows)).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+            optimizer.step(rate)
 
     def _standardised(self, x: Tensor) -> Tensor:
         """Bring images of bytes into the range of bytes, and other inputs to mean 0 and variance 1."""

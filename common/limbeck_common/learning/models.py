@@ -7,21 +7,37 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from limbeck_common.learning.max_pooling import max_pool2
+from limbeck_common.learning.split import Split
 
 MODELS = ("cnn", "cnn-dsfl", "mlp", "resnet8", "resnet18")
 _SMALL_SIDE = 16  # pixels: on a shorter side, two unpadded 5 x 5 convolutions leave nothing
 _RGB = 3  # channels that torchvision's networks are built for
 
 
-def build_model(name: str, sample_shape: tuple[int, ...], classes: int) -> nn.Module:
+def build_model(name: str, sample_shape: tuple[int, ...], classes: int, features: int = 0) -> nn.Module:
     """Return a freshly initialised model. Initialisation draws from torch's current random state.
+
+    With `features`, the width of what its head is given is brought to that number by adaptive average pooling, so that
+    models of different architectures have features and heads of the same shape, as in HtFLlib (arXiv 2506.03954).
 
     >>> build_model("mlp", (1, 8, 8), classes=10)(torch.zeros(2, 1, 8, 8)).shape
     torch.Size([2, 10])
+    >>> build_model("cnn", (1, 8, 8), classes=10, features=64).head
+    Linear(in_features=64, out_features=10, bias=True)
 
     Raises:
         KeyError: no built-in model has this name.
     """
+    model = _build(name, sample_shape, classes)
+    if not features:
+        return model
+    path = next(path for path, each in reversed(list(model.named_modules())) if isinstance(each, nn.Linear))
+    parent, _, last = path.rpartition(".")
+    setattr(model.get_submodule(parent), last, nn.Identity())
+    return Split(nn.Sequential(model, nn.AdaptiveAvgPool1d(features)), nn.Linear(features, classes))
+
+
+def _build(name: str, sample_shape: tuple[int, ...], classes: int) -> nn.Module:
     channels, height, width = sample_shape
     match name:
         case "mlp":

@@ -1,4 +1,4 @@
-"""Stochastic gradient descent and Adam, with state that the caller keeps.
+"""Stochastic gradient descent, Adam and AdamW, with state that the caller keeps.
 
 The arithmetic is torch's own, through its functional optimizers. Its optimizer classes would load torch's compiler,
 900 modules and seconds on a small machine, before their first step; the functions load nothing.
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
-from limbeck_common.core.spec import Recipe
+from limbeck_common.core.recipe import Steps
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 _STEPS = "steps"
@@ -23,14 +23,10 @@ class Optimizer:
     `slots`, which the caller keeps, holds what the optimizer remembers of each parameter, under NUMBER.NAME.
     """
 
-    def __init__(
-        self, parameters: Iterable[nn.Parameter], slots: dict[str, Tensor], recipe: Recipe, rate: float
-    ) -> None:
+    def __init__(self, parameters: Iterable[nn.Parameter], slots: dict[str, Tensor], recipe: Steps) -> None:
         self._slots = slots
         self._parameters = [parameter for parameter in parameters if parameter.requires_grad]
-        self._adam = recipe.optimizer == "adam"
-        self._momentum = recipe.momentum
-        self._rate = rate
+        self._recipe = recipe
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -38,32 +34,45 @@ class Optimizer:
             parameter.grad = None
 
     @torch.no_grad()
-    def step(self) -> None:
-        """Move each parameter that has a gradient."""
+    def step(self, rate: float) -> None:
+        """Move each parameter that has a gradient, at this learning rate."""
         moved = {number: each for number, each in enumerate(self._parameters) if each.grad is not None}
         parameters: list[Tensor] = list(moved.values())
         gradients = [each.grad for each in moved.values() if each.grad is not None]
-        if self._adam:
-            adam(
-                parameters,
-                gradients,
-                exp_avgs=[self._slot(number, "first", each) for number, each in moved.items()],
-                exp_avg_sqs=[self._slot(number, "second", each) for number, each in moved.items()],
-                max_exp_avg_sqs=[],
-                state_steps=[self._slot(number, _STEPS, torch.zeros(())) for number in moved],
-                foreach=False,
-                fused=False,
-                amsgrad=False,
-                beta1=_BETA1,
-                beta2=_BETA2,
-                lr=self._rate,
-                weight_decay=0.0,
-                eps=_EPSILON,
-                maximize=False,
-            )
+        if self._recipe.clip:
+            _clip(gradients, self._recipe.clip)
+        if self._recipe.optimizer == "sgd":
+            self._sgd(moved, parameters, gradients, rate)
             return
+        decay = self._recipe.weight_decay
+        if self._recipe.optimizer == "adamw":
+            for each in parameters:
+                each.mul_(1 - rate * decay)
+            decay = 0.0
+        adam(
+            parameters,
+            gradients,
+            exp_avgs=[self._slot(number, "first", each) for number, each in moved.items()],
+            exp_avg_sqs=[self._slot(number, "second", each) for number, each in moved.items()],
+            max_exp_avg_sqs=[],
+            state_steps=[self._slot(number, _STEPS, torch.zeros(())) for number in moved],
+            foreach=False,
+            fused=False,
+            amsgrad=False,
+            beta1=_BETA1,
+            beta2=_BETA2,
+            lr=rate,
+            weight_decay=decay,
+            eps=_EPSILON,
+            maximize=False,
+        )
+
+    def _sgd(
+        self, moved: Mapping[int, Tensor], parameters: list[Tensor], gradients: list[Tensor], rate: float
+    ) -> None:
+        momentum = self._recipe.momentum
         velocities: list[Tensor | None] = [
-            self._slot(number, "momentum", each) if self._momentum else None for number, each in moved.items()
+            self._slot(number, "momentum", each) if momentum else None for number, each in moved.items()
         ]
         sgd(
             parameters,
@@ -71,9 +80,9 @@ class Optimizer:
             velocities,
             foreach=False,
             fused=False,
-            weight_decay=0.0,
-            momentum=self._momentum,
-            lr=self._rate,
+            weight_decay=self._recipe.weight_decay,
+            momentum=momentum,
+            lr=rate,
             dampening=0.0,
             nesterov=False,
             maximize=False,
@@ -84,6 +93,14 @@ class Optimizer:
         if key not in self._slots:
             self._slots[key] = torch.zeros_like(like)
         return self._slots[key]
+
+
+def _clip(gradients: list[Tensor], most: float) -> None:
+    """Scale gradients so that their norm together is at most `most`."""
+    norm = torch.stack([each.float().norm() for each in gradients]).norm()
+    factor = (most / (norm + 1e-6)).clamp(max=1.0)
+    for each in gradients:
+        each.mul_(factor)
 
 
 def placed(slots: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:

@@ -1,16 +1,31 @@
 """One participant: a learner, the data that it may see, and what a method may ask of them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from limbeck_common.core.errors import DataError, LimbeckError, UserCodeError
+from limbeck_common.core.recipe import Distill
 from limbeck_common.core.spec import Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
-from limbeck_common.learning.learner import Learner, LearnerState, Penalty, Refitter, WeightLearner, check_shape
+from limbeck_common.datasets.row_view import RowView
+from limbeck_common.learning.learner import (
+    BatchReader,
+    Featured,
+    Learner,
+    LearnerState,
+    Loss,
+    LossTaker,
+    Predictor,
+    Refitter,
+    Scorer,
+    WeightLearner,
+    check_shape,
+)
 from limbeck_common.learning.metrics import evaluate
 
 _SURE = 1e-7  # the smallest probability whose logarithm stands for a score
@@ -22,13 +37,13 @@ class Participant:
 
     `memory` holds what a method must remember between rounds, as named arrays; it is kept with the learner. `build`
     makes another learner of the named model, or of the participant's own model for "", for a method that needs more
-    than one.
+    than one. A learner that can only predict stays as it is: training and distillation pass it by.
     """
 
     spec: Spec
-    learner: Learner
+    learner: Predictor
     data: ParticipantData
-    build: Callable[[str], Learner] | None = None
+    build: Callable[[str], Predictor] | None = None
     memory: LearnerState = field(default_factory=dict)
     _others: dict[str, "Participant"] = field(default_factory=dict)
     _waiting: dict[str, LearnerState] = field(default_factory=dict)  # states of other learners that are not built yet
@@ -52,40 +67,93 @@ class Participant:
         """The number of private rows."""
         return len(self.private.y)
 
-    def fit(self, penalty: Penalty | None = None) -> None:
-        """Train on the private rows. A penalty is added to each batch's loss; it needs a torch model."""
-        self.fit_on(self.private, penalty)
+    @property
+    def trains(self) -> bool:
+        """Whether the learner can do more than predict."""
+        return isinstance(self.learner, Learner)
 
-    def fit_on(self, examples: Examples, penalty: Penalty | None = None) -> None:
-        """Train on labelled rows of any origin."""
+    def fit(self, loss: Loss | None = None, beside: Sequence["Participant"] = ()) -> None:
+        """Train on the private rows: see `fit_on`."""
+        if self.trains:
+            self.fit_on(self.private, loss, beside)
+
+    def fit_on(self, examples: Examples, loss: Loss | None = None, beside: Sequence["Participant"] = ()) -> None:
+        """Train on labelled rows of any origin; on a loss of the method's own, and other learners in step with it."""
         with _blame("training"):
-            if penalty is None:
-                self.learner.fit(examples, self.spec.recipe)
-            else:
-                self.weights.fit(examples, self.spec.recipe, penalty)
+            if isinstance(self.learner, LossTaker) and (loss is not None or beside):
+                others = [each.loss_taker for each in beside]
+                self.learner.fit(self._readable(examples), self.spec.recipe.fit, loss, others)
+            elif isinstance(self.learner, Learner):
+                self.learner.fit(self._readable(examples), self.spec.recipe.fit)
 
-    def distill_on(self, x: NDArray[np.generic], labels: NDArray[np.float32]) -> None:
-        """Train on rows of any origin, [rows, *sample_shape], towards soft labels, [rows, classes]."""
+    def distill_on(self, x: Any, labels: Any, truth: NDArray[Any] | None = None, **changes: float) -> None:
+        """Train on rows of any origin, [rows, *sample_shape], towards predictions, [rows, *row_shape].
+
+        `truth` are the rows' labels, where they are known. `changes` replace entries of the recipe.
+        """
+        if not isinstance(self.learner, Learner):
+            return
+        recipe = self.distill_recipe.model_copy(update=changes)
+        if not isinstance(self.learner, BatchReader):
+            x, labels = np.asarray(x[:]), np.asarray(labels[:], np.float32)
         with _blame("distillation"):
-            self.learner.distill(x, labels, self.spec.recipe)
+            if truth is not None and recipe.alpha < 1:
+                self.learner.distill(x, labels, recipe, truth)  # type: ignore[call-arg] # of limbeck's own learners
+            else:
+                self.learner.distill(x, labels, recipe)
 
-    def predict_on(self, x: NDArray[np.generic]) -> NDArray[np.float32]:
-        """Return the class probabilities of rows of any origin, shape [rows, classes]."""
+    @property
+    def distill_recipe(self) -> Distill:
+        """How this participant distils: the server's own model may have a recipe of its own."""
+        server = self.data.private is None
+        return (self.spec.recipe.server if server else None) or self.spec.recipe.distill
+
+    def open_view(self, places: NDArray[np.int64]) -> Any:
+        """Return some of the open rows; those of a memory map are read when they are needed."""
+        rows = self.open_rows
+        in_memory = isinstance(rows, np.ndarray) and not isinstance(rows, np.memmap)
+        return rows[places] if in_memory else RowView(rows, places)
+
+    def predict_on(self, x: Any) -> NDArray[np.float32]:
+        """Return the predictions of rows of any origin, shape [rows, *row_shape]."""
+        row_shape = self.spec.output.row_shape
         if not len(x):  # some learners cannot predict no rows
-            return np.zeros((0, self.spec.output.width), np.float32)
+            return np.zeros((0, *row_shape), np.float32)
         with _blame("prediction"):
-            probabilities = np.asarray(self.learner.predict(x), np.float32)
-        check_shape(probabilities, len(x), self.spec.output.width)
-        return probabilities
+            predictions = np.asarray(self.learner.predict(self._whole(x)), np.float32)
+        check_shape(predictions, len(x), row_shape)
+        return predictions
 
-    def scores_on(self, x: NDArray[np.generic]) -> NDArray[np.float32]:
-        """Return class scores of rows, shape [rows, *row_shape]: logits, or log probabilities without logits."""
-        if not isinstance(self.learner, WeightLearner):
+    def scores_on(self, x: Any) -> NDArray[np.float32]:
+        """Return scores of rows, shape [rows, *row_shape]: logits, or log probabilities without logits."""
+        if not isinstance(self.learner, Scorer):
             return np.log(np.maximum(self.predict_on(x), np.float32(_SURE)))
         with _blame("prediction"):
-            scores = np.asarray(self.learner.scores(x), np.float32)
-        check_shape(scores, len(x), self.spec.output.width)
+            scores = np.asarray(self.learner.scores(self._whole(x)), np.float32)
+        check_shape(scores, len(x), self.spec.output.row_shape)
         return scores
+
+    def _whole(self, x: Any) -> Any:
+        return x if isinstance(self.learner, BatchReader) else np.asarray(x[:])
+
+    def _readable(self, examples: Examples) -> Examples:
+        if isinstance(self.learner, BatchReader):
+            return examples
+        return Examples(np.asarray(examples.x[:]), np.asarray(examples.y[:]))
+
+    @property
+    def loss_taker(self) -> LossTaker:
+        """The learner, if a method can replace its loss. Raises UserCodeError where it cannot."""
+        if not isinstance(self.learner, LossTaker):
+            raise UserCodeError(f"method {self.spec.method.name} needs a torch model")
+        return self.learner
+
+    @property
+    def featured(self) -> Featured:
+        """The learner, if it has features and a head. Raises UserCodeError where it has none."""
+        if not isinstance(self.learner, Featured):
+            raise UserCodeError(f"method {self.spec.method.name} needs a torch model with a body and a head")
+        return self.learner
 
     @property
     def weights(self) -> WeightLearner:
@@ -139,11 +207,11 @@ class Participant:
         return Participant(self.spec, self.build(model), self.data)
 
     def measure(self, prefix: str = "") -> dict[str, float]:
-        """Return accuracy and loss of each learner on the participant's test rows; empty if it has none."""
+        """Return the metrics of each learner on the participant's test rows; empty if it has none."""
         if self.data.test is None:
             return {}
         with _blame("evaluation"):
-            metrics = evaluate(self.learner, self.data.test)
+            metrics = evaluate(self.learner, self.data.test, self.spec.output)
         metrics = {prefix + name: value for name, value in metrics.items()}
         for name, other in sorted(self._others.items()):
             metrics |= other.measure(f"{prefix}{name}_")
@@ -151,7 +219,7 @@ class Participant:
 
     def models(self) -> LearnerState:
         """Return each learner's state: the participant's own without a prefix, the others under their names."""
-        state = dict(self.learner.state())
+        state = dict(self._own_state())
         for name, other in self._others.items():
             state |= _under(name, other.models())
         for name, waiting in self._waiting.items():
@@ -160,9 +228,12 @@ class Participant:
             )
         return state
 
+    def _own_state(self) -> LearnerState:
+        return self.learner.state() if isinstance(self.learner, Learner) else {}
+
     def state(self) -> LearnerState:
         """Return all that is needed to continue after a restart: see `load_state`."""
-        state = _under("own", self.learner.state()) | _under("memory", self.memory)
+        state = _under("own", self._own_state()) | _under("memory", self.memory)
         for name, other in self._others.items():
             state |= _under(f"other.{name}", other.state())
         for name, waiting in self._waiting.items():
@@ -177,7 +248,8 @@ class Participant:
             parts[part][rest] = value
         if isinstance(self.learner, Refitter) and self.data.private is not None:
             self.learner.remember(self.data.private)
-        self.learner.load_state(parts["own"])
+        if isinstance(self.learner, Learner):
+            self.learner.load_state(parts["own"])
         self.memory = parts["memory"]
         for name, value in parts["other"].items():
             other, _, rest = name.partition(".")

@@ -22,7 +22,7 @@ from limbeck_common.core.blocks import Parts, Rows, Space
 from limbeck_common.core.form import Form, Forms, Plan
 from limbeck_common.core.messages import Aggregate
 from limbeck_common.core.spec import Spec
-from limbeck_common.learning.learner import Penalty, WeightLearner
+from limbeck_common.learning.learner import Loss, LossTaker
 from limbeck_common.methods.client_round import ClientRound
 from limbeck_common.methods.method import Method
 from limbeck_common.methods.server_round import ServerRound
@@ -56,8 +56,8 @@ class FD(Method):
         """Client: train on labels and towards the averages, then average the outputs, F_l."""
         participant, averages = client.participant, client.memory.get(_AVERAGES)
         private = participant.private
-        if averages is not None and isinstance(participant.learner, WeightLearner):
-            client.fit(regulariser(averages, self.gamma))
+        if averages is not None and isinstance(participant.learner, LossTaker):
+            client.fit(regularised(averages, self.gamma))
         else:
             if averages is not None:
                 participant.distill_on(private.x, averages[private.y])
@@ -83,11 +83,11 @@ def class_averages(outputs: NDArray[np.float32], y: NDArray[np.int64]) -> tuple[
     return Rows(labels), np.stack(means).astype(np.float32)
 
 
-def regulariser(averages: NDArray[np.float32], gamma: float) -> Penalty:
-    """Return gamma * phi(F, F^_l), the mean over a batch; `averages` is F^, shape [classes, classes]."""
+def regularised(averages: NDArray[np.float32], gamma: float) -> Loss:
+    """Return phi(F, l) + gamma * phi(F, F^_l), the mean over a batch; `averages` is F^, shape [classes, classes]."""
 
-    def penalty(module: Any, inputs: Any, labels: Any, logits: Any) -> Any:
-        targets = logits.new_tensor(averages)[labels]
-        return -gamma * (targets * logits.log_softmax(dim=1)).sum(dim=1).mean()
+    def loss(step: Any) -> Any:
+        targets = step.scores.new_tensor(averages)[step.targets]
+        return step.loss - gamma * (targets * step.scores.log_softmax(dim=1)).sum(dim=1).mean()
 
-    return penalty
+    return loss

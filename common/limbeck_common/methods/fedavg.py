@@ -18,7 +18,7 @@ from limbeck_common.core.blocks import Parts, parameters
 from limbeck_common.core.form import Form, Forms, Plan
 from limbeck_common.core.messages import Aggregate
 from limbeck_common.core.spec import Spec
-from limbeck_common.learning.learner import Penalty
+from limbeck_common.learning.learner import Capability, Loss
 from limbeck_common.methods.client_round import ClientRound
 from limbeck_common.methods.method import Method
 from limbeck_common.methods.server_round import ServerRound
@@ -29,6 +29,7 @@ class FedAvg(Method):
 
     one_start: ClassVar[bool] = True
     needs_open: ClassVar[bool] = False
+    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.WEIGHTS})
     mu: Annotated[
         NonNegativeFloat,
         Field(description="FedProx's pull towards the weights at the start of the round; 0 is FedAvg."),
@@ -61,14 +62,14 @@ class FedAvg(Method):
         return {"model": parameters(tally.means())}
 
 
-def proximal(mu: float) -> Penalty:
-    """Return FedProx's term. It pulls towards the weights at its first call, before any step."""
+def proximal(mu: float) -> Loss:
+    """Return FedProx's loss. It pulls towards the weights at its first call, before any step."""
     start: dict[str, Any] = {}
 
-    def penalty(module: Any, inputs: Any, labels: Any, logits: Any) -> Any:
-        named = dict(module.named_parameters())
+    def loss(step: Any) -> Any:
+        named = dict(step.module.named_parameters())
         if not start:
             start.update({name: value.detach().clone() for name, value in named.items()})
-        return mu / 2 * sum(((value - start[name]) ** 2).sum() for name, value in named.items())
+        return step.loss + mu / 2 * sum(((value - start[name]) ** 2).sum() for name, value in named.items())
 
-    return penalty
+    return loss

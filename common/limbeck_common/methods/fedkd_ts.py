@@ -21,7 +21,7 @@ from limbeck_common.core.blocks import Parts, parameters
 from limbeck_common.core.form import Form, Forms, Plan
 from limbeck_common.core.messages import Aggregate
 from limbeck_common.core.spec import Spec
-from limbeck_common.learning.learner import Penalty
+from limbeck_common.learning.learner import Capability, Loss
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.client_round import ClientRound
 from limbeck_common.methods.method import Method
@@ -35,6 +35,7 @@ class FedKDTS(Method):
 
     one_start: ClassVar[bool] = True
     needs_open: ClassVar[bool] = False
+    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.WEIGHTS})
     student: Annotated[str, Field(description="Name of the small model.")] = "mlp"
     teacher_rounds: Annotated[
         NonNegativeInt, Field(description="Rounds of the first phase; 0 for half of all rounds.")
@@ -110,17 +111,16 @@ class FedKDTS(Method):
         return TEACHER if number <= self.last_of_teacher(spec) else STUDENT
 
 
-def distillation(teacher: Callable[[Any], Any], alpha: float, temperature: float) -> Penalty:
-    """Return the term that turns a batch's cross-entropy into the student's loss: alpha * (T^2 * KL - CE)."""
+def distillation(teacher: Callable[[Any], Any], alpha: float, temperature: float) -> Loss:
+    """Return the student's loss: alpha * T^2 * KL + (1 - alpha) * CE."""
 
-    def penalty(module: Any, inputs: Any, labels: Any, logits: Any) -> Any:
-        target = (teacher(inputs) / temperature).log_softmax(dim=1)
-        found = (logits / temperature).log_softmax(dim=1)
+    def loss(step: Any) -> Any:
+        target = (teacher(step.inputs) / temperature).log_softmax(dim=1)
+        found = (step.scores / temperature).log_softmax(dim=1)
         divergence = (target.exp() * (target - found)).sum(dim=1).mean()
-        entropy = -logits.log_softmax(dim=1).gather(1, labels[:, None]).mean()
-        return alpha * (temperature**2 * divergence - entropy)
+        return alpha * temperature**2 * divergence + (1 - alpha) * step.loss
 
-    return penalty
+    return loss
 
 
 def size(values: Mapping[str, NDArray[np.generic]]) -> int:

@@ -6,23 +6,23 @@ on the labelled open set, then on its private one. Then, in each round: communic
 of the open set; aggregate f~(x) = 1/m sum of f_k(x); digest, that is, train towards f~; revisit, that is, train on the
 private set again.
 
-Departures: the authors' code digests with the mean absolute error between scores; here it is the cross-entropy with
-softmax(f~ / T), which learners without scores can minimise too. Such a learner sends logarithms of probabilities. A
-client whose open rows have no labels skips the first half of the transfer learning, and a learner that starts from
-scratch at each fit, such as a forest, forgets it. The order of steps is the paper's, with a round's digest and revisit
-at the start of the next round, so that a client connects once per round.
+Departures: the authors' code digests with the mean absolute error between scores; here it is T^2 times the
+cross-entropy of softmax(f / T) with softmax(f~ / T), which learners without scores can minimise too. Such a learner
+sends logarithms of probabilities. Transfer learning takes the recipe's epochs on private rows `transfer` times; the
+authors' takes up to 20 with early stopping. A client whose open rows have no labels skips the first half of it, and a
+learner that starts from scratch at each fit, such as a forest, forgets it. The order of steps is the paper's, with a
+round's digest and revisit at the start of the next round, so that a client connects once per round.
 """
 
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from limbeck_common.core.blocks import Parts, Space
 from limbeck_common.core.form import Form, Forms, Plan
 from limbeck_common.core.kinds import Kind
 from limbeck_common.core.messages import Aggregate
-from limbeck_common.core.softmax import softmax
 from limbeck_common.core.spec import Spec
 from limbeck_common.datasets.examples import Examples
 from limbeck_common.methods.client_round import ClientRound
@@ -36,10 +36,13 @@ class FedMD(RobustMethod):
     """Averaged class scores of open rows."""
 
     temperature: Annotated[
-        PositiveFloat, Field(description="T of the softmax of averaged scores; higher is smoother.")
+        PositiveFloat, Field(description="T of the softmax of scores, on both sides of the loss.")
     ] = 1.0
     open_per_round: Annotated[PositiveInt, Field(description="Open rows per round.")] = 1000
-    transfer: Annotated[bool, Field(description="Train on the open rows first, where their labels are known.")] = True
+    transfer: Annotated[
+        NonNegativeInt,
+        Field(description="Trainings on the open rows before the first round, where their labels are known."),
+    ] = 1
 
     def forms(self, spec: Spec) -> Forms:
         """Both: class scores of open rows, up and down."""
@@ -53,9 +56,7 @@ class FedMD(RobustMethod):
     def client_receive(self, client: ClientRound) -> None:
         """Client and server: digest. A latecomer transfers first, as training on labels would undo the digest."""
         self._transfer(client)
-        consensus = client.aggregate["scores"]
-        labels = softmax(np.asarray(consensus.array[:]), self.temperature).astype(np.float32)
-        client.participant.distill_on(client.participant.open_rows[consensus.rows], labels)
+        client.distill(client.aggregate["scores"], temperature=self.temperature)
 
     def client_update(self, client: ClientRound) -> Parts:
         """Client: transfer, the first time; then revisit, and send the scores f_k."""
@@ -76,5 +77,6 @@ class FedMD(RobustMethod):
             and labels is not None
             and _TRANSFERRED not in client.memory
         ):
-            participant.fit_on(Examples(participant.open_rows, labels))
+            for _ in range(self.transfer):
+                participant.fit_on(Examples(participant.open_rows, labels))
             client.memory[_TRANSFERRED] = np.ones(1, np.uint8)

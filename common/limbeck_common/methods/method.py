@@ -14,7 +14,9 @@ from typing import ClassVar, Protocol, runtime_checkable
 from limbeck_common.core.blocks import Parts
 from limbeck_common.core.form import Forms, Plan
 from limbeck_common.core.messages import ALL, Aggregate, architecture, group
-from limbeck_common.core.spec import Section, Spec
+from limbeck_common.core.section import Section
+from limbeck_common.core.spec import Spec
+from limbeck_common.learning.learner import Capability
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.client_round import ClientRound
 from limbeck_common.methods.server_round import PastRounds, Recipient, Refinement, ServerRound
@@ -24,7 +26,7 @@ class Method(Section, ABC):
     """A method and its options.
 
     `one_start`: all participants' learners start from the same weights. `needs_open`: the method can do nothing without
-    open rows.
+    open rows. `needs`: what every participant's learner must offer beside predictions.
 
     >>> from limbeck_common.core.form import Form
     >>> from limbeck_common.methods.server_round import open_sample
@@ -53,6 +55,12 @@ class Method(Section, ABC):
 
     one_start: ClassVar[bool] = False
     needs_open: ClassVar[bool] = True
+    needs: ClassVar[frozenset[Capability]] = frozenset()
+
+    @property
+    def feature_width(self) -> int:
+        """The width of what the models' heads are given, where it must be the same for all; 0 where it need not."""
+        return 0
 
     @abstractmethod
     def forms(self, spec: Spec) -> Forms:

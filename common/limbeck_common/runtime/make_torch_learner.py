@@ -9,6 +9,8 @@ from limbeck_common.core.errors import SettingsError, UserCodeError
 from limbeck_common.core.spec import Spec
 from limbeck_common.learning.models import build_model, pick_device
 from limbeck_common.learning.torch_learner import TorchLearner
+from limbeck_common.learning.training import Training
+from limbeck_common.methods.registry import make_method
 
 
 def make_torch_learner(model: str | Callable[[], Any], spec: Spec, seed: int, device: str) -> TorchLearner:
@@ -23,14 +25,16 @@ def make_torch_learner(model: str | Callable[[], Any], spec: Spec, seed: int, de
     except RuntimeError as error:
         raise SettingsError(f"unknown device {device!r}", expected="auto, cpu, cuda, cuda:1 or mps") from error
 
-    def make_module() -> torch.nn.Module:
-        module = build_model(model, spec.sample_shape, spec.output.width) if isinstance(model, str) else model()
-        if not isinstance(module, torch.nn.Module):
+    def make_module() -> torch.nn.Module | Training:
+        if isinstance(model, str):
+            return build_model(model, spec.sample_shape, spec.output.width, make_method(spec.method).feature_width)
+        made = model()
+        if not isinstance(made, torch.nn.Module | Training):
             raise UserCodeError(
-                f"the model is a {type(module).__name__}",
-                expected="a torch.nn.Module, or an object with fit and distill",
+                f"the model is a {type(made).__name__}",
+                expected="a torch.nn.Module or a Training, an estimator with fit, or an object with predict",
             )
-        return module
+        return made
 
     try:
         return TorchLearner(make_module, spec, seed, chosen)

@@ -17,15 +17,15 @@ from limbeck_common.core.messages import Aggregate
 from limbeck_common.core.spec import Spec
 from limbeck_common.datasets.examples import ParticipantData
 from limbeck_common.datasets.open_digest import open_digest
-from limbeck_common.learning.learner import Learner
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.method import Refines, to_aggregate
-from limbeck_common.methods.registry import learner_seed, make_method
+from limbeck_common.methods.registry import make_method
 from limbeck_common.methods.server_round import Refinement
 from limbeck_common.runtime import requests
 from limbeck_common.runtime.local_round import local_round
 from limbeck_common.runtime.make_data import make_data
 from limbeck_common.runtime.make_learner import make_learner
+from limbeck_common.runtime.make_participant import make_participant
 from limbeck_common.runtime.requests import Answer, Request
 from limbeck_common.wire.codec import decode_downlink, read_message
 from limbeck_common.wire.named_parts import read_named, write_named
@@ -94,11 +94,7 @@ def _read(data: bytes, spec: Spec) -> dict[str, Parts]:
 def _make(setup: requests.Setup) -> Participant:
     spec = setup.spec
     data = make_data(setup.data, spec, setup.part, setup.data_dir)
-
-    def build(model: str) -> Learner:
-        return make_learner(model or setup.model, spec, learner_seed(spec, setup.participant), setup.device)
-
-    return Participant(spec, build(""), data, build)
+    return make_participant(spec, setup.participant, setup.model, data, setup.device)
 
 
 def _shapes(request: requests.Shapes) -> requests.Shaped:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from limbeck_lab.run.lab_run import DEMO, BaseSettings
+from limbeck_lab.run.lab_run import DEFAULTS, BaseSettings
 from limbeck_server.settings import read_pairs
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -41,7 +41,7 @@ def learning_options(command: _Command) -> _Command:
             "pairs",
             multiple=True,
             metavar="KEY=VALUE",
-            help="Any setting of the server, e.g. --set recipe.momentum=0.9.",
+            help="Any setting of the server, e.g. --set recipe.fit.momentum=0.5.",
         ),
         click.option(
             "--run-dir", type=click.Path(path_type=Path), help="Folder for the results.  [default: runs/COMMAND-TIME]"
@@ -86,8 +86,7 @@ def base_settings(options: Mapping[str, Any], clients: int) -> BaseSettings:
         SettingsError: a `--set` is not of the form KEY=VALUE.
     """
     named = {_SETTINGS[name]: str(options[name]) for name in _SETTINGS if options.get(name) is not None}
-    defaults = DEMO if options["dataset"] in {None, "digits"} else {}
-    return BaseSettings(clients, options["config"], defaults, named | read_pairs(options["pairs"]))
+    return BaseSettings(clients, options["config"], DEFAULTS, named | read_pairs(options["pairs"]))
 
 
 def _add(command: _Command, *options: Callable[[_Command], _Command]) -> _Command:

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field, PositiveInt, ValidationError
 
 from limbeck_common.core.errors import DataError, SettingsError
-from limbeck_common.core.spec import Section
+from limbeck_common.core.section import Section
 from limbeck_common.methods.registry import make_method
 from limbeck_common.support.disk import put
 from limbeck_lab.compare.variants import Variant

@@ -59,7 +59,7 @@ def read_tables(file: Path) -> list[Variant]:
     """Return a variant for each table `[variants.NAME]` of a TOML file.
 
     A table holds `method`, its `options`, `model` (of the clients: one, or a list that they take in turn), and any
-    settings that replace the common ones, e.g. `recipe.local_epochs = 1` or `model.name = "none"`.
+    settings that replace the common ones, e.g. `recipe.fit.epochs = 1` or `model.name = "none"`.
 
     Raises:
         SettingsError: the file cannot be read, or holds something else.

@@ -14,14 +14,7 @@ from limbeck_lab.results.metrics_file import FILE
 from limbeck_lab.run.clients import Client
 from limbeck_server.settings import Settings, load
 
-DEMO: dict[str, Any] = {  # tuned on digits with five clients, Dirichlet 0.5
-    "federation.rounds": 10,
-    "recipe.learning_rate": 0.02,
-    "recipe.distill_learning_rate": 0.02,
-    "recipe.momentum": 0.9,
-    "recipe.batch_size": 20,
-    "round.time.max": 300,
-}
+DEFAULTS: dict[str, Any] = {"round.time.max": 300}  # nobody leaves a lab run overnight for a client that is gone
 
 
 @dataclass(frozen=True)

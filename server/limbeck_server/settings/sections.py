@@ -7,7 +7,9 @@ import numpy as np
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from limbeck_common.core.errors import SettingsError
-from limbeck_common.core.spec import DataSpec, MethodSpec, Name, Output, Recipe, Section
+from limbeck_common.core.recipe import Recipe
+from limbeck_common.core.section import Section
+from limbeck_common.core.spec import DataSpec, MethodSpec, Name, Output
 from limbeck_common.support.address import read_host, with_port
 
 _Port = Annotated[int, Field(ge=0, le=65535)]

@@ -21,7 +21,8 @@ from limbeck_client.runtime import InProcessRuntime, data_loader, open_array
 from limbeck_common.core.blocks import Rows, soft_labels
 from limbeck_common.core.errors import DataError, PolicyError, SettingsError, UserCodeError
 from limbeck_common.core.messages import Downlink, Uplink
-from limbeck_common.core.spec import DataSpec, Output, Recipe, Spec
+from limbeck_common.core.recipe import Fit
+from limbeck_common.core.spec import DataSpec, Output, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.methods.dsfl import DSFL
@@ -43,7 +44,7 @@ class Faulty(tiny.Softmax):
     predicts: Callable[[NDArray[Any], NDArray[np.float32]], NDArray[np.float32]] | None = None
     fits: Callable[[], None] | None = None
 
-    def fit(self, examples: Examples, recipe: Recipe) -> None:
+    def fit(self, examples: Examples, recipe: Fit) -> None:
         if self.fits is not None:
             self.fits()
         super().fit(examples, recipe)

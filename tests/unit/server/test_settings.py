@@ -155,7 +155,7 @@ def test_an_unknown_section_and_an_unknown_variable_are_named_too(file: Path, mo
         ("federation.name", '".."', "not dots alone"),
         ("federation.seed", str(2**63), "less than"),
         ("listen.port", "70000", "less than or equal to 65535"),
-        ("recipe.optimizer", '"lbfgs"', "'sgd' or 'adam'"),
+        ("recipe.fit.optimizer", '"lbfgs"', "'sgd', 'adam' or 'adamw'"),
         ("round", "5", "valid dictionary"),
         ("round", "often", "valid dictionary"),
         ("open.sample_shape", "[3", "valid tuple"),

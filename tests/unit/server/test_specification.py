@@ -27,15 +27,15 @@ def test_a_default_that_is_written_out_changes_nothing() -> None:
 
 
 def test_settings_that_differ_are_named_with_both_values() -> None:
-    kept = spec_of(recipe={"batch_size": 50}, federation={"rounds": 10}).model_dump_json()
+    kept = spec_of(recipe={"fit": {"batch_size": 50}}, federation={"rounds": 10}).model_dump_json()
     mine = spec_of(
-        recipe={"batch_size": 20}, federation={"rounds": 12}, method={"name": "dsfl", "options": {"beta": 2.0}}
+        recipe={"fit": {"batch_size": 20}}, federation={"rounds": 12}, method={"name": "dsfl", "options": {"beta": 2.0}}
     )
     with pytest.raises(SettingsError) as caught:
         check_same("store", kept, mine)
     assert caught.value.wrong == (
         "store holds the journal of a federation with other settings: method.options.beta was 1.5 and is now 2.0; "
-        "recipe.batch_size was 50 and is now 20; rounds was 10 and is now 12"
+        "recipe.fit.batch_size was 50 and is now 20; rounds was 10 and is now 12"
     )
 
 

@@ -17,14 +17,14 @@ def place_clients(
     `open_rows` are the rows that a client and the server's model distill on in a round. The last worker has the
     server's model too. The measure is rows trained on per round.
     """
-    distilled = spec.recipe.distill_epochs * open_rows
+    distilled = spec.recipe.distill.epochs * open_rows
     test = load_participant(spec.data, spec.seed, None, data_dir).test
     loads = [0.0] * workers
     loads[-1] = distilled + (0 if test is None else len(test.y) / _PREDICTED_PER_TRAINED)
     costs = {}
     for client in clients:
         private = load_participant(spec.data, spec.seed, client.part, data_dir).private
-        costs[client.name] = distilled + spec.recipe.local_epochs * (0 if private is None else len(private.y))
+        costs[client.name] = distilled + spec.recipe.fit.epochs * (0 if private is None else len(private.y))
     chosen = {}
     for name in sorted(costs, key=lambda each: -costs[each]):
         chosen[name] = loads.index(min(loads))

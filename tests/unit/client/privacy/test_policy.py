@@ -14,12 +14,13 @@ from limbeck_common.core.errors import PolicyError, SettingsError, UserCodeError
 from limbeck_common.core.form import Ask, Form
 from limbeck_common.core.kinds import Kind
 from limbeck_common.core.messages import Downlink
-from limbeck_common.core.spec import Output, Recipe, Spec
+from limbeck_common.core.recipe import Distill, Fit, Recipe
+from limbeck_common.core.spec import Output, Spec
 
 ROWS = Rows(np.arange(4))
 PROBABILITIES = np.array([[0.5, 0.5], [0.9, 0.1], [0.25, 0.75], [0.99, 0.01]], np.float32)
 PARTS = {"labels": soft_labels(ROWS, PROBABILITIES)}
-RECIPE = Recipe(local_epochs=2, distill_epochs=3)
+RECIPE = Recipe(fit=Fit(epochs=2), distill=Distill(epochs=3))
 AGGREGATE = {"labels": soft_labels(Rows(np.arange(2)), PROBABILITIES[:2])}
 PLAN = {"labels": Ask(Form(Kind.PROBABILITIES, Space.OPEN, (2,)), ROWS)}
 DOWNLINK = Downlink("f", 3, AGGREGATE, PLAN)

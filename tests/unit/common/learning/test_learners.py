@@ -14,7 +14,8 @@ from torch import nn
 
 from limbeck_common.core.blocks import Rows
 from limbeck_common.core.errors import OutputError, SettingsError, UserCodeError
-from limbeck_common.core.spec import Output, Recipe, Spec
+from limbeck_common.core.recipe import Distill, Fit, Recipe
+from limbeck_common.core.spec import Output, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.forest import forest
 from limbeck_common.learning.learner import Learner, LearnerState
@@ -27,11 +28,21 @@ from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.runtime.make_learner import make_learner
 
 CLASSES = 3
+
+
+def recipe_of(**steps: Any) -> Recipe:
+    """Return a recipe of one epoch for training and distillation."""
+    taken = {"epochs": 1, "batch_size": 8, **steps}
+    return Recipe(fit=Fit(**taken), distill=Distill(**taken))
+
+
 SHAPE = (1, 4, 4)
 RECIPES = {
-    "sgd": Recipe(local_epochs=1, distill_epochs=1, batch_size=8),
-    "momentum": Recipe(local_epochs=1, distill_epochs=1, batch_size=8, momentum=0.9, learning_rate=0.05),
-    "adam": Recipe(local_epochs=1, distill_epochs=1, batch_size=8, optimizer="adam", learning_rate=0.01),
+    "sgd": recipe_of(momentum=0.0),
+    "momentum": recipe_of(learning_rate=0.05),
+    "adam": recipe_of(optimizer="adam", learning_rate=0.01),
+    "adamw": recipe_of(optimizer="adamw", weight_decay=0.1, schedule="cosine", warmup=0.2, clip=1.0),
+    "fresh": recipe_of(fresh=True),
 }
 SPEC = Spec(
     output=Output(width=CLASSES), sample_shape=SHAPE, sample_dtype="|u1", open_rows=20, recipe=RECIPES["momentum"]
@@ -63,9 +74,9 @@ def learner(seed: int = 1, make: Callable[[], nn.Module] = with_dropout) -> Torc
 def work(it: Learner, recipe: Recipe = SPEC.recipe) -> Iterator[NDArray[np.float32]]:
     """Two rounds of training and distilling, a step at a time."""
     for _ in range(2):
-        it.fit(examples(), recipe)
+        it.fit(examples(), recipe.fit)
         yield it.predict(soft()[0])
-        it.distill(*soft(), recipe)
+        it.distill(*soft(), recipe.distill)
         yield it.predict(soft()[0])
 
 
@@ -108,7 +119,7 @@ def test_a_learner_goes_on_from_its_state_with_the_same_bits(recipe: Recipe, ste
     assert same(restored.state(), kept)
     again = work(restored, recipe)
     if steps % 2:  # it stopped between training and distilling
-        restored.distill(*soft(), recipe)
+        restored.distill(*soft(), recipe.distill)
         assert np.array_equal(restored.predict(soft()[0]), rest.pop(0))
         steps += 1
     assert np.array_equal(list(again)[: 4 - steps], rest)
@@ -116,7 +127,7 @@ def test_a_learner_goes_on_from_its_state_with_the_same_bits(recipe: Recipe, ste
 
 def test_a_state_does_not_change_when_the_learner_goes_on() -> None:
     it = learner()
-    it.fit(examples(), SPEC.recipe)
+    it.fit(examples(), SPEC.recipe.fit)
     kept = it.state()
     copied = {name: value.copy() for name, value in kept.items()}
     list(work(it))
@@ -135,7 +146,7 @@ def test_an_optimizer_keeps_its_state_from_call_to_call(recipe: Recipe) -> None:
         for _ in range(calls):
             if forget:
                 it.load_state({name: value for name, value in it.state().items() if not name.startswith("fit.")})
-            it.fit(examples(), recipe)
+            it.fit(examples(), recipe.fit)
         return it.state()
 
     assert any(name.startswith("fit.") for name in train(1, forget=False))
@@ -144,15 +155,15 @@ def test_an_optimizer_keeps_its_state_from_call_to_call(recipe: Recipe) -> None:
 
 
 def test_it_learns_and_learns_from_soft_labels_alone() -> None:
-    recipe = Recipe(local_epochs=20, distill_epochs=20, batch_size=8, learning_rate=0.05, distill_learning_rate=0.05)
+    recipe = recipe_of(epochs=20, learning_rate=0.05, momentum=0.0)
     for use in ("fit", "distill"):
         it = make_learner("mlp", SPEC, 1, "cpu")
-        before = evaluate(it, examples(200, 5))
+        before = evaluate(it, examples(200, 5), SPEC.output)
         if use == "fit":
-            it.fit(examples(), recipe)
+            it.fit(examples(), recipe.fit)
         else:
-            it.distill(*soft(60), recipe)
-        after = evaluate(it, examples(200, 5))
+            it.distill(*soft(60), recipe.distill)
+        after = evaluate(it, examples(200, 5), SPEC.output)
         assert after["accuracy"] > 0.8 > before["accuracy"]
         assert after["loss"] < before["loss"]
 
@@ -160,8 +171,8 @@ def test_it_learns_and_learns_from_soft_labels_alone() -> None:
 @pytest.mark.parametrize("rows", [9, 17])
 def test_a_last_batch_of_one_row_is_no_trouble_for_batch_normalisation(rows: int) -> None:
     it = learner()
-    it.fit(examples(rows), SPEC.recipe)
-    it.distill(*soft(rows), SPEC.recipe)
+    it.fit(examples(rows), SPEC.recipe.fit)
+    it.distill(*soft(rows), SPEC.recipe.distill)
     assert np.all(np.isfinite(it.predict(examples(rows).x)))
 
 
@@ -170,9 +181,9 @@ def test_arrays_of_any_layout_and_type_of_label_do() -> None:
     frozen, backwards = good.x.copy(), good.y[::-1].astype(np.uint8)[::-1]
     frozen.flags.writeable = False
     reference, other = learner(), learner()
-    reference.fit(good, SPEC.recipe)
+    reference.fit(good, SPEC.recipe.fit)
     with warnings.catch_warnings(action="error"):  # torch warns of arrays that cannot be written
-        other.fit(Examples(frozen, cast("NDArray[np.int64]", backwards)), SPEC.recipe)
+        other.fit(Examples(frozen, cast("NDArray[np.int64]", backwards)), SPEC.recipe.fit)
         assert np.array_equal(other.predict(frozen), reference.predict(good.x))
     assert np.array_equal(other.predict(good.x[::-1]), reference.predict(good.x[::-1].copy()))
 
@@ -181,7 +192,7 @@ def test_training_draws_on_and_prediction_changes_nothing() -> None:
     it = learner()
     states = [it.state()["random"].tobytes()]
     for _ in range(2):
-        it.fit(examples(), SPEC.recipe)
+        it.fit(examples(), SPEC.recipe.fit)
         states.append(it.state()["random"].tobytes())
     assert len(set(states)) == 3
     before, x = it.state(), soft()[0]
@@ -193,7 +204,7 @@ def test_training_draws_on_and_prediction_changes_nothing() -> None:
 @pytest.mark.parametrize("model", ["cnn", "cnn-dsfl", "mlp", "resnet8", "forest"])
 def test_built_in_models_predict_distributions(model: str) -> None:
     it = make_learner(model, SPEC, 1, "cpu")
-    it.fit(examples(), SPEC.recipe)
+    it.fit(examples(), SPEC.recipe.fit)
     probabilities = it.predict(examples(7).x)
     assert probabilities.shape == (7, CLASSES)
     assert probabilities.dtype == np.float32
@@ -214,25 +225,25 @@ def test_an_unknown_model_or_device_is_named(model: str, device: str, said: str)
 
 
 def test_a_classifier_of_scikit_learn_learns_and_distils() -> None:
-    it = forest(CLASSES, 1)
+    it = forest(SPEC.output, 1)
     assert np.array_equal(it.predict(soft()[0]), np.full((20, CLASSES), 1 / CLASSES, np.float32))
-    it.distill(*soft(60), SPEC.recipe)
-    assert evaluate(it, examples(200, 5))["accuracy"] > 0.6
-    it.fit(examples(), SPEC.recipe)
-    assert evaluate(it, examples(200, 5))["accuracy"] > 0.8
-    restored = forest(CLASSES, 1)
+    it.distill(*soft(60), SPEC.recipe.distill)
+    assert evaluate(it, examples(200, 5), SPEC.output)["accuracy"] > 0.6
+    it.fit(examples(), SPEC.recipe.fit)
+    assert evaluate(it, examples(200, 5), SPEC.output)["accuracy"] > 0.8
+    restored = forest(SPEC.output, 1)
     restored.load_state(it.state())
-    restored.fit(examples(), SPEC.recipe)
+    restored.fit(examples(), SPEC.recipe.fit)
     assert np.array_equal(restored.predict(soft()[0]), it.predict(soft()[0]))
 
 
 def test_classes_that_a_client_never_saw_get_no_probability_until_it_distils_them() -> None:
     seen = examples(60)
     some = seen.y < CLASSES - 1
-    it = SklearnLearner(GaussianNB(), CLASSES)
-    it.fit(Examples(seen.x[some], seen.y[some]), SPEC.recipe)
+    it = SklearnLearner(GaussianNB(), SPEC.output)
+    it.fit(Examples(seen.x[some], seen.y[some]), SPEC.recipe.fit)
     assert np.all(it.predict(seen.x)[:, -1] == 0)
-    it.distill(*soft(60), SPEC.recipe)
+    it.distill(*soft(60), SPEC.recipe.distill)
     assert it.predict(seen.x)[seen.y == CLASSES - 1, -1].mean() > 0.5
 
 
@@ -277,7 +288,7 @@ def test_a_frozen_model_stays_as_it_was_and_gradients_pass_to_its_inputs() -> No
     x = torch.from_numpy(examples().x[:4].astype(np.float32)).requires_grad_()
     before = frozen(x)
     assert np.allclose(before.detach().numpy(), it.scores(x.detach().numpy()), atol=1e-5)  # dropout is off in both
-    it.fit(examples(), SPEC.recipe)
+    it.fit(examples(), SPEC.recipe.fit)
     assert torch.equal(frozen(x), before)
     before.sum().backward()
     assert x.grad is not None

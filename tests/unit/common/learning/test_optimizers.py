@@ -8,15 +8,17 @@ import pytest
 import torch
 from torch import nn
 
-from limbeck_common.core.spec import Output, Recipe, Spec
+from limbeck_common.core.recipe import Fit
+
+from limbeck_common.core.spec import Output, Spec
 from limbeck_common.datasets.examples import Examples
 from limbeck_common.learning.optimizers import Optimizer, placed
 from limbeck_common.learning.torch_learner import TorchLearner
 
 RECIPES = {
-    "sgd": Recipe(learning_rate=0.1),
-    "momentum": Recipe(momentum=0.9, learning_rate=0.05),
-    "adam": Recipe(optimizer="adam", learning_rate=0.01),
+    "sgd": Fit(learning_rate=0.1, momentum=0),
+    "momentum": Fit(momentum=0.9, learning_rate=0.05),
+    "adam": Fit(optimizer="adam", learning_rate=0.01),
 }
 
 
@@ -28,7 +30,7 @@ def test_the_steps_are_those_that_are_published(name: str) -> None:
     slots: dict[str, torch.Tensor] = {}
     for step, gradient in enumerate(np.random.default_rng(0).normal(size=(20, 4)), start=1):
         ours.grad = torch.from_numpy(gradient)
-        Optimizer([ours], slots, recipe, rate).step()  # a new one, as for each call of `fit`
+        Optimizer([ours], slots, recipe).step(rate)  # a new one, as for each call of `fit`
         if name == "adam":
             first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
             weights -= rate * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
@@ -42,9 +44,9 @@ def test_the_steps_are_those_that_are_published(name: str) -> None:
 def test_a_parameter_without_a_gradient_stays_and_the_others_keep_their_slots(name: str) -> None:
     still, moving = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
     slots: dict[str, torch.Tensor] = {}
-    optimizer = Optimizer([still, moving], slots, RECIPES[name], 0.1)
+    optimizer = Optimizer([still, moving], slots, RECIPES[name])
     moving.grad = torch.ones(2)
-    optimizer.step()
+    optimizer.step(0.1)
     assert still.tolist() == [1, 1]
     assert moving.tolist() == pytest.approx([0.9, 0.9])
     assert {key.partition(".")[0] for key in slots} <= {"1"}
@@ -57,12 +59,12 @@ def test_a_step_loads_no_module() -> None:
 import sys, torch
 from torch import nn
 before = set(sys.modules)
-from limbeck_common.core.spec import Recipe
+from limbeck_common.core.spec import Fit, Steps
 from limbeck_common.learning.optimizers import Optimizer
 for recipe in (Recipe(optimizer="adam"), Recipe(momentum=0.9), Recipe()):
     weight = nn.Parameter(torch.ones(2))
     weight.grad = torch.ones(2)
-    Optimizer([weight], {}, recipe, 0.1).step()
+    Optimizer([weight], {}, recipe).step(0.1)
 print(sorted(name for name in set(sys.modules) - before if name.startswith("torch")))
 """
     assert subprocess.check_output([sys.executable, "-c", program], text=True) == "[]\n"

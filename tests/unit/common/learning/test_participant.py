@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from limbeck_common.core.errors import UserCodeError
-from limbeck_common.core.spec import MethodSpec, Output, Recipe, Spec
+from limbeck_common.core.recipe import Distill, Fit, Recipe
+from limbeck_common.core.spec import MethodSpec, Output, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.learner import Learner, LearnerState
 from limbeck_common.learning.participant import Participant
@@ -18,7 +19,7 @@ SPEC = Spec(
     sample_dtype="<f4",
     open_rows=20,
     method=MethodSpec(name="feddf"),
-    recipe=Recipe(local_epochs=1, distill_epochs=1, batch_size=8, momentum=0.9),
+    recipe=Recipe(fit=Fit(epochs=1, batch_size=8), distill=Distill(epochs=1, batch_size=8)),
 )
 RANDOM = np.random.default_rng(0)
 EXAMPLES = Examples(RANDOM.normal(size=(30, 1, 4, 4)).astype(np.float32), RANDOM.integers(3, size=30))

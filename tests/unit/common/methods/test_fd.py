@@ -12,7 +12,8 @@ from support.recording_learner import recording
 
 from limbeck_common.core.blocks import Block, Rows, Space
 from limbeck_common.core.kinds import Kind
-from limbeck_common.core.spec import Output, Recipe, Spec
+from limbeck_common.core.recipe import Fit, Recipe
+from limbeck_common.core.spec import Output, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.fd import FD, class_averages, regulariser
@@ -56,7 +57,7 @@ def test_the_loss_gets_the_cross_entropy_with_the_labels_average() -> None:
 
 def test_the_averages_enter_the_next_training_of_a_torch_model() -> None:
     aggregate = by_class(Rows(np.arange(3)), np.full((3, 3), 1 / 3, np.float32))
-    spec = SPEC.model_copy(update={"sample_shape": (1, 1, 1), "recipe": Recipe(local_epochs=50, learning_rate=0.01)})
+    spec = SPEC.model_copy(update={"sample_shape": (1, 1, 1), "recipe": Recipe(fit=Fit(epochs=50, learning_rate=0.01, momentum=0))})
     rows = Examples(PRIVATE.x.reshape(-1, 1, 1, 1), PRIVATE.y)
     sent = {}
     for gamma in (None, 0.1, 10.0):

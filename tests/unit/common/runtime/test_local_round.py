@@ -9,7 +9,8 @@ from limbeck_common.core.blocks import Parts, Rows, soft_labels
 from limbeck_common.core.errors import UserCodeError
 from limbeck_common.core.form import Ask
 from limbeck_common.core.messages import Downlink
-from limbeck_common.core.spec import Output, Recipe, Spec
+from limbeck_common.core.recipe import Recipe
+from limbeck_common.core.spec import Output, Spec
 from limbeck_common.datasets.examples import Examples
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.client_round import ClientRound

@@ -16,7 +16,8 @@ from limbeck_common.core.arrays.encoded_rows import VoteRows
 from limbeck_common.core.blocks import Rows, soft_labels
 from limbeck_common.core.errors import UserCodeError
 from limbeck_common.core.messages import ALL, SERVER, Aggregate, Downlink
-from limbeck_common.core.spec import DataSpec, MethodSpec, Output, Recipe, Spec
+from limbeck_common.core.recipe import Distill, Fit, Recipe
+from limbeck_common.core.spec import DataSpec, MethodSpec, Output, Spec
 from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.dsfl import DSFL
@@ -34,7 +35,7 @@ SPEC = Spec(
     sample_dtype="<f4",
     open_rows=60,
     data=DataSpec(dataset="own"),
-    recipe=Recipe(local_epochs=2, distill_epochs=2),
+    recipe=Recipe(fit=Fit(epochs=2), distill=Distill(epochs=2)),
 )
 SETUP = Setup(participant="a", spec=SPEC, model="support.tiny:learner", data="support.tiny:data", part=1)
 WANTED = Rows(np.array([3, 4, 40]))

@@ -51,26 +51,21 @@ def given(**options: Any) -> dict[str, Any]:
 
 
 def test_options_become_settings_and_set_overrides_them() -> None:
-    options = given(rounds=3, seed=7, alpha=0.1, pairs=("recipe.momentum=0.5", "federation.seed=8"))
+    options = given(rounds=3, seed=7, alpha=0.1, pairs=("recipe.fit.momentum=0.5", "federation.seed=8"))
     settings = base_settings(options, 4).load(Path("somewhere"))
     assert settings.federation.rounds == 3
     assert settings.federation.seed == 8
     assert settings.data.alpha == 0.1
-    assert settings.recipe.momentum == 0.5
+    assert settings.recipe.fit.momentum == 0.5
     assert settings.data.parts == settings.lobby.count.min == settings.lobby.count.max == 4
     assert settings.store.path == Path("somewhere/store")
 
 
-def test_only_digits_has_the_demos_settings() -> None:
-    assert base_settings(given(), 2).load(Path()).recipe.batch_size == 20
-    assert base_settings(given(dataset="mnist"), 2).load(Path()).recipe.batch_size != 20
-
-
 def test_a_configuration_stands_in_for_the_demos_settings(tmp_path: Path) -> None:
     config = tmp_path / "federation.toml"
-    config.write_text("[recipe]\nbatch_size = 33\n")
+    config.write_text("[recipe.fit]\nbatch_size = 33\n")
     settings = base_settings(given(config=config, rounds=2), 2).load(Path())
-    assert (settings.recipe.batch_size, settings.federation.rounds) == (33, 2)
+    assert (settings.recipe.fit.batch_size, settings.federation.rounds) == (33, 2)
 
 
 def test_a_set_without_a_value_is_refused() -> None:

@@ -19,20 +19,20 @@ def test_a_variant_table_may_override_any_setting(tmp_path: Path) -> None:
     file = tmp_path / "variants.toml"
     file.write_text(
         '[variants.small]\nmethod = "dsfl"\noptions = { aggregation = "sa" }\nmodel = ["mlp", "cnn"]\n'
-        "recipe.local_epochs = 1\nfederation.rounds = 7\n"
+        "recipe.fit.epochs = 1\nfederation.rounds = 7\n"
         '[variants."no server"]\nmethod = "dsfl"\nmodel.name = "none"\n'
     )
     small, bare = read_tables(file)
-    base = BaseSettings(4, flags={"recipe.local_epochs": "9"})
+    base = BaseSettings(4, flags={"recipe.fit.epochs": "9"})
     variant = resolve(small, base, ("forest",))
     assert variant.models == ("mlp", "cnn")
     assert variant.settings.federation.rounds == 7
-    assert variant.settings.recipe.local_epochs == 1
+    assert variant.settings.recipe.fit.epochs == 1
     assert variant.settings.method.options == {"aggregation": "sa"}
     assert variant.settings.data.parts == 4
     other = resolve(bare, base, ("forest",))
     assert (bare.label, other.models, other.settings.model.name) == ("no-server", ("forest",), "none")
-    assert other.settings.recipe.local_epochs == 9
+    assert other.settings.recipe.fit.epochs == 9
 
 
 def test_a_configurations_options_are_for_its_own_method_alone(tmp_path: Path) -> None:
