@@ -33,7 +33,7 @@ def test_five_architectures_all_gain(tmp_path: Path, method: str) -> None:
         "--set",
         f"method.name={method}",
     ]
-    words += ["--set", "method.options.transfer=false"] if method == "fedmd" else []  # alone nobody has the open labels
+    words += ["--set", "method.options.transfer=0"] if method == "fedmd" else []  # alone nobody has the open labels
     done = run("limbeck_lab.cli.main", "simulate", *words, "--run-dir", "run", cwd=tmp_path, seconds=280)
     assert done.returncode == 0, done.stderr
     summary = read(tmp_path / "run").summary

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck_common.core.recipe import Distill, Fit
-
 from limbeck_common.core.spec import Output, Spec
 from limbeck_common.datasets.examples import Examples
 from limbeck_common.learning.learner import Learner, LearnerState

@@ -82,9 +82,9 @@ class Recipe(Section):
 
     fit: Annotated[Fit, Field(description="Training on private rows.")] = Fit()
     distill: Annotated[Distill, Field(description="Training towards an aggregate.")] = Distill()
-    server: Annotated[
-        Distill | None, Field(description="What differs for the server's own model, from `distill`.")
-    ] = None
+    server: Annotated[Distill | None, Field(description="What differs for the server's own model, from `distill`.")] = (
+        None
+    )
     mixed_precision: Annotated[bool, Field(description="Compute with bfloat16 on CUDA devices.")] = False
     threads: Annotated[PositiveInt, Field(description="Threads of torch; a model's last bits depend on it.")] = 1
     evaluate_every: Annotated[

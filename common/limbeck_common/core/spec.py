@@ -69,7 +69,7 @@ class MethodSpec(Section):
     """The distillation method and its options."""
 
     name: Annotated[str, Field(description="Built-in method, or package.module:Class.")] = "dsfl"
-    options: Annotated[dict[str, Any], Field(description="Options of the method, by name.")] = {}
+    options: dict[str, Any] = Field(default_factory=dict, description="Options of the method, by name.")
 
 
 _KINDS = {"classification": Kind.PROBABILITIES, "multilabel": Kind.MEMBERSHIPS, "regression": Kind.VALUES}

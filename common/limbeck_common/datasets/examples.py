@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from limbeck_common.core.errors import DataError
@@ -11,11 +10,12 @@ from limbeck_common.core.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Labelled rows: `x`, shape [rows, *sample_shape], and `y`: classes, [rows, *shape]; labels or numbers, [rows, width].
+    """Labelled rows: `x`, shape [rows, *sample_shape], and `y`: classes, [rows], or labels or numbers, [rows, width].
 
     `x` may be anything with a shape, an element type and slices, such as a memory map: torch models read a batch at a
     time. Bytes are pixels, which torch models get standardised; other integers, such as tokens, stay integers.
 
+    >>> import numpy as np
     >>> Examples(x=np.zeros((2, 1, 8, 8), np.uint8), y=np.array([3, 0])).y
     array([3, 0])
 

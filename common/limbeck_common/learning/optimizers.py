@@ -67,9 +67,7 @@ class Optimizer:
             maximize=False,
         )
 
-    def _sgd(
-        self, moved: Mapping[int, Tensor], parameters: list[Tensor], gradients: list[Tensor], rate: float
-    ) -> None:
+    def _sgd(self, moved: Mapping[int, Tensor], parameters: list[Tensor], gradients: list[Tensor], rate: float) -> None:
         momentum = self._recipe.momentum
         velocities: list[Tensor | None] = [
             self._slot(number, "momentum", each) if momentum else None for number, each in moved.items()

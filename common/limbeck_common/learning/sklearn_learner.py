@@ -47,7 +47,7 @@ class SklearnLearner:
         self._seen = np.zeros(0, np.int64)  # the classes of the last fit; the estimator knows them as 0, 1, 2 ...
         self._fitted = False
 
-    def fit(self, examples: Examples, recipe: Fit) -> None:  # noqa: ARG002 - it has no epochs
+    def fit(self, examples: Examples, recipe: Fit) -> None:
         """Train on the private rows and the last aggregate; see `Learner`."""
         self._examples = examples
         self._refit()
@@ -99,7 +99,7 @@ class SklearnLearner:
             y.append(np.asarray(self._examples.y))
             weights.append(np.ones(len(x[0])))
         if self._aggregate is not None:
-            rows, labels, shares = self._taught(*self._aggregate)
+            rows, labels, shares = self._distilled(*self._aggregate)
             x.append(rows)
             y.append(labels)
             weights.append(shares)
@@ -113,7 +113,9 @@ class SklearnLearner:
             self.estimator.fit(np.concatenate(x), targets, sample_weight=np.concatenate(weights))
         self._fitted = True
 
-    def _taught(self, x: NDArray[Any], labels: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    def _distilled(
+        self, x: NDArray[Any], labels: NDArray[np.float32]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Return an aggregate's rows, their labels and their weights."""
         if not self._classifies:
             return x, labels, np.ones(len(x))

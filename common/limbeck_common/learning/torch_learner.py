@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from limbeck_common.core.recipe import Distill, Fit, Steps
 from limbeck_common.core.spec import Spec
 from limbeck_common.datasets.examples import Examples
-from limbeck_common.learning.augmentation import flip_crop
 from limbeck_common.learning.batches import Batches
 from limbeck_common.learning.learner import LearnerState, Loss
 from limbeck_common.learning.losses import hard_loss, predictions, scores_of, soft_loss
 from limbeck_common.learning.metrics import balanced_weights
+from limbeck_common.learning.networks.augmentation import flip_crop
+from limbeck_common.learning.networks.split import captured_features, find_head, head_of
 from limbeck_common.learning.optimizers import Optimizer, placed
-from limbeck_common.learning.split import captured_features, find_head, head_of
 from limbeck_common.learning.training import OwnOptimizer, Training
 
 _PREDICT_ROWS = {"cpu": 100}  # a small network's activations for them fit a core's cache: twice as fast as 1,000
@@ -80,7 +80,7 @@ class TorchLearner:
         if recipe.class_weights == "balanced" and self._spec.output.task == "classification":
             weights = torch.from_numpy(balanced_weights(examples.y, self._spec.output.width)).to(self.device)
         towards = hard_loss(self._spec.output.task, weights)
-        self._train(examples.x, (examples.y,), "fit", recipe, lambda scores, targets: towards(scores, *targets), loss, beside)
+        self._train((examples.x, examples.y), "fit", recipe, towards, loss=loss, beside=beside)
 
     def distill(
         self, x: NDArray[Any], labels: NDArray[np.float32], recipe: Distill, truth: NDArray[Any] | None = None
@@ -88,12 +88,14 @@ class TorchLearner:
         """Train towards predictions; see `Learner`. `truth` are the rows' labels, for an alpha below 1."""
         task, alpha = self._spec.output.task, recipe.alpha
         soft, hard = soft_loss(task, recipe.temperature), hard_loss(task)
+        if truth is None:
+            self._train((x, labels), "distill", recipe, soft)
+            return
 
-        def towards(scores: Tensor, targets: list[Tensor]) -> Tensor:
-            loss = soft(scores, targets[0])
-            return loss if len(targets) == 1 else alpha * loss + (1 - alpha) * hard(scores, targets[1])
+        def mixed(scores: Tensor, labels: Tensor, truth: Tensor) -> Tensor:
+            return alpha * soft(scores, labels) + (1 - alpha) * hard(scores, truth)
 
-        self._train(x, (labels,) if truth is None else (labels, truth), "distill", recipe, towards)
+        self._train((x, labels, truth), "distill", recipe, mixed)
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Return predictions, shape [rows, *row_shape]."""
@@ -163,18 +165,19 @@ class TorchLearner:
             passes = (self.module(self._inputs(x[start : start + step])) for start in parts)
             return torch.cat([scores_of(each).float().cpu() for each in passes])
 
-    def _train(  # noqa: PLR0913 - what is trained on, how, and towards what
+    def _train(  # noqa: PLR0913 - rows, use and recipe, and what a method may change
         self,
-        x: Any,
-        targets: Sequence[Any],
+        rows: Sequence[Any],
         use: _Use,
         recipe: Steps,
-        towards: Callable[[Tensor, list[Tensor]], Tensor],
+        towards: Callable[..., Tensor],
+        *,
         loss: Loss | None = None,
         beside: Sequence["TorchLearner"] = (),
     ) -> None:
-        inputs = Batches(x, self._inputs)
-        wanted = [Batches(each, self._targets) for each in targets]
+        """Train on `rows`, inputs and their targets, on the loss that `towards` gives of scores and targets."""
+        x, *targets = rows
+        sources = [Batches(x, self._inputs), *(Batches(each, self._targets) for each in targets)]
         shuffled = recipe.shuffle if isinstance(recipe, Distill) else True
         augment = self._augmentation(recipe) if isinstance(recipe, Fit) else None
         pace = _Pace(recipe, len(x), self._calls[use], self._spec.rounds)
@@ -182,11 +185,11 @@ class TorchLearner:
         with self._own_randomness():
             for _ in range(recipe.epochs):
                 order = torch.randperm(len(x)) if shuffled else None
-                every = [each.epoch(order, recipe.batch_size) for each in (inputs, *wanted)]
+                every = (each.epoch(order, recipe.batch_size) for each in sources)
                 for batch, *goals in zip(*every, strict=True):
                     given = batch if augment is None else augment(batch)
                     if loss is None:
-                        found = towards(self._scores(given), goals)
+                        found = towards(self._scores(given), *goals)
                     else:
                         found = loss(self._step(given, goals, towards, beside))
                     for taker in takers:
@@ -218,7 +221,7 @@ class TorchLearner:
         self,
         inputs: Tensor,
         targets: list[Tensor],
-        towards: Callable[[Tensor, list[Tensor]], Tensor],
+        towards: Callable[..., Tensor],
         beside: Sequence["TorchLearner"],
     ) -> Step:
         """Run a batch forward for a method's own loss."""
@@ -226,7 +229,7 @@ class TorchLearner:
         with captured_features(find_head(self.module)) as seen:
             scores = self._scores(inputs)
         features = seen[-1] if seen else None
-        return Step(self.module, inputs, targets[0], scores, features, towards(scores, targets), others)
+        return Step(self.module, inputs, targets[0], scores, features, towards(scores, *targets), others)
 
     def _augmentation(self, recipe: Fit) -> Callable[[Tensor], Tensor] | None:
         return self._training.augment or (flip_crop if recipe.augment == "flip_crop" else None)
@@ -246,7 +249,9 @@ class TorchLearner:
 
     def _targets(self, y: NDArray[Any]) -> Tensor:
         tensor = _tensor(y)
-        wanted = torch.float32 if tensor.is_floating_point() or self._spec.output.task != "classification" else torch.int64
+        wanted = (
+            torch.float32 if tensor.is_floating_point() or self._spec.output.task != "classification" else torch.int64
+        )
         return tensor.to(self.device, wanted, copy=True)
 
     def _precision(self) -> Any:

@@ -44,7 +44,7 @@ class DataFree(FedAvg):
 
     def server_refine(self, server: Refinement) -> Aggregate | Parts:
         """Server: distill the average from the ensemble, on generated inputs."""
-        from limbeck_common.learning.generator import Generator, seeded  # noqa: PLC0415 - imports torch
+        from limbeck_common.learning.networks.generator import Generator, seeded  # noqa: PLC0415 - imports torch
 
         spec, number, student = server.spec, server.number, server.participant.fresh()
         models = []

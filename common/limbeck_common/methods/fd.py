@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 
-from limbeck_common.core.blocks import Parts, Rows, Space
+from limbeck_common.core.blocks import Parts, Space
 from limbeck_common.core.form import Form, Forms, Plan
 from limbeck_common.core.messages import Aggregate
 from limbeck_common.core.spec import Spec
 from limbeck_common.learning.learner import Loss, LossTaker
 from limbeck_common.methods.client_round import ClientRound
+from limbeck_common.methods.math.class_means import class_means
 from limbeck_common.methods.method import Method
 from limbeck_common.methods.server_round import ServerRound
 
@@ -62,25 +63,12 @@ class FD(Method):
             if averages is not None:
                 participant.distill_on(private.x, averages[private.y])
             client.fit()
-        labels, means = class_averages(participant.predict_on(private.x), private.y)
+        labels, means, _ = class_means(participant.predict_on(private.x), private.y)
         return {"outputs": client.block("outputs", means, labels)}
 
     def server_aggregate(self, server: ServerRound) -> Aggregate | Parts:
         """Server: F^_l, for each label that a client has."""
         return {"outputs": server.map_mean("outputs", lambda mean: mean)}
-
-
-def class_averages(outputs: NDArray[np.float32], y: NDArray[np.int64]) -> tuple[Rows, NDArray[np.float32]]:
-    """Return the labels that occur in `y`, and F_l for each of them, shape [labels, classes].
-
-    >>> labels, means = class_averages(np.float32([[1, 0], [0, 1], [0.5, 0.5]]), np.array([1, 1, 0]))
-    >>> labels.indices, means
-    (array([0, 1]), array([[0.5, 0.5],
-           [0.5, 0.5]], dtype=float32))
-    """
-    labels = np.unique(y)
-    means = [outputs[y == label].mean(axis=0, dtype=np.float64) for label in labels]
-    return Rows(labels), np.stack(means).astype(np.float32)
 
 
 def regularised(averages: NDArray[np.float32], gamma: float) -> Loss:

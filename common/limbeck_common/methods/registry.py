@@ -13,9 +13,13 @@ from limbeck_common.methods.datafree import DataFree
 from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.methods.fd import FD
 from limbeck_common.methods.fedavg import FedAvg
+from limbeck_common.methods.fedct import FedCT
 from limbeck_common.methods.feddf import FedDF
+from limbeck_common.methods.fedgh import FedGH
 from limbeck_common.methods.fedkd_ts import FedKDTS
 from limbeck_common.methods.fedmd import FedMD
+from limbeck_common.methods.fedproto import FedProto
+from limbeck_common.methods.fml import FML
 from limbeck_common.methods.local import Local
 from limbeck_common.methods.method import Method
 from limbeck_common.methods.scarlet import Scarlet
@@ -29,9 +33,13 @@ METHODS: dict[str, type[Method]] = {
     "dsfl": DSFL,
     "fd": FD,
     "fedavg": FedAvg,
+    "fedct": FedCT,
     "feddf": FedDF,
+    "fedgh": FedGH,
     "fedkd_ts": FedKDTS,
     "fedmd": FedMD,
+    "fedproto": FedProto,
+    "fml": FML,
     "local": Local,
     "scarlet": Scarlet,
     "selective_fd": SelectiveFD,

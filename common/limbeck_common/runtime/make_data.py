@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from limbeck_common.core.errors import DataError, UserCodeError
-from limbeck_common.core.spec import Spec
+from limbeck_common.core.spec import Output, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.datasets.registry import OWN, load_participant
 from limbeck_common.support.plugins import call_plugin
@@ -45,7 +47,7 @@ def _find_data(source: str | None, spec: Spec, part: int | None, root: Path | No
 
 
 def check_data(data: ParticipantData, spec: Spec) -> None:
-    """Check that a participant's rows have the form of the federation's open rows, and that its labels are classes.
+    """Check that a participant's rows have the form of the open rows, and that its targets are those of the task.
 
     Raises:
         DataError: they do not, or they are not.
@@ -63,9 +65,22 @@ def check_data(data: ParticipantData, spec: Spec) -> None:
                 expected=f"type {spec.sample_dtype} and shape {list(spec.sample_shape)}, as the open rows have",
                 remedy="bring your rows to that form in your data callable",
             )
-        if not len(examples.y) or examples.y.min() < 0 or examples.y.max() >= spec.output.width:
-            raise DataError(
-                f"{what} labels "
-                + (f"{examples.y.min()} to {examples.y.max()}" if len(examples.y) else "without a row"),
-                expected=f"at least one row, and labels 0 to {spec.output.width - 1}",
-            )
+        _check_targets(what, examples.y, spec.output)
+
+
+def _check_targets(what: str, y: NDArray[Any], output: Output) -> None:
+    """Check that targets are what a model is to predict: classes, labels of 0 and 1, or numbers."""
+    classes = output.task == "classification"
+    row_shape = output.shape if classes else output.row_shape
+    if y.shape[1:] != row_shape:
+        raise DataError(
+            f"{what} labels of shape {list(y.shape)} for {output.task}",
+            expected=f"[{', '.join(map(str, ('rows', *row_shape)))}]",
+        )
+    most = {"classification": output.width - 1, "multilabel": 1}.get(output.task)
+    wanted = "numbers" if most is None else f"{'whole ' if classes else ''}labels 0 to {most}"
+    if not len(y):
+        raise DataError(f"{what} labels without a row", expected=f"at least one row, and {wanted}")
+    bad = not np.all(np.isfinite(y)) or (classes and y.dtype.kind not in "iub")
+    if bad or (most is not None and (y.min() < 0 or y.max() > most)):
+        raise DataError(f"{what} labels {y.min()} to {y.max()} of type {y.dtype}", expected=wanted)

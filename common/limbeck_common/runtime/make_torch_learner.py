@@ -7,7 +7,7 @@ import torch
 
 from limbeck_common.core.errors import SettingsError, UserCodeError
 from limbeck_common.core.spec import Spec
-from limbeck_common.learning.models import build_model, pick_device
+from limbeck_common.learning.networks.models import build_model, pick_device
 from limbeck_common.learning.torch_learner import TorchLearner
 from limbeck_common.learning.training import Training
 from limbeck_common.methods.registry import make_method

@@ -19,7 +19,7 @@ def check_device(model: str, wanted: str) -> Finding:
     try:
         import torch  # noqa: PLC0415 - a look whether it is there
 
-        from limbeck_common.learning.models import pick_device  # noqa: PLC0415 - imports torch
+        from limbeck_common.learning.networks.models import pick_device  # noqa: PLC0415 - imports torch
     except ImportError as error:
         level = Level.WARN if is_plugin(model) else Level.FAIL
         return Finding(

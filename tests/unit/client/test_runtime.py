@@ -96,7 +96,7 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Clie
 
     def start(policy: Policy | None = None, folder: str = "state") -> Client:
         client = Client(tmp_path / folder, policy)
-        monkeypatch.setattr("limbeck_client.runtime.make_learner", client.make)
+        monkeypatch.setattr("limbeck_common.runtime.make_participant.make_learner", client.make)
         return client
 
     return start
@@ -108,7 +108,7 @@ def test_a_round_is_worked_and_kept_with_its_epoch(start: Callable[..., Client])
     uplink = client.work(FIRST, epoch=3)
     assert (uplink.federation_id, uplink.client, uplink.round, uplink.epoch) == ("f", "a", 1, 3)
     assert uplink.parts["labels"].rows.tolist() == WANTED.indices.tolist()
-    assert set(uplink.metrics) == {"accuracy", "loss", "seconds"}
+    assert set(uplink.metrics) == {"accuracy", "balanced_accuracy", "loss", "seconds"}
     kept = client.guard.checkpoint("f", 60)
     assert kept is not None
     assert (kept.uplink.digest, kept.uplink.epoch, kept.uplink.metrics) == (uplink.digest, 3, uplink.metrics)
@@ -162,7 +162,7 @@ def test_a_metric_that_is_not_finite_is_left_out(start: Callable[..., Client]) -
     client.learner.predicts = lambda x, probabilities: probabilities * (math.nan if len(x) == rows else 1)
     with capture_logs() as logs:
         uplink = client.work(FIRST)
-    assert set(uplink.metrics) == {"accuracy", "seconds"}
+    assert set(uplink.metrics) == {"accuracy", "balanced_accuracy", "seconds"}
     assert [log["metrics"] for log in logs] == [["loss"]]
     assert client.guard.release(uplink) is True
     kept = client.guard.checkpoint("f", 60)
@@ -353,9 +353,7 @@ def test_whose_part_of_a_built_in_data_set_must_be_said() -> None:
     assert data.private is not None
 
 
-def test_data_without_private_rows_is_refused() -> None:
-    with pytest.raises(DataError, match="the data has no private rows; expected a ParticipantData with private exampl"):
-        data_loader("support.tiny:data", None, None)(SPEC)
+def test_a_clients_data_is_loaded_as_it_is_named() -> None:
     data = data_loader("support.tiny:data", 1, None)(SPEC)
     expected = tiny.data(1, SPEC.seed).private
     assert data.private is not None

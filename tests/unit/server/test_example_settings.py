@@ -39,7 +39,7 @@ def keys(settings: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     for name, value in tree.items():
-        if isinstance(value, dict) and f"{prefix}{name}" != "method.options":
+        if isinstance(value, dict) and f"{prefix}{name}" not in {"method.options", "recipe.server"}:
             yield from leaves(value, f"{prefix}{name}.")
         else:
             yield prefix + name

@@ -130,8 +130,8 @@ def test_an_unknown_key_is_named_beside_those_there_are_with_a_suggestion(file: 
 
 
 def test_an_unknown_key_like_no_other_is_to_be_taken_out() -> None:
-    error = refusal(None, recipe__zzz="1")
-    assert error.wrong == "unknown setting recipe.zzz"
+    error = refusal(None, recipe__fit__zzz="1")
+    assert error.wrong == "unknown setting recipe.fit.zzz"
     assert "batch_size" in error.expected
     assert error.remedy == "take it out"
 

@@ -113,9 +113,9 @@ def test_own_data_is_not_built_in() -> None:
         output_of(DataSpec(dataset="own"))
 
 
-@pytest.mark.parametrize("labels", [np.zeros(2, np.int64), np.zeros((3, 1), np.int64)])
-def test_examples_have_one_label_a_row(labels: NDArray[np.int64]) -> None:
-    with pytest.raises(DataError, match="one label per row"):
+@pytest.mark.parametrize("labels", [np.zeros(2, np.int64), np.zeros((), np.int64)])
+def test_examples_have_a_label_per_row(labels: NDArray[np.int64]) -> None:
+    with pytest.raises(DataError, match="as many rows in both"):
         Examples(np.zeros((3, 1, 2, 2), np.uint8), labels)
 
 

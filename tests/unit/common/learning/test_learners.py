@@ -20,7 +20,7 @@ from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.forest import forest
 from limbeck_common.learning.learner import Learner, LearnerState
 from limbeck_common.learning.metrics import evaluate
-from limbeck_common.learning.models import build_model
+from limbeck_common.learning.networks.models import build_model
 from limbeck_common.learning.participant import Participant
 from limbeck_common.learning.sklearn_learner import SklearnLearner
 from limbeck_common.learning.torch_learner import TorchLearner

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from limbeck_common.core.recipe import Fit
-
 from limbeck_common.core.spec import Output, Spec
 from limbeck_common.datasets.examples import Examples
 from limbeck_common.learning.optimizers import Optimizer, placed
@@ -59,9 +58,9 @@ def test_a_step_loads_no_module() -> None:
 import sys, torch
 from torch import nn
 before = set(sys.modules)
-from limbeck_common.core.spec import Fit, Steps
+from limbeck_common.core.recipe import Steps
 from limbeck_common.learning.optimizers import Optimizer
-for recipe in (Recipe(optimizer="adam"), Recipe(momentum=0.9), Recipe()):
+for recipe in (Steps(optimizer="adamw", clip=1), Steps(), Steps(momentum=0)):
     weight = nn.Parameter(torch.ones(2))
     weight.grad = torch.ones(2)
     Optimizer([weight], {}, recipe).step(0.1)

@@ -71,7 +71,9 @@ def test_each_learner_is_measured_and_saved_under_its_name() -> None:
     own = set(it.models())
     work(it)
     assert set(it.measure()) == {
-        f"{prefix}{figure}" for prefix in ("", "student_", "critic_") for figure in ("accuracy", "loss")
+        f"{prefix}{metric}"
+        for prefix in ("", "student_", "critic_")
+        for metric in ("accuracy", "balanced_accuracy", "loss")
     }
     assert set(it.models()) >= own | {f"student.{name}" for name in own}
 

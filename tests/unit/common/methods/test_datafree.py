@@ -11,7 +11,7 @@ from support.small_models import LINEAR, SPEC, aggregator, linear, participant, 
 from limbeck_common.core.blocks import Block
 from limbeck_common.core.spec import Output, Spec
 from limbeck_common.datasets.examples import ParticipantData
-from limbeck_common.learning.generator import Generator, seeded
+from limbeck_common.learning.networks.generator import Generator, seeded
 from limbeck_common.methods.datafree import DataFree, drawn, generator_loss, mean_logits
 from limbeck_common.methods.method import to_aggregate
 from limbeck_common.methods.server_round import Refinement

@@ -16,7 +16,9 @@ from limbeck_common.core.recipe import Fit, Recipe
 from limbeck_common.core.spec import Output, Spec
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.learning.participant import Participant
-from limbeck_common.methods.fd import FD, class_averages, regulariser
+from limbeck_common.learning.torch_learner import Step
+from limbeck_common.methods.fd import FD, regularised
+from limbeck_common.methods.math.class_means import class_means
 from limbeck_common.runtime.make_learner import make_learner
 
 SPEC = Spec(output=Output(width=3), sample_shape=(1,), sample_dtype="|u1", open_rows=2)
@@ -30,7 +32,7 @@ def by_class(labels: Rows, values: NDArray[np.float32]) -> Block:
 
 def test_a_client_averages_its_outputs_by_label() -> None:
     outputs = np.array([[1, 0, 0], [0, 0.5, 0.5], [0.5, 0.5, 0]], np.float32)
-    labels, averages = class_averages(outputs, np.array([2, 0, 2]))
+    labels, averages, _ = class_means(outputs, np.array([2, 0, 2]))
     assert labels.indices.tolist() == [0, 2]
     assert averages.tolist() == [[0, 0.5, 0.5], [0.75, 0.25, 0]]
 
@@ -50,14 +52,17 @@ def test_the_loss_gets_the_cross_entropy_with_the_labels_average() -> None:
     averages = np.array([[0.5, 0.5, 0], [0, 0, 0], [0, 0, 1]], np.float32)
     logits = torch.log(torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8], [0.2, 0.2, 0.6]]))
     # Row 0, of label 0: -(ln 0.5 + ln 0.25) / 2. Row 1, of label 2: -ln 0.8. Row 2, of label 1: it has no average.
-    expected = 10 * ((log(2) + log(4)) / 2 + log(1 / 0.8)) / 3
-    found = regulariser(averages, 10)(None, None, torch.tensor([0, 2, 1]), logits)
+    expected = 1 + 10 * ((log(2) + log(4)) / 2 + log(1 / 0.8)) / 3
+    step = Step(torch.nn.Identity(), logits, torch.tensor([0, 2, 1]), logits, None, torch.tensor(1.0))
+    found = regularised(averages, 10)(step)
     assert float(found) == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_averages_enter_the_next_training_of_a_torch_model() -> None:
     aggregate = by_class(Rows(np.arange(3)), np.full((3, 3), 1 / 3, np.float32))
-    spec = SPEC.model_copy(update={"sample_shape": (1, 1, 1), "recipe": Recipe(fit=Fit(epochs=50, learning_rate=0.01, momentum=0))})
+    spec = SPEC.model_copy(
+        update={"sample_shape": (1, 1, 1), "recipe": Recipe(fit=Fit(epochs=50, learning_rate=0.01, momentum=0))}
+    )
     rows = Examples(PRIVATE.x.reshape(-1, 1, 1, 1), PRIVATE.y)
     sent = {}
     for gamma in (None, 0.1, 10.0):

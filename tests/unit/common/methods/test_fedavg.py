@@ -10,6 +10,7 @@ from torch import nn
 
 from limbeck_common.core.errors import MethodError, ShapeError
 from limbeck_common.core.spec import MethodSpec
+from limbeck_common.learning.torch_learner import Step
 from limbeck_common.methods.fedavg import FedAvg, proximal
 from limbeck_common.methods.registry import learner_seed, make_method
 
@@ -40,19 +41,20 @@ def test_all_start_from_the_same_weights_where_weights_are_averaged_and_only_the
     assert learner_seed(SPEC, "a") != learner_seed(SPEC, "b")
 
 
-def test_the_proximal_term_is_half_mu_times_the_squared_distance_from_its_first_call() -> None:
+def test_the_proximal_loss_adds_half_mu_times_the_squared_distance_from_its_first_call() -> None:
     module = nn.Linear(2, 1)
     with torch.no_grad():
         module.weight.copy_(torch.tensor([[1.0, 2.0]]))
         module.bias.fill_(1.0)
-    term = proximal(0.1)
-    assert term(module, None, None, None).item() == 0
+    loss_of = proximal(0.1)
+    step = Step(module, torch.zeros(1, 2), torch.zeros(1), torch.zeros(1, 1), None, torch.tensor(2.0))
+    assert loss_of(step).item() == 2
     with torch.no_grad():
         module.weight.copy_(torch.tensor([[3.0, 5.0]]))
-    loss = term(module, None, None, None)
+    loss = loss_of(step)
     loss.backward()
-    # 0.1 / 2 * (2^2 + 3^2 + 0^2), and its gradient 0.1 * (2, 3).
-    assert loss.item() == pytest.approx(0.65)
+    # 2 + 0.1 / 2 * (2^2 + 3^2 + 0^2), and its gradient 0.1 * (2, 3).
+    assert loss.item() == pytest.approx(2.65)
     assert module.weight.grad is not None
     assert module.weight.grad.tolist() == [pytest.approx([0.2, 0.3])]
 

@@ -13,6 +13,7 @@ from limbeck_common.core.blocks import NO_ROWS, Block, Parts, Shapes, parameters
 from limbeck_common.core.form import Ask, Form
 from limbeck_common.core.messages import ALL
 from limbeck_common.learning.participant import Participant
+from limbeck_common.learning.torch_learner import Step
 from limbeck_common.methods.client_round import ClientRound
 from limbeck_common.methods.fedkd_ts import STUDENT, TEACHER, FedKDTS, distillation
 from limbeck_common.methods.server_round import Recipient
@@ -42,11 +43,11 @@ def trained() -> tuple[Parts, Parts]:
 
 def test_the_students_loss_is_alpha_t_squared_kl_and_the_rest_cross_entropy() -> None:
     logits, labels = torch.zeros(1, 2), torch.tensor([0])
-    term = distillation(lambda _: torch.tensor([[2 * log(3), 0.0]]), 0.25, 2.0)
+    loss = distillation(lambda _: torch.tensor([[2 * log(3), 0.0]]), 0.25, 2.0)
     # At T = 2 the teacher says 3/4 and 1/4, the student 1/2 and 1/2: KL = 3/4 ln(3/2) + 1/4 ln(1/2); CE = ln 2.
     divergence = 0.75 * log(1.5) + 0.25 * log(0.5)
-    found = log(2) + term(None, torch.zeros(1, 2), labels, logits).item()
-    assert found == pytest.approx(0.25 * 4 * divergence + 0.75 * log(2), rel=1e-6)
+    step = Step(torch.nn.Identity(), torch.zeros(1, 2), labels, logits, None, torch.tensor(log(2)))
+    assert loss(step).item() == pytest.approx(0.25 * 4 * divergence + 0.75 * log(2), rel=1e-6)
 
 
 def test_without_a_teachers_share_the_student_learns_from_labels_alone() -> None:
@@ -112,7 +113,7 @@ def test_a_client_goes_on_from_its_state_with_the_same_bits() -> None:
 
 def test_metrics_are_of_the_teacher_until_there_is_a_student() -> None:
     client = participant("wide")
-    assert set(METHOD.client_metrics(client)) == {"accuracy", "loss"}
+    assert set(METHOD.client_metrics(client)) == {"accuracy", "balanced_accuracy", "loss"}
     contribution(client, 3)
     metrics = METHOD.client_metrics(client)
     assert metrics["accuracy"] == metrics["student_accuracy"]

@@ -33,13 +33,14 @@ def test_the_consensus_is_the_mean_of_the_scores() -> None:
 
 def test_it_is_digested_as_its_softmax() -> None:
     consensus = class_scores(BOTH, np.array([[2, 0, 0], [500, 500, 0]], np.float32))
-    # exp(1), 1, 1 over their sum where T = 2; two scores that lead by far share a row, and nothing overflows.
-    expected = [[e / (e + 2), 1 / (e + 2), 1 / (e + 2)], [0.5, 0.5, 0]]
+    # Two scores that lead by far share a row, and nothing overflows. The temperature is the learner's to apply.
+    expected = [[e**2 / (e**2 + 2), 1 / (e**2 + 2), 1 / (e**2 + 2)], [0.5, 0.5, 0]]
     participant, learner = recording(SPEC, PREDICTED, open=OPEN)
     receive(FedMD(temperature=2), participant, consensus, 1)
     ((step, x, labels),) = learner.asked
     assert (step, x.tolist()) == ("distill", OPEN.tolist())
     assert labels.tolist() == [pytest.approx(row, abs=1e-6) for row in expected]
+    assert learner.temperatures == [2]
 
 
 def test_the_first_time_a_client_learns_the_open_rows_before_its_own() -> None:
@@ -53,7 +54,7 @@ def test_the_first_time_a_client_learns_the_open_rows_before_its_own() -> None:
     ]
 
 
-@pytest.mark.parametrize("options", [{}, {"transfer": False}])
+@pytest.mark.parametrize("options", [{}, {"transfer": 0}])
 def test_without_labels_or_unless_wanted_it_learns_its_own_rows_alone(options: dict[str, bool]) -> None:
     labels = np.array([1, 2]) if options else None
     participant, learner = recording(SPEC, PREDICTED, open=OPEN, private=PRIVATE, open_labels=labels)

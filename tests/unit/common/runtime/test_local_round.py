@@ -22,6 +22,7 @@ ROWS = np.array([[0], [1]], np.uint8)
 EXAMPLES = Examples(ROWS, np.array([0, 0]))
 LEARNED_FROM = {"labels": soft_labels(Rows(np.array([1])), LABELS[:1])}
 SPEC = Spec(output=Output(width=2), sample_shape=(1,), sample_dtype="|u1", open_rows=2)
+METRICS = {"accuracy", "balanced_accuracy", "loss"}
 PLAN = plan_of(DSFL(), SPEC, Rows(np.array([0, 1])))
 
 
@@ -61,11 +62,11 @@ def test_a_method_that_does_not_contribute_what_it_asked_for_is_blamed() -> None
 @pytest.mark.parametrize(
     ("every", "number", "plan", "measured"),
     [
-        (1, 1, PLAN, {"distilled_accuracy", "distilled_loss", "accuracy", "loss"}),
+        (1, 1, PLAN, {*METRICS, *(f"distilled_{each}" for each in METRICS)}),
         (2, 3, PLAN, set()),
-        (2, 4, PLAN, {"distilled_accuracy", "distilled_loss", "accuracy", "loss"}),
+        (2, 4, PLAN, {*METRICS, *(f"distilled_{each}" for each in METRICS)}),
         (0, 4, PLAN, set()),
-        (0, 4, None, {"accuracy", "loss"}),
+        (0, 4, None, METRICS),
     ],
 )
 def test_clients_are_measured_when_it_is_due_and_at_the_end(

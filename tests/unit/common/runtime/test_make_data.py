@@ -64,8 +64,8 @@ GOOD = ParticipantData(Examples(X, np.array([0, 2])), X, Examples(X, np.array([1
     [
         (X.astype(np.uint8), [0, 1], r"rows of type \|u1 and shape \[6\]; expected type <f4 and shape \[6\]"),
         (X[:, :5], [0, 1], r"rows of type <f4 and shape \[5\]; expected type <f4 and shape \[6\]"),
-        (X, [0, 3], "labels 0 to 3; expected at least one row, and labels 0 to 2"),
-        (X, [-1, 2], "labels -1 to 2; expected"),
+        (X, [0, 3], "labels 0 to 3 of type int64; expected whole labels 0 to 2"),
+        (X, [-1, 2], "labels -1 to 2 of type int64; expected"),
         (X[:0], [], "labels without a row; expected"),
     ],
 )

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from limbeck_common.learning.max_pooling import max_pool2
-from limbeck_common.learning.split import Split
+from limbeck_common.learning.networks.max_pooling import max_pool2
+from limbeck_common.learning.networks.split import Split
 
 MODELS = ("cnn", "cnn-dsfl", "mlp", "resnet8", "resnet18")
 _SMALL_SIDE = 16  # pixels: on a shorter side, two unpadded 5 x 5 convolutions leave nothing

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from limbeck_common.learning.max_pooling import max_pool2
+from limbeck_common.learning.networks.max_pooling import max_pool2
 
 
 @pytest.mark.parametrize("size", [(2, 2), (8, 6), (5, 7)])

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from limbeck_common.core.recipe import Steps
-
 from limbeck_common.core.spec import Spec
 from limbeck_common.learning.optimizers import Optimizer
 
