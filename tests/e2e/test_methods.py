@@ -35,11 +35,15 @@ OF_ITS_OWN = {  # rounds enough for what they remember of earlier ones
     "scarlet": {"federation.rounds": "4", "method.options.open_per_round": "40"},
 }
 _MIXED = ("mlp", "cnn", "forest")
-MODELS = dict.fromkeys(("comet", "dsfl", "fd", "fedmd", "selective_fd"), _MIXED)  # where not all are mlp
+_NETWORKS = ("mlp", "cnn", "resnet8")
+MODELS = {  # where not all are mlp
+    **dict.fromkeys(("comet", "dsfl", "fd", "fedct", "fedmd", "selective_fd"), _MIXED),
+    **dict.fromkeys(("fedgh", "fedproto", "fml"), _NETWORKS),
+}
 SHORT = {("dsfl", True), ("fedavg", False), ("cfd", False)}  # labels, weights, a server's model that has a part in it
 KILLS = {"server": "KILL:COMMITTED:5", "client-1": "KILL:KEPT:1"}  # in the middle of the first rounds
 LATER_KILLS = {"server": "KILL:COMMITTED:9", "client-1": "KILL:KEPT:3"}  # where there are four
-EVERYTHING_MAY_LEAVE = 'kinds = ["probabilities", "logits", "parameters"]\n'
+EVERYTHING_MAY_LEAVE = 'kinds = ["probabilities", "logits", "parameters", "features", "votes"]\n'
 
 
 def models_of(method: str) -> dict[str, str]:

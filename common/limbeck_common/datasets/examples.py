@@ -27,7 +27,7 @@ class Examples:
     y: NDArray[Any]
 
     def __post_init__(self) -> None:
-        if self.y.ndim == 0 or self.x.shape[:1] != self.y.shape[:1]:
+        if not self.y.shape or self.x.shape[:1] != self.y.shape[:1]:
             raise DataError(
                 f"x has the shape {self.x.shape}, y has {self.y.shape}",
                 expected="x [rows, ...] and y [rows, ...], as many rows in both",

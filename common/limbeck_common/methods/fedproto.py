@@ -6,10 +6,10 @@ what its model's head is given on its private rows of that class (equation 3). T
 class, weighted by the clients' numbers of rows of it (equation 6). Clients minimise the cross-entropy plus lambda times
 the squared distance of a row's features from the global prototype of its class (equation 7).
 
-Departures: the distance is the mean over the features, as in the authors' code. A client predicts with its own head, as
-in that code's personalised figures; the paper also takes the class of the nearest prototype. Features of built-in models
-are brought to the same width by average pooling, as in HtFLlib (arXiv 2506.03954); a model of one's own must have that
-width. The server's own model has no rows to learn from: run it with model.name = "none".
+Departures: the distance is the mean over the features, as in the authors' code. A client predicts with its own head;
+the paper also takes the class of the nearest prototype. Features of built-in models are brought to the same width by
+average pooling, as in HtFLlib (arXiv 2506.03954); a model of one's own must have that width. The server's own model has
+no rows to learn from: run it with model.name = "none".
 """
 
 from typing import Annotated, Any, ClassVar
@@ -81,7 +81,7 @@ def drawn(prototypes: NDArray[np.float32], pull: float) -> Loss:
 
     def loss(step: Any) -> Any:
         wanted = step.features.new_tensor(prototypes)[step.targets]
-        apart = (step.features - wanted).square().nan_to_num(nan=0.0)
-        return step.loss + pull * apart.mean()
+        wanted = wanted.where(wanted.isfinite(), step.features.detach())
+        return step.loss + pull * (step.features - wanted).square().mean()
 
     return loss

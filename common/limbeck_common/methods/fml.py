@@ -36,7 +36,7 @@ class FML(Method):
     alpha: Annotated[float, Field(ge=0, le=1, description="Share of the labels in the own model's loss.")] = 0.5
     beta: Annotated[float, Field(ge=0, le=1, description="Share of the labels in the meme's loss.")] = 0.5
 
-    def architectures(self, server_model: str) -> dict[str, str]:  # noqa: ARG002 - it is not exchanged
+    def architectures(self, server_model: str) -> dict[str, str]:
         """Server: name the meme's."""
         return {MEME: self.meme}
 
