@@ -62,4 +62,5 @@ def majority(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     array([[0., 1., 0.],
            [1., 0., 0.]])
     """
-    return np.eye(shares.shape[-1])[shares.argmax(axis=-1)]
+    votes: NDArray[np.float64] = np.eye(shares.shape[-1])[shares.argmax(axis=-1)]
+    return votes
