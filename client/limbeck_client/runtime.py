@@ -23,7 +23,7 @@ from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.registry import make_method
 from limbeck_common.runtime.local_round import local_round
 from limbeck_common.runtime.make_data import make_data
-from limbeck_common.runtime.make_participant import make_participant
+from limbeck_common.runtime.make_participant import make_client
 from limbeck_common.support.disk import writing
 from limbeck_common.wire.digest import parts_digest
 
@@ -177,14 +177,7 @@ class InProcessRuntime:
         return self._participant
 
     def _make_participant(self, spec: Spec, data: ParticipantData) -> Participant:
-        participant = make_participant(spec, self.name, self._model, data, self._device)
-        if data.private is None and participant.trains:
-            raise DataError(
-                "the data has no private rows",
-                expected="a ParticipantData with private examples, or a model that only predicts",
-                remedy="name your data: --data package.module:callable",
-            )
-        return participant
+        return make_client(spec, self.name, self._model, data, self._device)
 
 
 def data_loader(source: str | None, part: int | None, root: Path | None) -> Callable[[Spec], ParticipantData]:

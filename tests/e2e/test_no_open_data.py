@@ -48,5 +48,5 @@ def test_a_method_that_needs_open_rows_says_so(tmp_path: Path) -> None:
     done = run("limbeck_server.cli.main", "run", *flags(SHAPE_ALONE | {"method.name": "dsfl"}), cwd=tmp_path)
     assert done.returncode == 1
     assert "method dsfl needs open rows" in done.stderr
-    assert "datafree, fd, fedavg, fedkd_ts, local" in done.stderr
+    assert "datafree, fd, fedavg, fedgh, fedkd_ts, fedproto, fml, local" in done.stderr
     assert len(done.stderr.splitlines()) == 1

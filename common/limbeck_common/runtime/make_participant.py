@@ -1,5 +1,6 @@
 """From a specification, a model's name and data to a participant."""
 
+from limbeck_common.core.errors import DataError
 from limbeck_common.core.spec import Spec
 from limbeck_common.datasets.examples import ParticipantData
 from limbeck_common.learning.learner import Predictor, check_capabilities
@@ -22,3 +23,19 @@ def make_participant(spec: Spec, name: str, model: str, data: ParticipantData, d
     learner = build("")
     check_capabilities(learner, make_method(spec.method).needs, spec.method.name)
     return Participant(spec, learner, data, build)
+
+
+def make_client(spec: Spec, name: str, model: str, data: ParticipantData, device: str) -> Participant:
+    """Return a participant that is a client: as `make_participant` does, but a learner that trains needs private rows.
+
+    Raises:
+        DataError: it has none.
+    """
+    participant = make_participant(spec, name, model, data, device)
+    if data.private is None and participant.trains:
+        raise DataError(
+            "the data has no private rows",
+            expected="a ParticipantData with private examples, or a model that only predicts",
+            remedy="name your data: --data package.module:callable",
+        )
+    return participant
