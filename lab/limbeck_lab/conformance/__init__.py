@@ -1,0 +1,1 @@
+"""A server that puts a client, in any language, into every situation that it must survive."""
