@@ -7,8 +7,8 @@ x, with k-means. A client of cluster c minimises F_k(w) + lambda * mean over x o
 cluster's average.
 
 Departures: the two terms are minimised in turn, the second by the cross-entropy with s_c, so that learners of any
-framework can take part; the recipe's epochs and learning rate for distillation stand for lambda. Clients are clustered
-by all of the round's rows at once; SCARLET's code clusters by each row, and a client takes the nearest centre. k-means
+framework can take part; lambda scales the learning rate of distillation. s are probabilities. Clients are clustered by
+all of the round's rows at once; SCARLET's code clusters by each row, and a client takes the nearest centre. k-means
 starts from the first client and those furthest from the starts so far, not from random ones. New clients, clients whose
 cluster no longer exists, and the server's model learn from the mean over all clients.
 """
@@ -17,7 +17,7 @@ from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from limbeck_common.core.blocks import Block, Parts
 from limbeck_common.core.exact_sums import Tally
@@ -35,6 +35,7 @@ class COMET(Method):
 
     clusters: Annotated[PositiveInt, Field(description="Largest number of clusters of clients.")] = 3
     open_per_round: Annotated[PositiveInt, Field(description="Open rows per round.")] = 1000
+    weight: Annotated[PositiveFloat, Field(description="Weight of the cluster's average in learning (lambda).")] = 1.0
 
     def forms(self, spec: Spec) -> Forms:
         """Both: soft labels of open rows, up and down."""
@@ -46,7 +47,8 @@ class COMET(Method):
 
     def client_receive(self, client: ClientRound) -> None:
         """Client: train towards the cluster's average."""
-        client.distill(client.aggregate["labels"])
+        rate = client.participant.distill_recipe.learning_rate
+        client.distill(client.aggregate["labels"], learning_rate=self.weight * rate)
 
     def client_update(self, client: ClientRound) -> Parts:
         """Client: train on the private data, and predict."""

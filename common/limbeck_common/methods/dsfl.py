@@ -4,11 +4,16 @@ S. Itahara, T. Nishio, Y. Koda, M. Morikura, K. Yamamoto, "Distillation-Based Se
 Communication-Efficient Collaborative Training with Non-IID Private Data", IEEE Transactions on Mobile Computing, 2021
 (arXiv 2008.06180), Algorithm 1. A round is: update, predict, upload, aggregate, broadcast, distill.
 
+Two options beside it: labels weighed per row by the client's certainty, as in FedAUX (F. Sattler, T. Korjakow, R.
+Rischke, W. Samek, IEEE Transactions on Neural Networks and Learning Systems, 2021, arXiv 2102.02514), and an average
+over rounds, whose share of the past is `smoothing`.
+
 Departures: a client distills on round r's aggregate at the start of round r + 1, just before it trains again (the order
 of steps is the paper's, and a client connects once per round); a closing round lets every client distill on the last
 aggregate.
 """
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -17,12 +22,14 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from limbeck_common.core.arrays.encodings import FLOAT16, FLOAT32, Encoding, Top
 from limbeck_common.core.blocks import Parts
-from limbeck_common.core.form import Form, Forms, Plan
+from limbeck_common.core.form import Form, Forms, Plan, Weights
 from limbeck_common.core.messages import Aggregate
 from limbeck_common.core.softmax import softmax
 from limbeck_common.core.spec import Spec
 from limbeck_common.methods.client_round import ClientRound
-from limbeck_common.methods.robust_method import RobustMethod
+from limbeck_common.methods.options.certainty import certainties
+from limbeck_common.methods.options.robust_method import RobustMethod
+from limbeck_common.methods.options.smoothing import smoothed
 from limbeck_common.methods.server_round import ServerRound, open_sample
 
 
@@ -37,11 +44,18 @@ class DSFL(RobustMethod):
     top: Annotated[
         NonNegativeInt, Field(description="Send the so many largest probabilities per row both ways; 0 for all.")
     ] = 0
+    certainty: Annotated[
+        bool, Field(description="Weigh each client's label of a row by how much the row is like the client's own.")
+    ] = False
+    smoothing: Annotated[
+        float, Field(ge=0, lt=1, description="Share of the last aggregate's label of a row, where it has the row.")
+    ] = 0.0
 
     def forms(self, spec: Spec) -> Forms:
         """Both: soft labels of open rows, up and down."""
         labels = Form.labels(spec.output, self.encoding)
-        return Forms(up={"labels": labels}, down={"labels": labels})
+        weighed = replace(labels, weights=Weights.KEY) if self.certainty else labels
+        return Forms(up={"labels": weighed}, down={"labels": labels})
 
     @property
     def encoding(self) -> Encoding:
@@ -59,11 +73,13 @@ class DSFL(RobustMethod):
     def client_update(self, client: ClientRound) -> Parts:
         """Client: 1. update the model on the private data; 2. predict soft labels for the open rows."""
         client.fit()
-        return {"labels": client.predict("labels")}
+        labels = client.predict("labels")
+        return {"labels": replace(labels, weight=certainties(client, labels.rows)) if self.certainty else labels}
 
     def server_aggregate(self, server: ServerRound) -> Aggregate | Parts:
         """Server: 4. aggregate the soft labels t_k, shape [open_per_round, classes]."""
-        return {"labels": server.block("labels", map(self.sharpen, self.means(server, "labels")))}
+        fresh = map(self.sharpen, self.means(server, "labels"))
+        return {"labels": server.block("labels", smoothed(server, fresh, self.smoothing))}
 
     def sharpen(self, mean: NDArray[np.float64]) -> NDArray[Any]:
         """Return averaged soft labels, shape [rows, classes], sharpened as `aggregation` says."""

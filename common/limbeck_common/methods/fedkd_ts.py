@@ -6,12 +6,13 @@ train teachers, which are averaged. In the second each trains a student on its p
 beside it, towards alpha * T^2 * KL(softmax(z_t / T), softmax(z_s / T)) + (1 - alpha) * CE(z_s, y); the students are
 averaged. At the end every participant has both. The teacher is the server's model, which all clients have.
 
-Choices where tutorials differ: the teacher does not change in the second phase; a client that joins only then gets it
-with the student.
+Choices where tutorials differ: the teacher does not change in the second phase. It is the average, or with
+`teacher = "local"` the client's own, as it was after its last training; a client that joins only then gets the average
+with the student. Optimizers live on across rounds, unless the recipe has `fresh`.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ from limbeck_common.methods.method import Method
 from limbeck_common.methods.server_round import PastRounds, Recipient, ServerRound
 
 TEACHER, STUDENT = "teacher", "student"
+_TRAINED = "trained a teacher"
 
 
 class FedKDTS(Method):
@@ -40,6 +42,9 @@ class FedKDTS(Method):
     teacher_rounds: Annotated[
         NonNegativeInt, Field(description="Rounds of the first phase; 0 for half of all rounds.")
     ] = 0
+    teacher: Annotated[
+        Literal["average", "local"], Field(description="Whose teacher a client's student learns from.")
+    ] = "average"
     alpha: Annotated[float, Field(ge=0, le=1, description="Share of the teacher in the student's loss.")] = 0.5
     temperature: Annotated[PositiveFloat, Field(description="T of the teacher's and the student's softmax.")] = 2.0
 
@@ -58,7 +63,8 @@ class FedKDTS(Method):
 
     def client_receive(self, client: ClientRound) -> None:
         """Client and server: take the averages."""
-        if TEACHER in client.aggregate:
+        keeps = self.teacher == "local" and client.number > self.last_of_teacher(client.spec)
+        if TEACHER in client.aggregate and not (keeps and _TRAINED in client.memory):
             client.participant.load_parameters(client.aggregate[TEACHER].parameters)
         if STUDENT in client.aggregate:
             self._student(client.participant).load_parameters(client.aggregate[STUDENT].parameters)
@@ -68,6 +74,7 @@ class FedKDTS(Method):
         phase, participant = self.phase(client.spec, client.number), client.participant
         if phase == TEACHER:
             client.fit()
+            client.memory[_TRAINED] = np.ones(1, np.bool_)
             return {TEACHER: client.model(participant.parameters())}
         student = self._student(participant)
         student.fit(distillation(participant.weights.frozen(), self.alpha, self.temperature))

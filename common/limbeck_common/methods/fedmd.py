@@ -26,7 +26,7 @@ from limbeck_common.core.messages import Aggregate
 from limbeck_common.core.spec import Spec
 from limbeck_common.datasets.examples import Examples
 from limbeck_common.methods.client_round import ClientRound
-from limbeck_common.methods.robust_method import RobustMethod
+from limbeck_common.methods.options.robust_method import RobustMethod
 from limbeck_common.methods.server_round import ServerRound, open_sample
 
 _TRANSFERRED = "transferred"

@@ -14,7 +14,6 @@ it off by default; tau_server = 0.5, which keeps averages of 0.75 and more, is o
 deviations: the code's 5 is 5 / sqrt(784) = 0.18 here. Its quantile is 0.25. The selection is made once and kept.
 """
 
-import math
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -29,7 +28,7 @@ from limbeck_common.core.seeds import Sample, derive
 from limbeck_common.core.spec import Spec
 from limbeck_common.learning.participant import Participant
 from limbeck_common.methods.client_round import ClientRound
-from limbeck_common.methods.math.kulsif import Floats, density_ratio
+from limbeck_common.methods.math.kulsif import Floats, density_ratio, standardised
 from limbeck_common.methods.method import Method
 from limbeck_common.methods.server_round import ServerRound, open_sample
 
@@ -105,18 +104,6 @@ class SelectiveFD(Method):
         if len(second):  # an estimate is too low at its own auxiliary rows: the second estimate judges those
             chosen[first] = judged(second, features[first])
         return chosen
-
-
-def standardised(x: NDArray[np.generic], open_set: NDArray[np.generic]) -> Floats:
-    """Return rows as features, shape [rows, features], in the open set's standard deviations over sqrt(features).
-
-    The distance between two rows is then their root mean square difference per pixel.
-    """
-    flat = x.reshape(len(x), -1).astype(np.float64)
-    every = open_set.astype(np.float64)
-    mean, spread = every.mean(), every.std() or 1.0
-    features: Floats = (flat - mean) / (spread * math.sqrt(flat.shape[1]))
-    return features
 
 
 def apart(means: NDArray[np.float64]) -> NDArray[np.float64]:

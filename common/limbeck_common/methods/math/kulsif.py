@@ -6,6 +6,7 @@ ratio's estimate is w(z) = sum of a_i k(z, x_i) + 1 / (n lambda) * sum of k(z, y
 (K11 / m + lambda I) a = -1 / (n m lambda) * K12 1, with K11 the kernel among the x_i and K12 between x_i and y_j.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -42,3 +43,15 @@ def gaussian(a: Floats, b: Floats, width: float) -> Floats:
     squares: Any = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
     kernel: Floats = np.exp(-np.maximum(squares, 0) / (2 * width**2))
     return kernel
+
+
+def standardised(x: NDArray[np.generic], open_set: NDArray[np.generic]) -> Floats:
+    """Return rows as features, shape [rows, features], in the open set's standard deviations over sqrt(features).
+
+    The distance between two rows is then their root mean square difference per pixel.
+    """
+    flat = x.reshape(len(x), -1).astype(np.float64)
+    every = open_set.astype(np.float64)
+    mean, spread = every.mean(), every.std() or 1.0
+    features: Floats = (flat - mean) / (spread * math.sqrt(flat.shape[1]))
+    return features

@@ -59,6 +59,19 @@ def test_without_a_teachers_share_the_student_learns_from_labels_alone() -> None
     assert not np.allclose(with_teacher.parameters["weight"], alone.parameters()["weight"], atol=1e-3)
 
 
+@pytest.mark.parametrize("whose", ["average", "local"])
+def test_the_students_teacher_is_the_average_or_the_clients_own(whose: str) -> None:
+    method = FedKDTS(student="linear", teacher=whose)
+    client, newcomer = participant("wide"), participant("wide", seed=3)
+    own = contribution(client, 2, method).parameters
+    average = {TEACHER: parameters({name: value + 1 for name, value in own.items()})}
+    for each in (client, newcomer):
+        method.client_receive(ClientRound(each, 3, average))
+    kept = own if whose == "local" else average[TEACHER].parameters
+    assert np.array_equal(client.parameters()["0.weight"], kept["0.weight"])
+    assert np.array_equal(newcomer.parameters()["0.weight"], average[TEACHER].parameters["0.weight"])
+
+
 def test_half_of_the_rounds_are_the_teachers_or_as_many_as_are_wanted() -> None:
     def asked(method: FedKDTS, *numbers: int) -> list[dict[str, dict[str, Shapes]]]:
         past = Past(SPEC, architectures=MODELS)
