@@ -22,7 +22,7 @@ def naming(pattern: str) -> list[str]:
         ("a data set", "fashion_mnist", ["datasets/fashion_mnist.py", "datasets/registry.py"]),
         (
             "an operator's call",
-            r"\bPause\b|def pause\(self, state",
+            r"\bResume\b|def resume\(self, state",
             ["wire/v1/operator.proto", "cli/operator.py", "round/machine.py", "rpc/operator_service.py"],
         ),
         ("a store", r"class MemoryStore\b", ["storage/memory.py"]),
