@@ -32,6 +32,7 @@ def test_help_names_every_command_in_a_line() -> None:
     lines = done.output.splitlines()
     assert [line.split()[0] for line in lines[lines.index("Commands:") + 1 :]] == [
         "compare",
+        "conformance",
         "demo",
         "report",
         "simulate",
