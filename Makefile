@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint fix coverage mutation house bench comparisons fuzz fuzz-atheris stubs pages constraints test-long \
+.PHONY: interop demo test lint fix coverage mutation house bench comparisons fuzz fuzz-atheris stubs pages constraints test-long \
   test-compose clean
 
 demo: .venv/ready ## a server and five clients on this machine, non-IID digits
@@ -19,6 +19,10 @@ test: .venv/ready lint ## lint, types, import contracts, then every test but the
 coverage: .venv/ready ## the lines that no fast test runs
 	$(COVER) $(FAST)
 	$(BIN)/python -m coverage report --show-missing
+
+interop: .venv/ready ## a client in JavaScript, for which Node.js 20 and npm are needed, beside clients in Python
+	cd tests/interop && npm install --silent --no-package-lock --no-audit --no-fund
+	$(BIN)/python tests/interop/run.py
 
 mutation: .venv/ready ## change the core in small ways: which changes do the fast tests notice? ARGS="--module round" for a part of it
 	PYTHONPATH="tests:$$PYTHONPATH" $(BIN)/python -m mutation $(ARGS)
