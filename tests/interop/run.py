@@ -59,7 +59,7 @@ def node(folder: Path, address: str) -> int:
         return subprocess.run(words, stdout=log, stderr=log, timeout=SECONDS, check=False).returncode
 
 
-def told(folder: Path, word: str) -> list[str]:
+def printed(folder: Path, word: str) -> list[str]:
     """Return the last words of the lines that Node's client began with `word`, each once, in order."""
     lines = (folder / "node.log").read_text().splitlines()
     return list(dict.fromkeys(line.split()[-1] for line in lines if line.startswith(word)))
@@ -115,7 +115,7 @@ def federate(folder: Path, method: str, settings: dict[str, str]) -> str:
             each.kill()
     if (killed, status, others) != (-9, 0, [0, 0, 0]):
         return f"statuses {killed}, {status}, {others}; expected -9, 0 and zeros"
-    found, wanted = told(folder, "labels" if method.startswith("cfd") else "aggregate"), made(folder, method)
+    found, wanted = printed(folder, "labels" if method.startswith("cfd") else "aggregate"), made(folder, method)
     return "" if found == wanted else f"aggregates {found}; the server made {wanted}"
 
 
