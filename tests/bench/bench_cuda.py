@@ -1,4 +1,4 @@
-"""Training on a CUDA device: bfloat16 beside float32, and whether a learner goes on from its state with the same bits."""
+"""Training on a CUDA device: bfloat16 beside float32, and whether a learner goes on from its state bit for bit."""
 
 import sys
 import time
