@@ -63,6 +63,10 @@ class DataSpec(Section):
         float, Field(gt=0, description="Parameter of the Dirichlet distribution; smaller means more uneven parts.")
     ] = 0.5
     classes_per_part: Annotated[PositiveInt, Field(description="Classes per part, for the partition shards.")] = 2
+    test: Annotated[
+        Literal["global", "local", "both"],
+        Field(description="Test rows: the same for all clients, rows with the classes of each client's own, or both."),
+    ] = "global"
 
 
 class MethodSpec(Section):

@@ -40,10 +40,12 @@ class ParticipantData:
 
     `private` is None for the server, which has no private rows. `open`, shape [open_rows, *sample_shape], is the same
     for every participant; a client that leaves it None fetches it from the server. `open_labels`, with a label per open
-    row as in `Examples.y`, are for what can use them, where the participant knows them.
+    row as in `Examples.y`, are for what can use them, where the participant knows them. A participant is measured on
+    `test`; on `local_test`, rows as its own, as well, under names that begin with `local_`.
     """
 
     private: Examples | None = None
     open: NDArray[Any] | None = None
     test: Examples | None = None
     open_labels: NDArray[Any] | None = None
+    local_test: Examples | None = None

@@ -56,6 +56,31 @@ def partition(labels: Indices, parts: int, seed: int, scheme: DataSpec) -> list[
     return [np.sort(share).astype(np.int64) for share in shares]
 
 
+def alike(labels: Indices, shares: list[Indices], test_labels: Indices) -> list[Indices]:
+    """Share test rows out so that each part's have the classes of its private rows, in the same proportions.
+
+    `labels` are the classes of all private rows, of which `shares` holds each part's; the test rows of a class go to
+    the parts in proportion to their private rows of it, in their order, each once. A part that would get none shares a
+    row of its most frequent class with another one.
+
+    >>> alike(np.array([0, 0, 1, 1]), [np.array([0, 1, 2]), np.array([3])], np.array([1, 0, 0, 1]))
+    [array([0, 1, 2]), array([3])]
+    """
+    found: list[list[Indices]] = [[] for _ in shares]
+    for label in np.unique(labels):
+        rows = np.flatnonzero(test_labels == label)
+        counts = np.array([np.count_nonzero(labels[share] == label) for share in shares])
+        cuts = np.rint(np.cumsum(counts)[:-1] / max(1, counts.sum()) * len(rows)).astype(np.int64)
+        for part, piece in zip(found, np.split(rows, cuts), strict=True):
+            part.append(piece)
+    parts = [np.sort(np.concatenate(pieces)) for pieces in found]
+    for number, share in enumerate(shares):
+        if not len(parts[number]):
+            most = np.bincount(labels[share]).argmax()
+            parts[number] = np.flatnonzero(test_labels == most)[:1]
+    return parts
+
+
 def smallest(rows: int, parts: int) -> int:
     """Return the fewest rows that a Dirichlet partition may leave to a part."""
     return max(1, min(10, rows // (2 * parts)))

@@ -20,7 +20,7 @@ from limbeck_common.datasets.digits import DIGITS
 from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.datasets.fashion_mnist import FASHION_MNIST
 from limbeck_common.datasets.mnist import MNIST
-from limbeck_common.datasets.partitions import partition
+from limbeck_common.datasets.partitions import alike, partition
 
 DATASETS = {each.name: each for each in (DIGITS, MNIST, FASHION_MNIST, CIFAR10)}
 OWN = "own"
@@ -83,8 +83,15 @@ def load_participant(
         raise DataError(f"there is no part {part}", expected=f"0 to {spec.parts - 1}, as data.parts is {spec.parts}")
     folder = Path(root or os.environ.get("LIMBECK_DATA") or "~/.cache/limbeck").expanduser()
     pool, shares, drawn, labels, test = _share_out(found, spec, Request(seed, folder, download))
-    private = None if part is None else Examples(pool.x[shares[part]], pool.y[shares[part]])
-    return ParticipantData(private=private, open=drawn, test=test, open_labels=labels)
+    if part is None:
+        return ParticipantData(open=drawn, test=test, open_labels=labels)
+    private, local = Examples(pool.x[shares[part]], pool.y[shares[part]]), None
+    if spec.test != "global":
+        rows = alike(pool.y, shares, test.y)[part]
+        local = Examples(test.x[rows], test.y[rows])
+    measured = local if spec.test == "local" else test
+    own = local if spec.test == "both" else None
+    return ParticipantData(private=private, open=drawn, test=measured, local_test=own, open_labels=labels)
 
 
 @lru_cache(maxsize=2)  # a simulation loads many parts of the same data set

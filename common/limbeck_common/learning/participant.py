@@ -208,11 +208,12 @@ class Participant:
 
     def measure(self, prefix: str = "") -> dict[str, float]:
         """Return the metrics of each learner on the participant's test rows; empty if it has none."""
-        if self.data.test is None:
-            return {}
-        with _blame("evaluation"):
-            metrics = evaluate(self.learner, self.data.test, self.spec.output)
-        metrics = {prefix + name: value for name, value in metrics.items()}
+        metrics: dict[str, float] = {}
+        for beginning, rows in ((prefix, self.data.test), (f"{prefix}local_", self.data.local_test)):
+            if rows is not None:
+                with _blame("evaluation"):
+                    found = evaluate(self.learner, rows, self.spec.output)
+                metrics |= {beginning + name: value for name, value in found.items()}
         for name, other in sorted(self._others.items()):
             metrics |= other.measure(f"{prefix}{name}_")
         return metrics

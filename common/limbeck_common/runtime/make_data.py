@@ -55,7 +55,12 @@ def check_data(data: ParticipantData, spec: Spec) -> None:
     labelled = None
     if data.open is not None and data.open_labels is not None:
         labelled = Examples(data.open, data.open_labels)
-    for what, examples in (("private", data.private), ("test", data.test), ("open", labelled)):
+    for what, examples in (
+        ("private", data.private),
+        ("test", data.test),
+        ("local test", data.local_test),
+        ("open", labelled),
+    ):
         if examples is None:
             continue
         found = (np.dtype(examples.x.dtype).newbyteorder("<").str, tuple(examples.x.shape[1:]))

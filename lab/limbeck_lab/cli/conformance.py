@@ -24,7 +24,7 @@ from limbeck_lab.conformance.run import ADDRESS, try_client
 def conformance(
     context: click.Context, command: tuple[str, ...], settings: tuple[str, ...], seconds: float, log: Path
 ) -> None:
-    """Put a client, in any language, through every situation that it must survive.
+    """Put a client in any language through all that it must survive.
 
     COMMAND starts the client and names the address to join as {address}:
 

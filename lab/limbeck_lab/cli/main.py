@@ -8,7 +8,7 @@ _COMMANDS = {
     "compare": ("limbeck_lab.cli.compare:compare", "Simulate methods with several seeds; compare accuracy and bytes."),
     "conformance": (
         "limbeck_lab.cli.conformance:conformance",
-        "Put a client, in any language, through every situation that it must survive.",
+        "Put a client in any language through all that it must survive.",
     ),
     "demo": ("limbeck_lab.cli.demo:demo", "Run a real server and five real clients on loopback."),
     "report": ("limbeck_lab.cli.report:report", "Write a run's or a comparison's report.html again."),

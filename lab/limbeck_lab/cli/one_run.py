@@ -14,6 +14,7 @@ from limbeck_lab.report.run_table import print_summary
 from limbeck_lab.results.records import Summary
 from limbeck_lab.run.clients import Client
 from limbeck_lab.run.lab_run import LabRun, make_run_folder, timed_folder
+from limbeck_lab.run.on_round import make_hook
 
 
 def carry_out(
@@ -39,6 +40,7 @@ def carry_out(
         alone=options["alone"],
         show=click.echo,
         keep_store=options.get("keep_store", False),
+        on_round=make_hook(options["on_round"], folder),
     )
     summary = run_async(runner(run))
     print_summary(summary)

@@ -60,6 +60,10 @@ def run_options(command: _Command) -> _Command:
         click.option(
             "--workers", type=click.IntRange(1), default=2, show_default=True, help="Number of processes that train."
         ),
+        click.option(
+            "--on-round",
+            help="Called with each closed round: tensorboard, wandb, or package.module:callable of your own.",
+        ),
     )
 
 

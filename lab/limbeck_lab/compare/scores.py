@@ -37,6 +37,7 @@ class RunScore(_Frozen):
     seed: int
     server: float | None
     clients: float | None  # their mean
+    local: float | None = None  # their mean on rows as their own, where they were measured on both
     worst: float | None
     middle: float | None  # their median
     best: float | None
@@ -55,6 +56,7 @@ class Score(_Frozen):
     missing: tuple[int, ...]  # seeds whose runs have not finished
     server: Spread | None
     clients: Spread | None
+    local: Spread | None = None
     worst: float | None
     middle: float | None
     best: float | None
@@ -71,6 +73,11 @@ class Comparison(_Frozen):
     target: float
     seeds: int
     scores: tuple[Score, ...]
+
+    @property
+    def has_local(self) -> bool:
+        """Whether clients were measured on rows as their own, too."""
+        return any(score.local is not None for score in self.scores)
 
     @property
     def has_baseline(self) -> bool:
@@ -139,6 +146,7 @@ def _score_run(seed: int, record: Results, target: float) -> RunScore:
         seed=seed,
         server=record.summary.server_accuracy if record.summary else None,
         clients=mean(ends),
+        local=mean(client.metrics.get("local_accuracy") for client in record.clients),
         worst=min(ends, default=None),
         middle=median(ends) if ends else None,
         best=max(ends, default=None),
@@ -157,6 +165,7 @@ def _score(label: str, method: str, plan: ComparisonPlan, runs: list[RunScore]) 
         missing=tuple(sorted(set(range(plan.seeds)) - {run.seed for run in runs})),
         server=spread(run.server for run in runs),
         clients=spread(run.clients for run in runs),
+        local=spread(run.local for run in runs),
         worst=_median(run.worst for run in runs),
         middle=_median(run.middle for run in runs),
         best=_median(run.best for run in runs),

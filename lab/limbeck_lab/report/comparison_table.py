@@ -31,14 +31,28 @@ def headings(comparison: Comparison) -> list[str]:
     """Return the names of the columns."""
     target = f"to {100 * comparison.target:g} %"
     base = ["bytes of FedAvg's", f"{target}, of FedAvg's"] if comparison.has_baseline else ["", ""]
-    names = ["method", "server", "mean client", "worst / median / best", "bytes", base[0], target, base[1], "time"]
+    local = "mean client, own rows" if comparison.has_local else ""
+    names = [
+        "method",
+        "server",
+        "mean client",
+        local,
+        "worst / median / best",
+        "bytes",
+        base[0],
+        target,
+        base[1],
+        "time",
+    ]
     return [name for name in names if name]
 
 
 def cells(comparison: Comparison, score: Score) -> list[str]:
     """Return a variant's row."""
     extremes = " / ".join(bare_percent(each) for each in (score.worst, score.middle, score.best))
-    row = [score.label, with_range(score.server), with_range(score.clients), extremes, _median_bytes(score.bytes)]
+    row = [score.label, with_range(score.server), with_range(score.clients)]
+    row += [with_range(score.local)] if comparison.has_local else []
+    row += [extremes, _median_bytes(score.bytes)]
     row += [share(score.bytes_of_baseline)] if comparison.has_baseline else []
     row += [_median_bytes(score.target_bytes)]
     row += [share(score.target_bytes_of_baseline)] if comparison.has_baseline else []

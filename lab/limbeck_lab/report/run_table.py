@@ -50,6 +50,11 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
             style="dim",
         )
     )
+    names = sorted({name for client in clients for name in client.metrics})
+    known = [(name, mean(client.metrics.get(name) for client in clients)) for name in names]
+    said = [f"{name} {value:.3f}" for name, value in known if value is not None]
+    if said:
+        out.print(Text(f"mean over the clients: {', '.join(said)}", style="dim"))
 
 
 def _signed(gain: float | None) -> Text:

@@ -86,7 +86,10 @@ class DisagreementRecord(_Line):
 
 
 class ClientSummary(_Line):
-    """One client at the end: its test accuracy trained alone and with the federation, and its bytes in total."""
+    """One client at the end: its test accuracy trained alone and with the federation, and its bytes in total.
+
+    `metrics` are the others that it last reported, such as `local_accuracy` or a method's own.
+    """
 
     name: str
     model: str
@@ -94,6 +97,7 @@ class ClientSummary(_Line):
     federated: Measured = None
     bytes_up: NonNegativeInt | None = None
     bytes_down: NonNegativeInt | None = None
+    metrics: dict[str, Measured] = {}
 
     @property
     def gain(self) -> float | None:

@@ -12,6 +12,7 @@ from limbeck_common.core.spec import Spec
 from limbeck_common.support.disk import make_folder
 from limbeck_lab.results.metrics_file import FILE
 from limbeck_lab.run.clients import Client
+from limbeck_lab.run.on_round import Round
 from limbeck_server.settings import Settings, load
 
 DEFAULTS: dict[str, Any] = {"round.time.max": 300}  # nobody leaves a lab run overnight for a client that is gone
@@ -23,7 +24,8 @@ class LabRun:
 
     `folder` takes the results, `workers` is the number of processes that train, `alone` has each client trained
     without the federation as well, to compare, `show` prints a line, and `closed` is told each round that closes. A
-    simulation keeps its store in memory, unless `keep_store` asks for one on the disk, as a daemon has it.
+    simulation keeps its store in memory, unless `keep_store` asks for one on the disk, as a daemon has it. `on_round`
+    is called with each round once all is known of it.
     """
 
     settings: Settings
@@ -34,6 +36,7 @@ class LabRun:
     show: Callable[[str], None]
     closed: Callable[[int], None] = lambda _round: None
     keep_store: bool = False
+    on_round: Callable[[Round], None] = lambda _round: None
 
     @property
     def models(self) -> dict[str, str]:

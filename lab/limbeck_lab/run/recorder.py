@@ -16,6 +16,7 @@ from limbeck_lab.results.records import (
 )
 from limbeck_lab.run.federation_events import FederationEvent
 from limbeck_lab.run.lab_run import LabRun
+from limbeck_lab.run.on_round import Round
 
 
 class Recorder:
@@ -34,14 +35,17 @@ class Recorder:
         self._has_model = has_model
         self._opened = FederationEvent("opened", 0.0)
         self._clients: dict[str, dict[str, float | None]] = {}
+        self._last: dict[str, dict[str, float]] = {}  # each client's last metrics but the accuracy
         self._lines: dict[int, str] = {}  # of rounds whose server accuracy is still to come
+        self._records: dict[int, RoundRecord] = {}  # of these rounds
 
     async def follow(self, events: AsyncIterator[FederationEvent]) -> None:
         """Record every event until the federation has ended."""
         async for event in events:
             self._take(event)
-        for line in self._lines.values():
+        for number, line in self._lines.items():
             self._run.show(line)
+            self._run.on_round(Round.of(self._records[number]))
 
     def summarise(
         self,
@@ -68,6 +72,7 @@ class Recorder:
                     federated=self.final.get(client.name),
                     bytes_up=carried[client.name].up,
                     bytes_down=carried[client.name].down,
+                    metrics=self._last.get(client.name, {}),
                 )
                 for client in self._run.clients
             ),
@@ -85,6 +90,8 @@ class Recorder:
                 self._clients[event.client] = dict(event.metrics)
                 if "accuracy" in event.metrics:
                     self.final[event.client] = event.metrics["accuracy"]
+                if len(event.metrics) > 1:  # more than its seconds: it was measured
+                    self._last[event.client] = others(event.metrics)
             case "aggregated":
                 self._close_round(event)
             case "evaluated":
@@ -114,9 +121,10 @@ class Recorder:
             f"down {human_bytes(record.bytes_down):>8}"
         )
         if self._has_model:
-            self._lines[event.round] = line
+            self._lines[event.round], self._records[event.round] = line, record
         else:
             self._run.show(line)
+            self._run.on_round(Round.of(record))
 
     def _evaluate(self, event: FederationEvent) -> None:
         self.server_accuracy = event.metrics.get("accuracy")
@@ -126,3 +134,14 @@ class Recorder:
         append(self._run.folder, record)
         line = self._lines.pop(event.round, f"round {event.round:>3}")
         self._run.show(f"{line}  server {percent(self.server_accuracy):>7}")
+        if (closed := self._records.pop(event.round, None)) is not None:
+            self._run.on_round(Round.of(closed, event.metrics))
+
+
+def others(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return a client's metrics at the end of a round but its accuracy and its seconds."""
+    return {
+        name: value
+        for name, value in metrics.items()
+        if name not in {"accuracy", "seconds"} and not name.startswith("distilled_")
+    }

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from limbeck_common.core.errors import DataError
 from limbeck_common.core.spec import DataSpec
-from limbeck_common.datasets.partitions import Indices, partition, smallest
+from limbeck_common.datasets.partitions import Indices, alike, partition, smallest
 
 seeds = st.integers(0, 2**63 - 1)
 schemes = st.builds(
@@ -135,3 +135,28 @@ def test_equal_dirichlet_parts_are_of_one_size(parts: int, seed: int) -> None:
     sizes = [len(part) for part in found]
     assert max(sizes) - min(sizes) <= 1
     assert sorted(np.concatenate(found)) == list(range(300))
+
+
+@given(
+    labels=st.lists(st.integers(0, 4), min_size=20, max_size=60),
+    tested=st.lists(st.integers(0, 4), min_size=5, max_size=40),
+    parts=st.integers(1, 5),
+)
+def test_test_rows_are_shared_out_once_and_no_part_is_empty(labels: list[int], tested: list[int], parts: int) -> None:
+    private, test = np.array(labels), np.array([*tested, *range(5)])
+    shares = partition(private, parts, 0, DataSpec(partition="iid"))
+    found = alike(private, shares, test)
+    assert all(len(rows) for rows in found)
+    again = alike(private, shares, test)
+    assert all(np.array_equal(one, other) for one, other in zip(found, again, strict=True))
+    if all(len(rows) > 1 for rows in found):
+        every = np.concatenate(found)
+        assert sorted(every) == sorted(np.flatnonzero(np.isin(test, private)))
+
+
+def test_a_parts_test_rows_have_the_classes_of_its_private_rows() -> None:
+    private, test = np.repeat([0, 1], 100), np.repeat([0, 1], 50)
+    shares = [np.arange(80), np.arange(80, 200)]  # 80 of class 0; 20 of class 0 and all of class 1
+    first, second = (test[rows] for rows in alike(private, shares, test))
+    assert np.bincount(first, minlength=2).tolist() == [40, 0]
+    assert np.bincount(second, minlength=2).tolist() == [10, 50]

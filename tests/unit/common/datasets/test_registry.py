@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from limbeck_common.core.errors import DataError
 from limbeck_common.core.spec import DataSpec, Output
 from limbeck_common.datasets.dataset import DataSet, Request, Source
-from limbeck_common.datasets.examples import Examples
+from limbeck_common.datasets.examples import Examples, ParticipantData
 from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.datasets.registry import DATASETS, load_participant, output_of
 
@@ -184,3 +184,25 @@ def test_every_built_in_data_set_says_what_it_holds() -> None:
     test = load_participant(DIGITS, 0, None).test
     assert test is not None
     assert len(test.y) == DATASETS["digits"].test_rows
+
+
+def test_clients_are_measured_on_rows_of_their_own_classes_or_on_both() -> None:
+    def held(test: Literal["global", "local", "both"], part: int | None) -> ParticipantData:
+        scheme = DataSpec(parts=4, partition="shards", test=test)
+        return load_participant(scheme, 0, part)
+
+    everyone = held("global", 0).test
+    assert everyone is not None
+    for part in range(4):
+        local, both = held("local", part), held("both", part)
+        assert local.private is not None
+        assert local.test is not None
+        assert both.test is not None
+        assert both.local_test is not None
+        assert local.local_test is None
+        assert set(local.test.y) == set(local.private.y)
+        assert np.array_equal(both.local_test.x, local.test.x)
+        assert np.array_equal(both.test.x, everyone.x)
+    server = held("local", None)
+    assert server.test is not None
+    assert np.array_equal(server.test.x, everyone.x)

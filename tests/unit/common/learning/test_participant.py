@@ -1,6 +1,7 @@
 """A participant keeps its learners and its memory across a restart, whatever a method has made of them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -123,3 +124,11 @@ def test_a_torch_models_scores_are_its_logits() -> None:
     rows = it.open_rows[:5]
     powers = np.exp(it.scores_on(rows))
     assert powers / powers.sum(axis=1, keepdims=True) == pytest.approx(it.predict_on(rows), abs=1e-6)
+
+
+def test_a_participant_is_measured_on_rows_as_its_own_too() -> None:
+    it = participant()
+    it.data = replace(it.data, local_test=it.data.test)
+    metrics = it.measure()
+    assert metrics["local_accuracy"] == metrics["accuracy"]
+    assert metrics["local_loss"] == metrics["loss"]

@@ -38,3 +38,15 @@ def test_the_closing_table_of_nobody() -> None:
     with console.capture() as capture:
         print_summary(Summary(state="failed", seconds=0, bytes_counted="as encoded"), console)
     assert "failed; 0.0 s in all" in capture.get()
+
+
+def test_metrics_beside_the_accuracy_are_named_with_their_means() -> None:
+    clients = tuple(
+        ClientSummary(name=name, model="cnn", federated=0.9, metrics=metrics)
+        for name, metrics in (("a", {"local_accuracy": 0.95}), ("b", {"local_accuracy": 0.85, "r2": None}))
+    )
+    console = Console(width=100)
+    with console.capture() as capture:
+        print_summary(FINISHED.model_copy(update={"clients": clients}), console)
+    assert "mean over the clients: local_accuracy 0.900" in capture.get()
+    assert "r2" not in capture.get()
