@@ -49,10 +49,10 @@ class Parrot:
 
     def __init__(self, says: NDArray[np.float32]) -> None:
         self.says = says
-        self.distilled = 0
+        self.distilled = self.fitted = 0
 
     def fit(self, *_: Any) -> None:
-        return
+        self.fitted += 1
 
     def distill(self, _x: NDArray[Any], labels: NDArray[np.float32], _recipe: Any) -> None:
         self.distilled += 1
@@ -93,8 +93,9 @@ def test_changes_are_whole_rows_and_the_rest_is_left_out() -> None:
 
 def test_an_uplink_says_where_it_differs_from_the_last_aggregate() -> None:
     method = CFD(open_per_round=4)
-    client, _ = participant(sure(0, 1, 2, 1))
+    client, learner = participant(sure(0, 1, 2, 1))
     assert said(update(method, client, ROWS)) == {0: 0, 1: 1, 2: 2, 3: 1}
+    assert learner.fitted == 1
     client.memory["labels"] = sure(0, 1, 0, 0)
     sent = update(method, client, ROWS, 2)
     assert said(sent) == {2: 2, 3: 1}

@@ -118,3 +118,13 @@ def test_encodings_read_as_words() -> None:
         "one class",
         "top 64 as float16",
     ]
+
+
+def test_encoded_rows_have_the_length_and_shape_of_what_they_stand_for() -> None:
+    wide = np.tile(np.float32([0.25, 0.25, 0.25, 0.25, 0, 0, 0]), (3, 1))
+    for encoding, arrays in ((Quantised(8), 1), (Quantised(3), 1), (OneClass(), 1), (Top(2), 2)):
+        rows = encoding.encode(wide, Kind.PROBABILITIES)
+        assert (len(rows), rows.shape, rows[:].shape) == (3, (3, 7), (3, 7))
+        assert len(travelling(rows)) == arrays
+    dense = Quantised(4).encode(np.zeros((3, 2, 5), np.float32), Kind.MEMBERSHIPS)
+    assert (len(dense), dense.shape, dense[1:].shape) == (3, (3, 2, 5), (2, 2, 5))
