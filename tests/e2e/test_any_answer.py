@@ -37,7 +37,7 @@ def everyone(*words: str) -> dict[str, tuple[str, ...]]:
 
 def test_two_parts_one_with_a_weight_per_key_and_rows_of_a_shape_of_its_own(farm: Farm) -> None:
     policy = farm.folder / "policy.toml"
-    policy.write_text('kinds = ["probabilities", "features"]\n')
+    policy.write_text('kinds = ["probabilities", "features"]\nkey_weights = true\n')
     store = federated(farm, {"method.name": "support.any_answer:TwoParts"}, everyone(*OWN, "--policy", str(policy)))
     private = [tiny.data(part, 0).private for part in range(3)]
     x = np.concatenate([each.x for each in private if each is not None])

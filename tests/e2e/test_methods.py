@@ -43,7 +43,7 @@ MODELS = {  # where not all are mlp
 SHORT = {("dsfl", True), ("fedavg", False), ("cfd", False)}  # labels, weights, a server's model that has a part in it
 KILLS = {"server": "KILL:COMMITTED:5", "client-1": "KILL:KEPT:1"}  # in the middle of the first rounds
 LATER_KILLS = {"server": "KILL:COMMITTED:9", "client-1": "KILL:KEPT:3"}  # where there are four
-EVERYTHING_MAY_LEAVE = 'kinds = ["probabilities", "logits", "parameters", "features", "votes"]\n'
+EVERYTHING_MAY_LEAVE = 'kinds = ["probabilities", "logits", "parameters", "features", "votes"]\nkey_weights = true\n'
 
 
 def models_of(method: str) -> dict[str, str]:

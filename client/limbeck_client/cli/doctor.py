@@ -110,7 +110,7 @@ def _check_policy(choices: Choices, spec: Spec | None) -> Finding:
             return Finding(Level.OK, f"policy: {whose}, lets {', '.join(policy.kinds)} leave")
         policy.check_recipe(spec)
         for part, form in make_method(spec.method).forms(spec).up.items():
-            policy.check_kind(part, form.kind)
+            policy.check_form(part, form)
     except LimbeckError as error:
         return failure("policy", error)
     if policy.rounds == 0:

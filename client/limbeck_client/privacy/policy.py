@@ -14,7 +14,7 @@ from limbeck_client.privacy.finite import check_finite
 from limbeck_common.core.arrays.tensors import nbytes, slices
 from limbeck_common.core.blocks import Block, Parts, Space
 from limbeck_common.core.errors import PolicyError, SettingsError
-from limbeck_common.core.form import Ask
+from limbeck_common.core.form import Ask, Form, Weights
 from limbeck_common.core.kinds import Kind
 from limbeck_common.core.messages import Downlink
 from limbeck_common.core.section import Section
@@ -34,6 +34,10 @@ class Policy(Section):
         Kind.VALUES,
         Kind.VOTES,
     )
+    key_weights: Annotated[
+        bool,
+        Field(description="Whether a weight per row or class may leave: how many, or how like them, private rows are."),
+    ] = False
     rows_per_round: Annotated[PositiveInt | None, Field(description="Most open rows that one round may ask for.")] = (
         None
     )
@@ -63,7 +67,7 @@ class Policy(Section):
         """
         plan = downlink.plan or {}
         for part, ask in plan.items():
-            self.check_kind(part, ask.form.kind)
+            self.check_form(part, ask.form)
         _check_limit("rows per round", len(asked_rows(plan)), self.rows_per_round)
         self.check_recipe(spec)
         _check_limit("bytes per round", work_bytes(spec, downlink), self.memory)
@@ -77,6 +81,24 @@ class Policy(Section):
             PolicyError: it is more than the owner allows.
         """
         _check_limit("epochs per round", spec.recipe.fit.epochs + spec.recipe.distill.epochs, self.epochs)
+
+    def check_form(self, part: str, form: Form) -> None:
+        """Check that a part of this form may leave: its kind, and its weights.
+
+        Raises:
+            PolicyError: it may not.
+        """
+        self.check_kind(part, form.kind)
+        self._check_weights(part, per_key=form.weights is Weights.KEY)
+
+    def _check_weights(self, part: str, *, per_key: bool) -> None:
+        if per_key and not self.key_weights:
+            raise PolicyError(
+                f"part {part}: a weight per row or class would leave, that is, how many private rows there are of each "
+                "class, or how like them each open row is",
+                expected="none, as the owner says",
+                remedy="if they may, write key_weights = true into the file of --policy",
+            )
 
     def check_kind(self, part: str, kind: Kind) -> None:
         """Check that a part of this kind may leave.
@@ -103,6 +125,7 @@ class Policy(Section):
         for part, block in parts.items():
             check_finite(block)
             self.check_kind(part, block.kind)
+            self._check_weights(part, per_key=not isinstance(block.weight, int))
             if not block.kind.is_likelihood:
                 continue
             confidence, entropy = extremes(block)

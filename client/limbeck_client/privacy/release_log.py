@@ -29,12 +29,13 @@ class PartRecord:
     bytes: int
     confidence: float | None = None  # the largest probability, where the values are likelihoods
     entropy: float | None = None  # the smallest entropy of a row, in nats, where the values are likelihoods
+    key_weights: bool = False  # whether a weight per row or class leaves
 
     def __str__(self) -> str:
         said = f"{self.part}: {self.keys} x {self.kind}, {self.bytes:,} bytes"
         if self.confidence is not None and self.entropy is not None:
             said += f", at most {self.confidence:.3f} sure, entropy from {self.entropy:.3f} nats"
-        return said
+        return f"{said}, each with a weight" if self.key_weights else said
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,10 @@ def describe(uplink: Uplink) -> ReleaseRecord:
 
 def _describe_part(part: str, block: Block) -> PartRecord:
     size = sum(map(nbytes, block.values))
-    if not block.kind.is_likelihood or not len(block.keys):
-        return PartRecord(part, block.kind, len(block.keys), size)
-    return PartRecord(part, block.kind, len(block.keys), size, *extremes(block))
+    weighed = not isinstance(block.weight, int)
+    likely = block.kind.is_likelihood and len(block.keys) > 0
+    confidence, entropy = extremes(block) if likely else (None, None)
+    return PartRecord(part, block.kind, len(block.keys), size, confidence, entropy, weighed)
 
 
 def read_record(text: bytes) -> ReleaseRecord:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from tempfile import TemporaryDirectory
 import grpc
 
 from limbeck_common.core.errors import SetupError
+from limbeck_common.core.kinds import Kind
 from limbeck_common.wire.v1.federation_pb2_grpc import add_FederationServicer_to_server
 from limbeck_lab.conformance.proxy import Proxy
 from limbeck_lab.conformance.trial import ROUNDS, Trial
@@ -119,6 +121,6 @@ async def _start_server(folder: Path, settings: Sequence[str]) -> tuple[Program,
 
 async def _start_peer(folder: Path, address: str) -> Program:
     words = ["join", address, "--name", "peer", "--part", "1", "--model", "mlp", "--state", str(folder / "peer")]
-    (folder / "policy.toml").write_text('kinds = ["probabilities", "logits", "features", "votes", "parameters"]\n')
+    (folder / "policy.toml").write_text(f"kinds = {json.dumps(list(Kind))}\nkey_weights = true\n")
     words += ["--out", str(folder / "out"), "--policy", str(folder / "policy.toml")]
     return await Program.start("the peer", "limbeck_client.cli.main", words, folder / "peer.log")

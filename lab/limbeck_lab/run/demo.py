@@ -43,7 +43,7 @@ async def run_demo(run: LabRun) -> Summary:
     settings = run.settings
     spec = make_spec(settings, find_open_data(settings))
     run = replace(run, clients=with_servers_model(run.clients, settings))
-    (run.folder / "policy.toml").write_text(f"kinds = {json.dumps(list(Kind))}\n")
+    (run.folder / "policy.toml").write_text(f"kinds = {json.dumps(list(Kind))}\nkey_weights = true\n")
     tls = TlsFolder(settings.tls.folder)
     tls.init(["127.0.0.1"])
     write_settings(run, spec)

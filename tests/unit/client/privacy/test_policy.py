@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from limbeck_client.privacy.policy import Policy, extremes, read_policy, work_bytes
+from limbeck_client.privacy.release_log import describe
 from limbeck_common.core.arrays.encodings import Encoding, Quantised, Top
 from limbeck_common.core.arrays.tensors import SLICE_BYTES
 from limbeck_common.core.blocks import NO_ROWS, Block, Rows, Space, class_scores, parameters, soft_labels
 from limbeck_common.core.errors import PolicyError, SettingsError, UserCodeError
-from limbeck_common.core.form import Ask, Form
+from limbeck_common.core.form import Ask, Form, Weights
 from limbeck_common.core.kinds import Kind
-from limbeck_common.core.messages import Downlink
+from limbeck_common.core.messages import Downlink, Uplink
 from limbeck_common.core.recipe import Distill, Fit, Recipe
 from limbeck_common.core.spec import Output, Spec
 
@@ -158,7 +159,7 @@ def test_extremes_are_over_all_slices_and_those_of_no_rows_limit_nothing() -> No
     ("text", "said"),
     [
         ("rounds = -1", "rounds: .*greater"),
-        ("round = 1", "round: .*expected limits among kinds, rows_per_round, rounds, confidence"),
+        ("round = 1", "round: .*expected limits among kinds, key_weights, rows_per_round, rounds, confidence"),
         ("=", "a TOML file that can be read"),
         ('kinds = ["letters"]', r"kinds\.0: "),
         ("rounds = -1\nseconds = -1", "rounds: .*greater"),
@@ -182,3 +183,17 @@ def test_the_pages_example_is_a_policy(tmp_path: Path) -> None:
     example = page.split("```toml\n")[1].split("```")[0]
     (tmp_path / "p.toml").write_text(example)
     assert set(read_policy(tmp_path / "p.toml").model_fields_set) == set(Policy.model_fields)
+
+
+def test_a_weight_per_key_needs_permission_before_the_work_and_before_the_release() -> None:
+    form = Form(Kind.PROBABILITIES, Space.OPEN, (2,), weights=Weights.KEY)
+    asked = Downlink("f", 1, plan={"labels": Ask(form, Rows(np.arange(2)))})
+    values = np.full((2, 2), 0.5, np.float32)
+    sent = {"labels": form.block(values, Rows(np.arange(2)), np.array([3, 1]))}
+    for forbidden in (lambda: Policy().check_work(SPEC, asked, 0), lambda: Policy().check_release(sent, 1.0)):
+        with pytest.raises(PolicyError, match=r"part labels: a weight per row or class would leave.*key_weights = true"):
+            forbidden()
+    Policy(key_weights=True).check_work(SPEC, asked, 0)
+    Policy(key_weights=True).check_release(sent, 1.0)
+    (record,) = describe(Uplink("f", "a", 1, sent, {}, b"", 1)).parts
+    assert str(record).endswith("each with a weight")
