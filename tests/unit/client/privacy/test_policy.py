@@ -191,7 +191,7 @@ def test_a_weight_per_key_needs_permission_before_the_work_and_before_the_releas
     values = np.full((2, 2), 0.5, np.float32)
     sent = {"labels": form.block(values, Rows(np.arange(2)), np.array([3, 1]))}
     for forbidden in (lambda: Policy().check_work(SPEC, asked, 0), lambda: Policy().check_release(sent, 1.0)):
-        with pytest.raises(PolicyError, match=r"part labels: a weight per row or class would leave.*key_weights = true"):
+        with pytest.raises(PolicyError, match=r"labels: a weight per row or class would leave.*key_weights = true"):
             forbidden()
     Policy(key_weights=True).check_work(SPEC, asked, 0)
     Policy(key_weights=True).check_release(sent, 1.0)
