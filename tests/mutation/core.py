@@ -13,7 +13,10 @@ CORE = (  # globs, from the root: a new file in one of these folders is measured
     "common/limbeck_common/core/exact_sums.py",
     "common/limbeck_common/core/form.py",
     "common/limbeck_common/core/kinds.py",
+    "common/limbeck_common/core/recipe.py",
     "common/limbeck_common/core/sparse_sums.py",
+    "common/limbeck_common/learning/losses.py",
+    "common/limbeck_common/learning/metrics.py",
     "common/limbeck_common/wire/blocks.py",
     "common/limbeck_common/wire/codec.py",
     "common/limbeck_common/wire/digest.py",
@@ -23,6 +26,9 @@ CORE = (  # globs, from the root: a new file in one of these folders is measured
     "common/limbeck_common/wire/rows.py",
     "common/limbeck_common/methods/dsfl.py",
     "common/limbeck_common/methods/cfd.py",
+    "common/limbeck_common/methods/fed[cgp]*.py",
+    "common/limbeck_common/methods/fml.py",
+    "common/limbeck_common/methods/options/*.py",
     "common/limbeck_common/methods/scarlet.py",
     "server/limbeck_server/aggregation/*.py",
     "server/limbeck_server/round/*.py",
@@ -33,6 +39,7 @@ CORE = (  # globs, from the root: a new file in one of these folders is measured
     "client/limbeck_client/participation.py",
     "client/limbeck_client/retry.py",
     "client/limbeck_client/privacy/*.py",
+    "lab/limbeck_lab/conformance/trial.py",
 )
 _WITHOUT_BEHAVIOUR = ("/__init__.py", "/protocols.py")
 

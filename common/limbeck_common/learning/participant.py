@@ -80,9 +80,9 @@ class Participant:
     def fit_on(self, examples: Examples, loss: Loss | None = None, beside: Sequence["Participant"] = ()) -> None:
         """Train on labelled rows of any origin; on a loss of the method's own, and other learners in step with it."""
         with _blame("training"):
-            if isinstance(self.learner, LossTaker) and (loss is not None or beside):
+            if loss is not None or beside:
                 others = [each.loss_taker for each in beside]
-                self.learner.fit(self._readable(examples), self.spec.recipe.fit, loss, others)
+                self.loss_taker.fit(self._readable(examples), self.spec.recipe.fit, loss, others)
             elif isinstance(self.learner, Learner):
                 self.learner.fit(self._readable(examples), self.spec.recipe.fit)
 

@@ -132,3 +132,9 @@ def test_a_participant_is_measured_on_rows_as_its_own_too() -> None:
     metrics = it.measure()
     assert metrics["local_accuracy"] == metrics["accuracy"]
     assert metrics["local_loss"] == metrics["loss"]
+
+
+def test_a_methods_loss_is_never_left_out_in_silence() -> None:
+    it = participant("forest")
+    with pytest.raises(UserCodeError, match="needs a torch model"):
+        it.fit(lambda step: step.loss)
