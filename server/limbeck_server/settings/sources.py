@@ -5,7 +5,7 @@
 
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import NoneType
@@ -153,16 +153,24 @@ def _explain(error: ValidationError, file: Path | None) -> SettingsError:
     where = f" in {file}" if file else ""
     fields = _fields(path)
     if first["type"] == "extra_forbidden":
-        close = get_close_matches(path[-1], fields, n=1)
+        close = get_close_matches(path[-1], fields, n=1) or list(_deeper(path[-1], fields))
         return SettingsError(
             f"unknown setting {key}{where}",
             expected=f"one of {', '.join(sorted(fields))}",
-            remedy=f"did you mean {close[0]!r}?" if close else "take it out",
+            remedy=f"did you mean {' or '.join(map(repr, close))}?" if close else "take it out",
         )
     said = first["ctx"]["error"] if first["type"] == "value_error" else first["msg"]
     got = "" if isinstance(first["input"], dict) else f", got {first['input']!r:.80}"
     meaning = fields[path[-1]].description if path[-1] in fields else None
     return SettingsError(f"setting {key}{where}: {said}{got}", remedy=f"meaning: {meaning}" if meaning else "")
+
+
+def _deeper(name: str, fields: Mapping[str, FieldInfo]) -> Iterator[str]:
+    """Yield what a setting may be called in the sections of its section."""
+    for section, field in fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            for close in get_close_matches(name, field.annotation.model_fields, n=1):
+                yield f"{section}.{close}"
 
 
 def _fields(path: list[str]) -> dict[str, FieldInfo]:

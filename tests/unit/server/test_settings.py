@@ -129,6 +129,13 @@ def test_an_unknown_key_is_named_beside_those_there_are_with_a_suggestion(file: 
     assert error.remedy == "did you mean 'max'?"
 
 
+@pytest.mark.parametrize("name", ["learning_rate", "local_epochs"])
+def test_a_key_that_belongs_into_a_section_of_its_section_is_shown_there(name: str) -> None:
+    error = refusal(None, **{f"recipe__{name}": "1"})
+    key = "epochs" if name == "local_epochs" else name
+    assert error.remedy == f"did you mean 'fit.{key}' or 'distill.{key}'?"
+
+
 def test_an_unknown_key_like_no_other_is_to_be_taken_out() -> None:
     error = refusal(None, recipe__fit__zzz="1")
     assert error.wrong == "unknown setting recipe.fit.zzz"
