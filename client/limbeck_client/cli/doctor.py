@@ -20,7 +20,7 @@ from limbeck_common.datasets.examples import ParticipantData
 from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.methods.registry import make_method
 from limbeck_common.runtime.make_participant import make_client
-from limbeck_common.runtime.model_check import check_device, check_model
+from limbeck_common.runtime.model_check import check_device, check_predictions
 from limbeck_common.support.cli import run_async
 from limbeck_common.support.diagnostics import Finding, Level, check_folder, check_versions, failure, show
 from limbeck_common.support.logs import set_up_logs
@@ -92,13 +92,13 @@ async def diagnose_federation(choices: Choices, transport: Transport) -> AsyncIt
 def _check_client(choices: Choices, spec: Spec, data: ParticipantData) -> Finding:
     """Say whether the model suits the method and the data, and predicts."""
     try:
-        make_client(spec, choices.name, choices.model, data, choices.device)
+        client = make_client(spec, choices.name, choices.model, data, choices.device)
     except LimbeckError as error:
         return failure(f"model {choices.model}", error)
     rows = data.open if data.private is None else data.private.x
     if rows is None:
         return Finding(Level.WARN, f"model {choices.model} has no rows here to predict", "join fetches the open rows")
-    return check_model(choices.model, spec, rows[:2], choices.device)
+    return check_predictions(choices.model, client.learner, spec, rows[:2])
 
 
 def _check_policy(choices: Choices, spec: Spec | None) -> Finding:

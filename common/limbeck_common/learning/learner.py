@@ -143,14 +143,12 @@ class Featured(LossTaker, Protocol):
 class Capability(StrEnum):
     """What a method may need of every participant's learner. All can predict."""
 
-    TRAINING = "training"
     LOSSES = "losses"
     WEIGHTS = "weights"
     FEATURES = "features"
 
 
 _PROTOCOLS: dict[Capability, tuple[type, str]] = {
-    Capability.TRAINING: (Learner, "functions fit, distill, state and load_state"),
     Capability.LOSSES: (LossTaker, "a torch model"),
     Capability.WEIGHTS: (WeightLearner, "a torch model"),
     Capability.FEATURES: (Featured, "a torch model with a body and a head"),

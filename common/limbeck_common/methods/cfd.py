@@ -83,7 +83,7 @@ class CFD(Method):
     def server_refine(self, server: Refinement) -> Aggregate | Parts:
         """Server's model: learn from the averages, and send its own quantised labels to the clients."""
         participant, means = server.participant, server.aggregate.blocks[SERVER]["means"]
-        x = participant.open_rows[means.rows]
+        x = participant.open_view(means.rows)
         participant.distill_on(x, np.asarray(means.array[:], np.float32))
         participant.memory["ahead"] = np.ones(1, np.bool_)
         labels = self.forms(server.spec).down["labels"].block(participant.predict_on(x), self.rows(server.spec))

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from limbeck_common.core.errors import LimbeckError
 from limbeck_common.core.spec import Spec
+from limbeck_common.learning.learner import Predictor
 from limbeck_common.runtime.make_learner import make_learner
 from limbeck_common.support.diagnostics import Finding, Level, failure
 from limbeck_common.support.plugins import is_plugin
@@ -40,6 +41,11 @@ def check_model(model: str, spec: Spec, rows: NDArray[Any], device: str) -> Find
         learner = make_learner(model, spec, 0, device)
     except LimbeckError as error:
         return failure(f"model {model}", error)
+    return check_predictions(model, learner, spec, rows)
+
+
+def check_predictions(model: str, learner: Predictor, spec: Spec, rows: NDArray[Any]) -> Finding:
+    """Let a model that is built, by the name of `model`, predict `rows`, of shape [rows, *sample_shape]."""
     try:
         shape = np.asarray(learner.predict(rows)).shape
     except Exception as error:  # noqa: BLE001 - the user's own code may raise anything
