@@ -12,7 +12,14 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from limbeck_client.retry import NO_ATTEMPTS, Attempts
-from limbeck_common.core.errors import EpochError, FederationError, LimbeckError, MembershipError, UnreachableError
+from limbeck_common.core.errors import (
+    EpochError,
+    FederationError,
+    LimbeckError,
+    MembershipError,
+    PolicyError,
+    UnreachableError,
+)
 from limbeck_common.core.messages import Downlink, Ended, Idle, Invitation, Receipt, Uplink
 
 REVIEW_PAUSE = 0.5  # seconds between two looks at whether the owner has decided
@@ -26,6 +33,7 @@ class ClientPhase(Enum):
     WORKING = auto()
     RELEASING = auto()
     PUSHING = auto()
+    LEAVING = auto()  # the owner's policy forbids the round: the server is to know before the client stops
     DONE = auto()
 
 
@@ -40,6 +48,7 @@ class Agent:
     learned: int = 0  # the last round begun: the client knows the aggregates of the rounds before it
     next: Downlink | None = None  # the newest downlink that came while an earlier one was worked on
     ended: Ended | None = None
+    forbidden: PolicyError | None = None  # why the client leaves
     patience: float = 3600.0  # seconds after which a call that keeps failing is given up, and the client with it
 
 
@@ -190,7 +199,7 @@ def step(agent: Agent, event: Event) -> Step:
         case Worked() | Decided() | Pushed():
             return _advance(agent, event)
         case DeclineTaken():
-            return agent, []
+            return agent, _leave(agent)
         case Failed(what, error, seconds):
             return _failed(agent, what, error, seconds)
 
@@ -229,7 +238,7 @@ def _joined(agent: Agent, invitation: Invitation, kept: Uplink | None) -> Step:
 
 
 def _pulled(agent: Agent, answer: Downlink | Idle | Ended) -> Step:
-    busy = agent.phase in {ClientPhase.WORKING, ClientPhase.RELEASING, ClientPhase.PUSHING}
+    busy = agent.phase not in {ClientPhase.JOINING, ClientPhase.WAITING}
     if isinstance(answer, Ended):
         agent = replace(agent, ended=answer)
         return (agent, []) if busy else _go_on(agent)
@@ -265,13 +274,27 @@ def _go_on(agent: Agent) -> Step:
 
 def _failed(agent: Agent, what: Effect, error: LimbeckError, seconds: float) -> Step:
     if isinstance(what, Decline):
-        return agent, _decline_again(agent, what, error, seconds)
+        return agent, _decline_again(agent, what, error, seconds) or _leave(agent)
+    if isinstance(what, Work):
+        return _work_failed(agent, what, error)
+    if isinstance(what, Join | Pull | Push):
+        return _call_failed(agent, what, error, seconds)
+    return replace(agent, phase=ClientPhase.DONE), [Stop(error=error)]
+
+
+def _work_failed(agent: Agent, what: Work, error: LimbeckError) -> Step:
+    if isinstance(error, PolicyError):
+        decline = Decline(agent.federation_id, agent.epoch, what.downlink.round)
+        return replace(agent, phase=ClientPhase.LEAVING, forbidden=error), [decline]
+    return replace(agent, phase=ClientPhase.DONE), [Stop(error=error)]
+
+
+def _call_failed(agent: Agent, what: Join | Pull | Push, error: LimbeckError, seconds: float) -> Step:
     if isinstance(error, UnreachableError) and agent.ended is not None:  # the server is gone, and so may the client be
         return _go_on(agent)
-    if isinstance(what, Join | Pull | Push):
-        attempts = what.attempts.again(error, seconds, agent.patience)
-        if attempts is not None:
-            return agent, [replace(what, attempts=attempts)]
+    attempts = what.attempts.again(error, seconds, agent.patience)
+    if attempts is not None:
+        return agent, [replace(what, attempts=attempts)]
     if isinstance(error, FederationError | EpochError | MembershipError) and isinstance(what, Pull):
         return agent, [Join()]  # the server was set up anew or restored, or does not know the client: join again
     if isinstance(error, FederationError | EpochError) and isinstance(what, Push):  # the open Pull will fail, too
@@ -284,6 +307,11 @@ def _decline_again(agent: Agent, what: Decline, error: LimbeckError, seconds: fl
     is_open = (what.federation_id, what.epoch, what.round) == (agent.federation_id, agent.epoch, agent.round)
     attempts = what.attempts.again(error, seconds, agent.patience)
     return [replace(what, attempts=attempts)] if is_open and agent.ended is None and attempts is not None else []
+
+
+def _leave(agent: Agent) -> list[Effect]:
+    """Return how a client stops whose owner forbade the round; nothing for any other."""
+    return [Stop(error=agent.forbidden)] if agent.forbidden is not None else []
 
 
 def _pull(agent: Agent) -> Pull:

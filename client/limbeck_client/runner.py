@@ -12,7 +12,7 @@ from limbeck_client.retry import is_transient
 from limbeck_client.runtime import ClientRuntime
 from limbeck_client.transport import Member, Transport
 from limbeck_common.core.errors import BehindError, EndedError, LimbeckError, OpenSetError, StreamError
-from limbeck_common.core.messages import Ended, Invitation, Receipt, Uplink
+from limbeck_common.core.messages import Downlink, Ended, Idle, Invitation, Receipt, Uplink
 from limbeck_common.core.spec import Spec
 
 _log = structlog.get_logger()
@@ -33,6 +33,7 @@ class Runner:
         self._reports: asyncio.Queue[machine.Event | BaseException] = asyncio.Queue()
         self._tasks: set[asyncio.Task[machine.Event | None]] = set()
         self._spec: Spec | None = None
+        self._idle_phase = ""
 
     async def run(self) -> Ended:
         """Take part until the federation ends, and return how it ended.
@@ -110,13 +111,21 @@ class Runner:
             case machine.Pull(federation_id, epoch, after, learned):
                 member = Member(federation_id, epoch, self.name)
                 rows = self._spec.open_rows if self._spec else 0
-                return machine.Pulled(await self._transport.pull(member, after, learned, rows))
+                answer = await self._transport.pull(member, after, learned, rows)
+                self._show(answer)
+                return machine.Pulled(answer)
             case machine.Push(uplink):
                 return machine.Pushed(await self._push(uplink))
             case machine.Decline(federation_id, epoch, number):
                 await self._transport.decline(Member(federation_id, epoch, self.name), number)
                 _log.info("declined: the round does not wait for this client", client=self.name, round=number)
                 return machine.DeclineTaken()
+
+    def _show(self, answer: Downlink | Idle | Ended) -> None:
+        """Log once what the server waits for, so that a client that has nothing to do says why."""
+        if isinstance(answer, Idle) and answer.phase != self._idle_phase:
+            _log.info("waiting for a round", client=self.name, phase=answer.phase, round=answer.round)
+        self._idle_phase = answer.phase if isinstance(answer, Idle) else ""
 
     async def _join(self) -> machine.Joined:
         """Fetch the specification, get the data ready, and become a member with the open set's digest."""

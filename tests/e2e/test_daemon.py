@@ -61,6 +61,9 @@ def test_status_and_watch_show_the_federation_and_stop_ends_it(farm: Farm) -> No
     assert farm.status(address)["paused"]
     assert run("limbeck_server.cli.main", "resume", "--server", address).returncode == 0
     assert run("limbeck_server.cli.main", "evict", "nobody", "--server", address).returncode == 1
+    assert run("limbeck_server.cli.main", "evict", "client-1", "--server", address).returncode == 0
+    farm.wait(clients.pop(), ENDED_STATUS, 20)
+    assert "client-1 was evicted; ask the operator" in farm.logs()
     watching = farm.start("limbeck_server.cli.main", "watch", "--json", "--server", address)
     assert watching.stdout is not None
     first = watching.stdout.readline()

@@ -44,6 +44,7 @@ ERRORS = {
     "full": FullError("full"),
     "federation": errors.FederationError("federation"),
     "membership": errors.MembershipError("membership"),
+    "policy": errors.PolicyError("policy"),
 }
 EFFECTS: dict[str, type[machine.Effect]] = {
     "join": Join,

@@ -14,7 +14,7 @@ from limbeck_client.privacy.release_guard import ReleaseGuard
 from limbeck_client.runner import Runner
 from limbeck_client.runtime import InProcessRuntime
 from limbeck_client.transport import GrpcTransport
-from limbeck_common.core.errors import EndedError, SettingsError
+from limbeck_common.core.errors import EndedError, MembershipError, SettingsError
 from limbeck_common.core.messages import Ended
 from limbeck_common.security.tokens import Token, read_token
 from limbeck_common.support.cli import ENDED_STATUS, dialled, run_async
@@ -85,14 +85,14 @@ def join(**options: Any) -> None:
     HOST:PORT is the server's address. While the server does not answer, the client tries again at growing intervals.
     Interrupted or killed, it resumes when it is started again with the same --state.
 
-    Exit status: 0 if the federation finished; 3 if it failed or was stopped, so that starting again does not help; 1
-    for any other error.
+    Exit status: 0 if the federation finished; 3 if it failed, was stopped or has evicted this client, so that
+    starting again does not help; 1 for any other error.
     """
     choices = Choices(**options)
     set_up_logs(choices.log_level, choices.log_format)
     try:
         ended = run_async(_join(choices))
-    except EndedError as error:
+    except (EndedError, MembershipError) as error:
         click.echo(f"limbeck-client: {error}", err=True)
         sys.exit(ENDED_STATUS)
     click.echo(f"{ended.state}: {ended.reason}")

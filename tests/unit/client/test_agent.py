@@ -215,6 +215,15 @@ def test_an_evicted_client_stops() -> None:
     shows(PUSHING + "failed push membership -> stop: membership")
 
 
+def test_a_round_that_the_owner_forbids_is_declined_before_the_client_stops() -> None:
+    shows(WORKING + "failed work policy -> decline f 1 \n declined -> stop: policy")
+    shows(
+        WORKING
+        + "failed work policy -> decline f 1 \n pulled 2 -> pull f after 2 knowing 1 \n declined -> stop: policy"
+    )
+    shows(WORKING + "failed work policy -> decline f 1 \n failed decline conflict -> stop: policy")
+
+
 def test_what_trying_again_cannot_mend_stops_the_client() -> None:
     shows(WORKING + "failed work crash -> stop: crash")
     shows(PUSHING + "failed push conflict -> stop: conflict")

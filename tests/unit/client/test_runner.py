@@ -173,6 +173,12 @@ def test_a_federation_of_one_round_from_its_join_to_its_end() -> None:
     ]
 
 
+def test_a_client_that_waits_says_what_for_and_says_it_once() -> None:
+    with capture_logs() as logs:
+        run(Script(pulls=[Idle("lobby", 0), Idle("lobby", 0), WORK, "push", Idle("lobby", 1)]))
+    assert [(log["phase"], log["round"]) for log in events(logs, "waiting for a round")] == [("lobby", 0), ("lobby", 1)]
+
+
 def test_a_late_uplink_is_warned_of() -> None:
     with capture_logs() as logs:
         run(Script(pulls=[WORK, "push"], pushes=[Receipt.LATE]))

@@ -18,6 +18,7 @@ def row(*values: float) -> np.ndarray:
         (Kind.PROBABILITIES, row(1.5, -0.5), "out of range; expected 0 to 1"),
         (Kind.MEMBERSHIPS, row(1.1, 0.0), "out of range"),
         (Kind.VOTES, row(0.5, 0.5), "is not one class; expected a 1 for the likeliest class and zeros"),
+        (Kind.VOTES, row(0.0, 0.5, 0.5), "is not one class"),
         (Kind.VOTES, row(0.0, 0.0), "does not sum to 1"),
         (Kind.COUNTS, row(-1.0), "out of range; expected 0 to 2.14748e"),
         (Kind.FEATURES, row(np.nan), "is not finite"),
@@ -45,6 +46,27 @@ def test_values_beyond_a_kinds_bounds_are_refused_by_row(kind: Kind, values: np.
 )
 def test_values_within_them_pass(kind: Kind, values: np.ndarray) -> None:
     kind.check(values)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "low", "high", "bits"),
+    [
+        ((Kind.PROBABILITIES, Kind.MEMBERSHIPS, Kind.VOTES), 0, 1, 32),
+        ((Kind.LOGITS, Kind.PARAMETERS, Kind.VALUES, Kind.FEATURES), -(2**15), 2**15, 24),
+        ((Kind.COUNTS,), 0, 2**31, 0),
+        ((Kind.SAMPLES,), -1e30, 1e30, 0),
+    ],
+)
+def test_the_protocol_fixes_ranges_and_fixed_points(
+    kinds: tuple[Kind, ...], low: float, high: float, bits: int
+) -> None:
+    for kind in kinds:
+        assert (kind.low, kind.high, kind.fraction_bits) == (low, high, bits)
+
+
+def test_the_first_bad_row_of_several_is_named() -> None:
+    with pytest.raises(ValuesError, match="row 1 of the block does not sum to 1"):
+        Kind.PROBABILITIES.check(np.array([[0.5, 0.5], [0.1, 0.1], [0.2, 0.2]]))
 
 
 def test_a_total_holds_for_each_token_of_a_row() -> None:

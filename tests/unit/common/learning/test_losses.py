@@ -36,6 +36,19 @@ def test_the_temperature_is_on_both_sides_and_its_square_scales_the_loss() -> No
     assert soft_loss("classification", 2.0)(scores, wanted).item() == pytest.approx(expected, rel=1e-6)
 
 
+def test_labels_have_a_temperature_on_both_sides_too() -> None:
+    scores, wanted = torch.tensor([[2 * log(3)]]), torch.tensor([[0.8]])
+    # At T = 2 the score says 3/4; 4/5, whose odds are 4, says 2/3.
+    expected = 4 * (-2 / 3 * log(0.75) - 1 / 3 * log(0.25))
+    assert soft_loss("multilabel", 2.0)(scores, wanted).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_without_a_temperature_the_loss_is_the_cross_entropy_itself() -> None:
+    scores, wanted = torch.tensor([[log(3), 0.0]]), torch.tensor([[0.8, 0.2]])
+    expected = -0.8 * log(0.75) - 0.2 * log(0.25)
+    assert soft_loss("classification")(scores, wanted).item() == pytest.approx(expected, rel=1e-6)
+
+
 @pytest.mark.parametrize("task", ["classification", "multilabel"])
 def test_a_model_that_predicts_the_target_is_at_rest_at_any_temperature(task: str) -> None:
     scores = torch.tensor([[1.0, -0.5, 0.3]], requires_grad=True)

@@ -34,6 +34,7 @@ def test_a_client_sends_its_likeliest_classes_alone_and_learns_the_majoritys() -
     private = Examples(OPEN, np.array([1, 1]))
     client, learner = recording(SPEC, np.array([[0.2, 0.3, 0.5], [0.6, 0.4, 0.0]]), open=OPEN, private=private)
     sent = update(FedCT(), client, BOTH)
+    assert [step for step, *_ in learner.asked][:1] == ["fit"]
     assert sent.array[:].tolist() == [[0, 0, 1], [1, 0, 0]]
     assert only(FedCT().forms(SPEC).up).kind is Kind.VOTES  # type: ignore[arg-type,attr-defined]
     receive(FedCT(), client, votes(1, 2), 1)

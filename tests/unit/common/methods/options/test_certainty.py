@@ -10,7 +10,10 @@ from limbeck_common.core.blocks import Block, Rows, Space
 from limbeck_common.core.kinds import Kind
 from limbeck_common.core.spec import Output, Spec
 from limbeck_common.datasets.examples import Examples
+from limbeck_common.methods.client_round import ClientRound
 from limbeck_common.methods.dsfl import DSFL
+from limbeck_common.methods.math.kulsif import density_ratio, standardised
+from limbeck_common.methods.options.certainty import certainties
 
 SPEC = Spec(output=Output(width=2), sample_shape=(4,), sample_dtype="<f4", open_rows=200)
 METHOD = DSFL(aggregation="sa", certainty=True, open_per_round=200)
@@ -29,6 +32,18 @@ def test_rows_like_the_clients_own_weigh_more_and_weights_are_kept() -> None:
     assert weights[100:].mean() > 3 * weights[:100].mean()
     again = update(METHOD, client, Rows(np.arange(50, 60)), number=2)
     assert np.asarray(again.weight).tolist() == weights[50:60].tolist()
+
+
+def test_a_weight_is_the_thousandths_of_the_ratios_share_and_one() -> None:
+    own = np.linspace(-1, 1, 20, dtype=np.float32)[:, None] * np.ones((1, 4), np.float32)
+    client, _ = recording(SPEC, np.array([[0.5, 0.5]]), open=OPEN, private=Examples(own, np.zeros(20, np.int64)))
+    round_ = ClientRound(client, 1, {})
+    features, known = standardised(OPEN, OPEN), standardised(own, OPEN)
+    # All rows are drawn, and the estimate does not depend on their order but for its last bits.
+    ratio = np.maximum(density_ratio(known, features, 0.4, 1e-4)(features), 0)
+    wanted = np.rint(1000 * ratio / (1 + ratio)) + 1
+    assert np.mean(certainties(round_, np.arange(200)) == wanted) > 0.95
+    assert len(set(wanted)) > 20
 
 
 def test_a_label_counts_as_often_as_its_weight_says() -> None:
