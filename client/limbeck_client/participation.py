@@ -15,11 +15,11 @@ _log = structlog.get_logger()
 
 
 async def take_part(
-    runner: Runner, runtime: InProcessRuntime, guard: ReleaseGuard, out: Path | None, say: Callable[[str], None]
+    runner: Runner, runtime: InProcessRuntime, guard: ReleaseGuard, out: Path, say: Callable[[str], None]
 ) -> Ended:
     """Run a client until its federation ends, and return how it ended.
 
-    With `out`, the model of the last finished round is written there, and `say` gets a line that names the file,
+    The model of the last finished round is written to the folder `out`, and `say` gets a line that names the file,
     whatever ended the client: the federation, a refusal, a mistake in the learner, or a server that stayed away.
 
     Raises:
@@ -37,18 +37,16 @@ async def take_part(
     return ended
 
 
-def _close(runtime: InProcessRuntime, guard: ReleaseGuard, out: Path | None, say: Callable[[str], None]) -> None:
+def _close(runtime: InProcessRuntime, guard: ReleaseGuard, out: Path, say: Callable[[str], None]) -> None:
     """The federation has ended: nothing is held for review any more, and the model is final."""
     guard.review_queue.clear()
-    saved = None if out is None else runtime.save(out)
+    saved = runtime.save(out)
     if saved is not None:
         say(f"final model: {saved}")
 
 
-def _save_after_failure(runtime: InProcessRuntime, out: Path | None, say: Callable[[str], None]) -> None:
+def _save_after_failure(runtime: InProcessRuntime, out: Path, say: Callable[[str], None]) -> None:
     """Save the model, if there is one; the failure that ended the client is what its owner must read."""
-    if out is None:
-        return
     try:
         saved = runtime.save(out)
     except LimbeckError as error:

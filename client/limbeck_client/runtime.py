@@ -10,7 +10,6 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import structlog
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 
 from limbeck_client.privacy.finite import finite_metrics
 from limbeck_client.privacy.release_guard import ReleaseGuard
@@ -24,6 +23,7 @@ from limbeck_common.methods.registry import make_method
 from limbeck_common.runtime.local_round import local_round
 from limbeck_common.runtime.make_data import make_data
 from limbeck_common.runtime.make_participant import make_client
+from limbeck_common.runtime.saved_model import save_model
 from limbeck_common.support.disk import writing
 from limbeck_common.wire.digest import parts_digest
 
@@ -107,21 +107,19 @@ class InProcessRuntime:
         return await self._offload(self._resume, spec, federation_id)
 
     def save(self, folder: Path) -> Path | None:
-        """Write the learner as its last finished round left it, and return the file; None where it finished none.
+        """Write the learner as its last finished round left it, and return the file; None where there is none.
 
         Where a round was broken off, or still trains on its thread, this is the learner of the checkpoint.
 
         Raises:
-            SettingsError: the folder cannot be written.
+            SettingsError: the folder cannot be written, or a library is missing.
+            UserCodeError: the learner cannot be saved.
         """
         participant = self._finished or self._last_checkpoint()
         if participant is None:
             return None
-        path = folder / "model.safetensors"
         with writing(folder, "--out"):
-            folder.mkdir(parents=True, exist_ok=True)
-            save_file(participant.models(), path)
-        return path
+            return save_model(participant, folder)
 
     async def _offload(self, work: Callable[..., _Result], *arguments: Any) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)

@@ -127,13 +127,13 @@ async def _park(coordinator: Coordinator, running: asyncio.Task[None], watchers:
             raise InternalError(f"a watcher failed: {said}", remedy="start the daemon again to go on") from error
 
 
-async def _save(model: WorkerServerModel, path: Path) -> None:
+async def _save(model: WorkerServerModel, folder: Path) -> None:
     """Save the server's own model, unless an earlier run of the daemon has: a good model is never overwritten."""
-    if await asyncio.to_thread(path.exists):
-        _log.info("the server's own model was saved before", path=str(path))
+    if await asyncio.to_thread(folder.exists):
+        _log.info("the server's own model was saved before", folder=str(folder))
         return
     try:
-        await model.save(str(path))
+        await model.save(folder)
     except LimbeckError as error:  # the federation is done, whatever became of the server's own model
         _log.warning("the server's own model is not saved", error=str(error))
 

@@ -5,7 +5,6 @@ uplink is lost, and nothing is done twice.
 schedules drawn by seed.
 """
 
-import hashlib
 import random
 import re
 from collections import Counter
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 from support.audits import damage
 from support.disturbances import Disturbance, Fault, Schedule, disturb
+from support.model_digest import model_digest
 from support.planted_crashes import Step
 from support.processes import CLIENTS, Farm
 
@@ -43,11 +43,11 @@ def outcome(farm: Farm) -> Outcome:
     assert set(kept.values()) == {1}, "an uplink was counted twice"
     assert acknowledged(farm) <= set(kept), "an acknowledged uplink is lost"
     (end,) = (fact.state for fact in facts if isinstance(fact, FederationEnded))
-    models = [farm.folder / "models" / name / "model.safetensors" for name in CLIENTS]
+    models = [farm.folder / "models" / name for name in CLIENTS]
     return Outcome(
         end=end,
         aggregates=tuple(fact.digest for fact in facts if isinstance(fact, Aggregated)),
-        models=tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in models),
+        models=tuple(model_digest(path) for path in models),
     )
 
 

@@ -3,10 +3,10 @@
 `make test` runs one method of each family; `make test-long` runs every method, killed and not.
 """
 
-import hashlib
 from pathlib import Path
 
 import pytest
+from support.model_digest import model_digest
 from support.processes import CLIENTS, Farm, flags, run, until
 
 from limbeck_common.methods.registry import METHODS
@@ -56,7 +56,7 @@ def digests(folder: Path, models: dict[str, Path]) -> dict[str, str]:
     aggregates = [fact.digest for fact in store.facts() if isinstance(fact, Aggregated)]
     store.close()
     found = {f"round {number}": digest for number, digest in enumerate(aggregates, start=1)}
-    return found | {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in models.items()}
+    return found | {name: model_digest(path) for name, path in models.items()}
 
 
 def simulated(folder: Path, method: str, settings: dict[str, str]) -> dict[str, str]:
@@ -64,7 +64,7 @@ def simulated(folder: Path, method: str, settings: dict[str, str]) -> dict[str, 
     words += ["--clients", "3", "--no-alone", "--keep-store", "--run-dir", str(folder), *flags(settings)]
     done = run("limbeck_lab.cli.main", "simulate", *words, seconds=240)
     assert done.returncode == 0, done.stderr
-    return digests(folder / "store", {name: folder / "models" / f"{name}.safetensors" for name in (*CLIENTS, "server")})
+    return digests(folder / "store", {name: folder / "models" / name for name in (*CLIENTS, "server")})
 
 
 def networked(farm: Farm, method: str, settings: dict[str, str], kills: dict[str, str]) -> dict[str, str]:
@@ -100,8 +100,8 @@ def networked(farm: Farm, method: str, settings: dict[str, str], kills: dict[str
     until(all_ended, 240)
     assert died == set(kills)
     store = farm.folder / "store"
-    ended_with = {name: farm.folder / "models" / name / "model.safetensors" for name in CLIENTS}
-    return digests(store, ended_with | {"server": store / "server-model.safetensors"})
+    ended_with = {name: farm.folder / "models" / name for name in CLIENTS}
+    return digests(store, ended_with | {"server": store / "server-model"})
 
 
 def cases() -> list[object]:

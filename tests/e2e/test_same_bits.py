@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from support.model_digest import model_digest
 from support.processes import Farm, flags, run, until
 
 from limbeck_server.events import Aggregated, UplinkAccepted
@@ -68,8 +69,8 @@ def network_run(farm: Farm, last: str) -> dict[str, str]:
     clients[last].send_signal(signal.SIGCONT)
     for process in (*clients.values(), server):
         farm.wait(process)
-    models = {name: digest(farm.folder / "models" / name / "model.safetensors") for name in MODELS}
-    return models | {"server": digest(farm.folder / "store" / "server-model.safetensors")}
+    models = {name: model_digest(farm.folder / "models" / name) for name in MODELS}
+    return models | {"server": model_digest(farm.folder / "store" / "server-model")}
 
 
 def test_simulation_and_network_in_two_orders_of_arrival_give_the_same_bits(tmp_path: Path) -> None:
@@ -101,4 +102,4 @@ def test_simulation_and_network_in_two_orders_of_arrival_give_the_same_bits(tmp_
     assert aggregates(stores[0]) == aggregates(stores[1]) == aggregates(stores[2])
     assert len(aggregates(stores[0])) == 2
     names = [*MODELS, "server"]
-    assert models[0] == models[1] == {name: digest(simulated / "models" / f"{name}.safetensors") for name in names}
+    assert models[0] == models[1] == {name: model_digest(simulated / "models" / name) for name in names}

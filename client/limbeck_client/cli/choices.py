@@ -38,6 +38,11 @@ class Choices:
         return self.state or state_folder(self.name)
 
     @property
+    def out_folder(self) -> Path:
+        """Where the final model goes."""
+        return self.out or self.folder / "model"
+
+    @property
     def credentials_folder(self) -> Path:
         """Where the credentials lie, or will lie once the client has enrolled."""
         return self.credentials or self.folder / "credentials"

@@ -39,7 +39,7 @@ from limbeck_common.support.logs import set_up_logs
     help="Folder of the built-in data sets.  [default: LIMBECK_DATA, or ~/.cache/limbeck]",
 )
 @click.option("--device", default="auto", show_default=True, help="Device to train on: auto, cpu, cuda, cuda:1 or mps.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the final model.  [default: none is saved]")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the final model.  [default: model in --state]")
 @click.option(
     "--state",
     type=click.Path(path_type=Path),
@@ -102,8 +102,7 @@ async def _join(choices: Choices) -> Ended:
     folder = choices.folder
     guard = ReleaseGuard.of(folder, read_policy(choices.policy), review=choices.review)
     make_folder(folder, "--state")
-    if choices.out is not None:
-        make_folder(choices.out, "--out")
+    make_folder(choices.out_folder, "--out")
     with take(folder / "lock", "client", "--state"):
         if choices.token_file is not None and not (choices.credentials_folder / "key.pem").exists():
             await enroll_patiently(_token_in(choices.token_file), choices.credentials_folder, choices.patience)
@@ -111,7 +110,7 @@ async def _join(choices: Choices) -> Ended:
         runtime = InProcessRuntime(choices.name, choices.model, choices.device, choices.data_loader(), guard)
         runner = Runner(choices.name, transport, runtime, choices.patience)
         try:
-            return await take_part(runner, runtime, guard, choices.out, click.echo)
+            return await take_part(runner, runtime, guard, choices.out_folder, click.echo)
         finally:
             await transport.close()
 

@@ -12,8 +12,10 @@ COMMANDS = {
     "digest": ("limbeck_client.cli.digest:digest", "Print the digest of your open data."),
     "doctor": ("limbeck_client.cli.doctor:doctor", "Check that a `join` with the same options would work."),
     "enroll": ("limbeck_client.cli.enroll:enroll", "Exchange TOKEN for a certificate, once."),
+    "export": ("limbeck_client.cli.model:export", "Write a trained model as ONNX."),
     "join": ("limbeck_client.cli.join:join", "Join a federation and take part until it ends."),
     "ledger": ("limbeck_client.cli.owner:ledger", "List everything that a client has sent."),
+    "predict": ("limbeck_client.cli.model:predict", "Predict rows with a trained model, or measure it."),
     "refuse": ("limbeck_client.cli.owner:refuse", "Keep back the uplink that is held in STATE, for good."),
     "review": ("limbeck_client.cli.owner:review", "Show the uplink that is held in STATE."),
 }

@@ -35,18 +35,19 @@ _SURE = 1e-7  # the smallest probability whose logarithm stands for a score
 class Participant:
     """A client, or the server's own model, which has no private rows and only learns from others.
 
-    `memory` holds what a method must remember between rounds, as named arrays; it is kept with the learner. `build`
-    makes another learner of the named model, or of the participant's own model for "", for a method that needs more
-    than one. A learner that can only predict stays as it is: training and distillation pass it by.
+    `model` is the name of the learner's model. `memory` holds what a method must remember between rounds, as named
+    arrays; it is kept with the learner. `others` are further learners that the method asked for, by name. `build`
+    makes another learner of the named model, or of the participant's own model for "". A learner that can only predict
+    stays as it is: training and distillation pass it by.
     """
 
     spec: Spec
     learner: Predictor
     data: ParticipantData
     build: Callable[[str], Predictor] | None = None
+    model: str = ""
     memory: LearnerState = field(default_factory=dict)
-    _others: dict[str, "Participant"] = field(default_factory=dict)
-    _waiting: dict[str, LearnerState] = field(default_factory=dict)  # states of other learners that are not built yet
+    others: dict[str, "Participant"] = field(default_factory=dict)
 
     @property
     def open_rows(self) -> NDArray[np.generic]:
@@ -193,18 +194,15 @@ class Participant:
 
     def other(self, name: str, model: str) -> "Participant":
         """Return this participant with another learner, of the given model; each name always gives the same learner."""
-        if name not in self._others:
-            other = self.fresh(model)
-            if name in self._waiting:
-                other.load_state(self._waiting.pop(name))
-            self._others[name] = other
-        return self._others[name]
+        if name not in self.others:
+            self.others[name] = self.fresh(model)
+        return self.others[name]
 
     def fresh(self, model: str = "") -> "Participant":
         """Return this participant with a fresh learner of a model, "" for its own: the same bits every time."""
         if self.build is None:
             raise UserCodeError(f"this participant cannot build a {model or 'second learner'}")
-        return Participant(self.spec, self.build(model), self.data)
+        return Participant(self.spec, self.build(model), self.data, model=model or self.model)
 
     def measure(self, prefix: str = "") -> dict[str, float]:
         """Return the metrics of each learner on the participant's test rows; empty if it has none."""
@@ -214,20 +212,9 @@ class Participant:
                 with _blame("evaluation"):
                     found = evaluate(self.learner, rows, self.spec.output)
                 metrics |= {beginning + name: value for name, value in found.items()}
-        for name, other in sorted(self._others.items()):
+        for name, other in sorted(self.others.items()):
             metrics |= other.measure(f"{prefix}{name}_")
         return metrics
-
-    def models(self) -> LearnerState:
-        """Return each learner's state: the participant's own without a prefix, the others under their names."""
-        state = dict(self._own_state())
-        for name, other in self._others.items():
-            state |= _under(name, other.models())
-        for name, waiting in self._waiting.items():
-            state |= _under(
-                name, {key.removeprefix("own."): value for key, value in waiting.items() if key.startswith("own.")}
-            )
-        return state
 
     def _own_state(self) -> LearnerState:
         return self.learner.state() if isinstance(self.learner, Learner) else {}
@@ -235,10 +222,8 @@ class Participant:
     def state(self) -> LearnerState:
         """Return all that is needed to continue after a restart: see `load_state`."""
         state = _under("own", self._own_state()) | _under("memory", self.memory)
-        for name, other in self._others.items():
-            state |= _under(f"other.{name}", other.state())
-        for name, waiting in self._waiting.items():
-            state |= _under(f"other.{name}", waiting)
+        for name, other in self.others.items():
+            state |= _under(f"other.{name}", other.state() | {"model": np.frombuffer(other.model.encode(), np.uint8)})
         return state
 
     def load_state(self, state: LearnerState) -> None:
@@ -252,9 +237,13 @@ class Participant:
         if isinstance(self.learner, Learner):
             self.learner.load_state(parts["own"])
         self.memory = parts["memory"]
+        others: dict[str, LearnerState] = {}
         for name, value in parts["other"].items():
             other, _, rest = name.partition(".")
-            self._waiting.setdefault(other, {})[rest] = value
+            others.setdefault(other, {})[rest] = value
+        for name, kept in others.items():
+            self.others[name] = self.fresh(kept.pop("model").tobytes().decode())
+            self.others[name].load_state(kept)
 
 
 def _under(prefix: str, state: LearnerState) -> LearnerState:

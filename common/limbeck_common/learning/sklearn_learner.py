@@ -92,6 +92,14 @@ class SklearnLearner:
             self._aggregate = (state["taught.x"], state["taught.labels"].astype(np.float32))
             self._refit()
 
+    def fitted(self) -> tuple[Any, NDArray[np.int64]]:
+        """Return the fitted estimator, and the classes that it knows as 0, 1, 2 ...: what prediction needs."""
+        return self.estimator, self._seen
+
+    def load_fitted(self, estimator: Any, seen: NDArray[np.int64]) -> None:
+        """Predict with what `fitted` returned."""
+        self.estimator, self._seen, self._fitted = estimator, seen, True
+
     def _refit(self) -> None:
         x, y, weights = [], [], []
         if self._examples is not None:

@@ -61,9 +61,7 @@ class TorchLearner:
         self.device = device
         self.threads = spec.recipe.threads
         self._spec = spec
-        a_channel = (-1, *(1 for _ in spec.sample_shape[1:]))
-        self._mean = torch.tensor(spec.input_mean, device=device).reshape(a_channel)
-        self._std = torch.tensor(spec.input_std, device=device).reshape(a_channel)
+        self._scaling = channel_scaling(spec, device)
         self._random = torch.Generator().manual_seed(seed).get_state()
         with self._own_randomness():
             made = make_module()
@@ -235,17 +233,7 @@ class TorchLearner:
         return self._training.augment or (flip_crop if recipe.augment == "flip_crop" else None)
 
     def _inputs(self, x: NDArray[Any]) -> Tensor:
-        """Return rows on the device: bytes standardised by the federation's mean and deviation, other integers as such.
-
-        Floats become float32. They are copied even if they are: torch aligns the copy, and sums inside a kernel may
-        depend on alignment.
-        """
-        tensor = _tensor(x).to(self.device)
-        if tensor.dtype is torch.uint8:
-            return (tensor.float() / 255 - self._mean) / self._std
-        if not tensor.is_floating_point():
-            return tensor.to(torch.int64, copy=True)
-        return tensor.to(torch.float32, copy=True)
+        return standardised(_tensor(x).to(self.device), *self._scaling)
 
     def _targets(self, y: NDArray[Any]) -> Tensor:
         tensor = _tensor(y)
@@ -275,6 +263,26 @@ class TorchLearner:
                 torch.set_flush_denormal(False)
             if advance:
                 self._random = torch.get_rng_state()
+
+
+def channel_scaling(spec: Spec, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the mean and the deviation of bytes scaled to [0, 1], each of the shape [channels, 1, ...]."""
+    a_channel = (-1, *(1 for _ in spec.sample_shape[1:]))
+    mean, deviation = (torch.tensor(each, device=device) for each in (spec.input_mean, spec.input_std))
+    return mean.reshape(a_channel), deviation.reshape(a_channel)
+
+
+def standardised(rows: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+    """Return rows as a module gets them: bytes standardised, other integers as they are.
+
+    Floats become float32. They are copied even if they are: torch aligns the copy, and sums inside a kernel may depend
+    on alignment.
+    """
+    if rows.dtype is torch.uint8:
+        return (rows.float() / 255 - mean) / deviation
+    if not rows.is_floating_point():
+        return rows.to(torch.int64, copy=True)
+    return rows.to(torch.float32, copy=True)
 
 
 class _Pace:

@@ -22,7 +22,7 @@ def make_participant(spec: Spec, name: str, model: str, data: ParticipantData, d
 
     learner = build("")
     check_capabilities(learner, make_method(spec.method).needs, spec.method.name)
-    return Participant(spec, learner, data, build)
+    return Participant(spec, learner, data, build, model)
 
 
 def make_client(spec: Spec, name: str, model: str, data: ParticipantData, device: str) -> Participant:

@@ -78,11 +78,11 @@ class TrainAlone(Message):
 
 
 class Save(Message):
-    """Write a participant's models to a safetensors file. Answered by `Saved`."""
+    """Write a participant's models to a folder. Answered by `Saved`."""
 
     do: Literal["save"] = "save"
     participant: str
-    path: Path
+    folder: Path
 
 
 class Opened(Message):
@@ -121,7 +121,7 @@ class Measured(Message):
 
 
 class Saved(Message):
-    """The file is written."""
+    """The models are written."""
 
     did: Literal["saved"] = "saved"
 

@@ -9,8 +9,6 @@ import os
 import sys
 from typing import BinaryIO
 
-from safetensors.numpy import save_file
-
 from limbeck_common.core.blocks import Parts, parameters
 from limbeck_common.core.errors import LimbeckError
 from limbeck_common.core.messages import Aggregate
@@ -27,6 +25,7 @@ from limbeck_common.runtime.make_data import make_data
 from limbeck_common.runtime.make_learner import make_learner
 from limbeck_common.runtime.make_participant import make_participant
 from limbeck_common.runtime.requests import Answer, Request
+from limbeck_common.runtime.saved_model import save_model
 from limbeck_common.wire.codec import decode_downlink, read_message
 from limbeck_common.wire.named_parts import read_named, write_named
 from limbeck_common.wire.v1 import federation_pb2
@@ -56,7 +55,7 @@ class Worker:
             case requests.TrainAlone():
                 return _train_alone(request), b""
             case requests.Save():
-                save_file(self._participants[request.participant].models(), request.path)
+                save_model(self._participants[request.participant], request.folder)
                 return requests.Saved(), b""
 
     def _open(self, request: requests.Open) -> requests.Opened:

@@ -62,9 +62,9 @@ class WorkerProcess:
         answer, _ = await self._ask(setup.participant, requests.TrainAlone(setup=setup), requests.Measured)
         return answer.metrics
 
-    async def save(self, participant: str, path: Path) -> None:
-        """Write an open participant's models to a safetensors file."""
-        await self._ask(participant, requests.Save(participant=participant, path=path), requests.Saved)
+    async def save(self, participant: str, folder: Path) -> None:
+        """Write an open participant's models to a folder."""
+        await self._ask(participant, requests.Save(participant=participant, folder=folder), requests.Saved)
 
     async def close(self) -> None:
         """End the worker, whatever it is doing."""

@@ -72,9 +72,9 @@ async def run_demo(run: LabRun) -> Summary:
         for meter in meters:
             meter.stop()
     seconds = time.monotonic() - began
-    model = settings.store.path / "server-model.safetensors"
+    model = settings.store.path / "server-model"
     if model.exists():
-        model.rename(run.folder / "models" / "server.safetensors")
+        model.rename(run.folder / "models" / "server")
     alone_accuracy = await _train_alone(run, spec) if run.alone else {}
     carried = {client.name: meter.carried for client, meter in zip(run.clients, meters, strict=True)}
     return recorder.summarise(alone_accuracy, carried, seconds, "on the socket")

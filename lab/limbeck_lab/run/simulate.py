@@ -72,9 +72,9 @@ async def simulate(run: LabRun) -> Summary:
                 raise failures.exceptions[0] from None
             seconds = time.monotonic() - began
             if federation.model is not None:
-                await federation.model.save(str(run.folder / "models" / "server.safetensors"))
+                await federation.model.save(run.folder / "models" / "server")
             for name, runtime in runtimes.items():
-                await runtime.save(run.folder / "models" / f"{name}.safetensors")
+                await runtime.save(run.folder / "models" / name)
             alone_accuracy: dict[str, float | None] = {}
             if run.alone and recorder.end.state == "finished":
                 run.show("training each client alone, to compare")

@@ -41,9 +41,9 @@ class WorkerServerModel:
                 remedy=f"make room in {tempfile.gettempdir()}, then start the daemon again",
             ) from error
 
-    async def save(self, path: str) -> None:
-        """Write the model to a safetensors file."""
-        await self.worker_process.save(SERVER, Path(path))
+    async def save(self, folder: Path) -> None:
+        """Write the model to a folder: see `limbeck_common.runtime.saved_model`."""
+        await self.worker_process.save(SERVER, folder)
 
 
 def _write_out(uplinks: Iterator[tuple[str, Parts]], folder: Path) -> None:

@@ -14,7 +14,7 @@ from limbeck_server.events import Fact, from_json, link, to_json
 
 JOURNAL = "journal.sqlite"  # in a store's folder
 FOLDER = "blocks"  # beside it: the files of large blocks
-MODEL = "server-model.safetensors"  # beside it, once the federation has ended: the server's own model
+MODEL = "server-model"  # beside it, once the federation has ended: the server's own model
 _APPLICATION = 0x6C696D62  # "limb", for `PRAGMA application_id`: the file says whose it is
 _READONLY, _CANTOPEN, _PRIMARY = 8, 14, 0xFF  # SQLite's result codes, and the part that all extended ones share
 _LAYOUT = 2  # of the tables, for `PRAGMA user_version`

@@ -51,6 +51,6 @@ class WorkerRuntime:
         """Return the metrics of the same learner trained on its private rows alone, for as many local epochs."""
         return await self._worker_process.train_alone(self._client.setup(spec, self._device, self._data_dir))
 
-    async def save(self, path: Path) -> None:
-        """Write the learner's state to a safetensors file."""
-        await self._worker_process.save(self._client.name, path)
+    async def save(self, folder: Path) -> None:
+        """Write the client's model to a folder."""
+        await self._worker_process.save(self._client.name, folder)

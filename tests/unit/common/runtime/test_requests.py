@@ -49,7 +49,7 @@ def unpacked(frame: bytes) -> tuple[bytes, bytes]:
         Refine(participant="server", round=2, uplinks=Path("somewhere"), moves={"a": "wide"}),
         Shapes(spec=SPEC, model="cnn"),
         TrainAlone(setup=SETUP),
-        Save(participant="a", path=Path("model.safetensors")),
+        Save(participant="a", folder=Path("models")),
     ],
 )
 def test_a_request_comes_out_as_it_went_in(request_: Request) -> None:

@@ -100,10 +100,10 @@ def test_training_alone_takes_as_many_rounds_and_leaves_no_trace(tmp_path: Path)
     async def use(worker: WorkerProcess) -> None:
         await worker.open(SETUP)
         assert await worker.train_alone(SETUP) == alone.measure()
-        await worker.save("a", tmp_path / "model.safetensors")
+        await worker.save("a", tmp_path)
 
     with_worker(use)
-    assert np.array_equal(load_file(tmp_path / "model.safetensors")["weights"], here().models()["weights"])
+    assert np.array_equal(load_file(tmp_path / "model.safetensors")["weights"], here().learner.state()["weights"])
 
 
 def test_a_refined_aggregate_comes_back_with_its_audiences(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_request_that_fails_is_one_line_and_the_worker_goes_on() -> None:
 def test_a_worker_that_dies_is_named_with_its_status() -> None:
     async def use(worker: WorkerProcess) -> None:
         with pytest.raises(UserCodeError, match="the worker that trains nobody died with exit status 1"):
-            await worker.save("nobody", Path("model.safetensors"))  # nobody of that name was opened: a bug
+            await worker.save("nobody", Path("models"))  # nobody of that name was opened: a bug
 
     with_worker(use)
 
@@ -161,6 +161,6 @@ def test_a_request_that_is_given_up_ends_the_worker_lest_its_answer_be_taken_for
         with pytest.raises(asyncio.CancelledError):
             await training
         with pytest.raises(UserCodeError, match="the worker that trains a died with exit status -9"):
-            await worker.save("a", tmp_path / "model.safetensors")
+            await worker.save("a", tmp_path)
 
     with_worker(use)

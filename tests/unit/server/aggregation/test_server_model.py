@@ -86,7 +86,7 @@ async def test_a_refining_worker_gets_each_uplink_in_a_file_and_the_file_is_gone
 
 async def test_the_model_is_saved_where_it_is_told(tmp_path: Path) -> None:
     worker = Recorder()
-    await WorkerServerModel(worker, SPEC, "mlp").save(str(tmp_path / "model"))
+    await WorkerServerModel(worker, SPEC, "mlp").save(tmp_path / "model")
     assert worker.asked == [(SERVER, tmp_path / "model")]
 
 

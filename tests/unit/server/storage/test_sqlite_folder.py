@@ -90,10 +90,11 @@ def test_blocks_without_a_journal_are_kept_and_the_store_is_refused(tmp_path: Pa
 
 
 def test_a_model_without_a_journal_is_kept_and_the_store_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "server-model.safetensors").write_bytes(b"of another federation")
+    (tmp_path / "server-model").mkdir()
+    (tmp_path / "server-model" / "model.safetensors").write_bytes(b"of another federation")
     with pytest.raises(SettingsError, match="has a model but no journal: it was emptied or damaged"):
         SqliteStore(tmp_path)
-    assert (tmp_path / "server-model.safetensors").read_bytes() == b"of another federation"
+    assert (tmp_path / "server-model" / "model.safetensors").read_bytes() == b"of another federation"
 
 
 def test_a_folder_in_the_place_of_a_block_is_left_alone(tmp_path: Path) -> None:
