@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -20,7 +21,7 @@ from limbeck_server.aggregation.server_model import WorkerServerModel
 from limbeck_server.federation import Federation
 from limbeck_server.pki.folder import TlsFolder
 from limbeck_server.round.coordinator import Coordinator
-from limbeck_server.round.state import FederationPhase
+from limbeck_server.round.state import FederationPhase, FederationState
 from limbeck_server.rpc.authentication import Authentication
 from limbeck_server.rpc.federation_service import FederationService, Traffic
 from limbeck_server.rpc.operator_service import OperatorService
@@ -44,27 +45,66 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
+    async with running(settings, stopping) as server:
+        announce(server.address)
+        signalled = asyncio.create_task(stopping.wait())
+        await asyncio.wait({server.task, signalled, *server.watchers}, return_when=asyncio.FIRST_COMPLETED)
+        signalled.cancel()
+    return _farewell(server.coordinator)
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    """A server inside this process: `address` is where it listens, HOST:PORT."""
+
+    address: str
+    coordinator: Coordinator
+    task: asyncio.Task[None]
+    watchers: list[asyncio.Task[None]]
+
+    async def ended(self) -> FederationState:
+        """Wait until the federation has ended, and return its state.
+
+        Raises:
+            LimbeckError: the server could not go on.
+        """
+        await asyncio.wait({self.task, *self.watchers}, return_when=asyncio.FIRST_COMPLETED)
+        if self.task.done():
+            self.task.result()
+        return self.coordinator.state
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, stopping: asyncio.Event | None = None) -> AsyncIterator[RunningServer]:
+    """Run a server inside this process, as the daemon does but for signals; the end of the block stops or parks it.
+
+    Once the federation has ended, the server stays up until its clients know, or `stopping` is set.
+
+    Raises:
+        SetupError: it cannot start, or cannot go on.
+    """
+    stopping = stopping or asyncio.Event()
     tls = choose_tls(settings)
     async with Federation.open(settings) as federation:
         coordinator = federation.coordinator
         if federation.founded:
             _log.info("a new federation begins", store=str(settings.store.path))
         async with _serving(settings, federation, tls) as (address, watchers):
-            announce(address)
-            running = asyncio.create_task(coordinator.run())
-            signalled = asyncio.create_task(stopping.wait())
-            await asyncio.wait({running, signalled, *watchers}, return_when=asyncio.FIRST_COMPLETED)
-            signalled.cancel()
-            if finished := running.done():
+            task = asyncio.create_task(coordinator.run())
+            try:
+                yield RunningServer(address, coordinator, task, watchers)
+            except BaseException:
+                await _park(coordinator, task, [])
+                raise
+            if finished := task.done():
                 if coordinator.state.phase.ended:
                     await _linger(coordinator, settings.limits.linger_seconds, stopping)
-                running.result()
+                task.result()
             else:
-                await _park(coordinator, running, watchers)
+                await _park(coordinator, task, watchers)
         trained = coordinator.trainer.model is not None  # it was not left out because it failed
         if finished and federation.model is not None and trained:
             await _save(federation.model, settings.store.path / MODEL)
-    return _farewell(coordinator)
 
 
 @contextlib.asynccontextmanager

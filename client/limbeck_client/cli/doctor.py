@@ -9,8 +9,8 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from limbeck_client.cli.choices import Choices
 from limbeck_client.cli.join import join
+from limbeck_client.join import ClientSettings
 from limbeck_client.privacy.policy import read_policy
 from limbeck_client.transport import GrpcTransport, Transport
 from limbeck_common.core.errors import LimbeckError, SettingsError
@@ -37,12 +37,12 @@ def doctor(**options: Any) -> None:
     It looks at this machine, the server, the data and the model, and neither joins nor changes anything. It prints one
     line per finding, with a remedy, and exits with status 1 if a join would fail.
     """
-    choices = Choices(**options)
+    choices = ClientSettings(**options)
     set_up_logs(choices.log_level, choices.log_format)
     sys.exit(run_async(_diagnose(choices)))
 
 
-async def _diagnose(choices: Choices) -> int:
+async def _diagnose(choices: ClientSettings) -> int:
     """Print what is found, and return the exit status."""
     failed = show(diagnose_machine(choices), click.echo)
     try:
@@ -58,7 +58,7 @@ async def _diagnose(choices: Choices) -> int:
     return failed
 
 
-def diagnose_machine(choices: Choices) -> Iterator[Finding]:
+def diagnose_machine(choices: ClientSettings) -> Iterator[Finding]:
     """Yield what is found on this machine alone."""
     yield from check_versions(_PACKAGES)
     yield check_device(choices.model, choices.device)
@@ -66,7 +66,7 @@ def diagnose_machine(choices: Choices) -> Iterator[Finding]:
     yield _check_policy(choices, None)
 
 
-async def diagnose_federation(choices: Choices, transport: Transport) -> AsyncIterator[Finding]:
+async def diagnose_federation(choices: ClientSettings, transport: Transport) -> AsyncIterator[Finding]:
     """Yield what is found at the server, and with this client's data and model."""
     asked = time.time()
     try:
@@ -89,7 +89,7 @@ async def diagnose_federation(choices: Choices, transport: Transport) -> AsyncIt
     yield await asyncio.to_thread(_check_client, choices, spec, data)
 
 
-def _check_client(choices: Choices, spec: Spec, data: ParticipantData) -> Finding:
+def _check_client(choices: ClientSettings, spec: Spec, data: ParticipantData) -> Finding:
     """Say whether the model suits the method and the data, and predicts."""
     try:
         client = make_client(spec, choices.name, choices.model, data, choices.device)
@@ -101,7 +101,7 @@ def _check_client(choices: Choices, spec: Spec, data: ParticipantData) -> Findin
     return check_predictions(choices.model, client.learner, spec, rows[:2])
 
 
-def _check_policy(choices: Choices, spec: Spec | None) -> Finding:
+def _check_policy(choices: ClientSettings, spec: Spec | None) -> Finding:
     """Say whether the owner's policy can be read, and whether it allows what this federation's method sends."""
     whose = "default" if choices.policy is None else str(choices.policy)
     try:

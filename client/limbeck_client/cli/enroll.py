@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from limbeck_client import enrolment
-from limbeck_client.cli.choices import state_folder
+from limbeck_client.join import state_folder
 from limbeck_common.security.certificates import fingerprint
 from limbeck_common.security.tokens import read_token
 from limbeck_common.support.cli import run_async

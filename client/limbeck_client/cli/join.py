@@ -6,19 +6,10 @@ from typing import Any
 
 import click
 
-from limbeck_client.cli.choices import Choices
-from limbeck_client.enrolment import enroll_patiently
-from limbeck_client.participation import take_part
-from limbeck_client.privacy.policy import read_policy
-from limbeck_client.privacy.release_guard import ReleaseGuard
-from limbeck_client.runner import Runner
-from limbeck_client.runtime import InProcessRuntime
-from limbeck_client.transport import GrpcTransport
-from limbeck_common.core.errors import EndedError, MembershipError, SettingsError
-from limbeck_common.core.messages import Ended
-from limbeck_common.security.tokens import Token, read_token
+from limbeck_client.join import ClientSettings
+from limbeck_client.join import join as take_part
+from limbeck_common.core.errors import EndedError, MembershipError
 from limbeck_common.support.cli import ENDED_STATUS, dialled, run_async
-from limbeck_common.support.disk import make_folder, take
 from limbeck_common.support.logs import set_up_logs
 
 
@@ -88,35 +79,11 @@ def join(**options: Any) -> None:
     Exit status: 0 if the federation finished; 3 if it failed, was stopped or has evicted this client, so that
     starting again does not help; 1 for any other error.
     """
-    choices = Choices(**options)
-    set_up_logs(choices.log_level, choices.log_format)
+    settings = ClientSettings(**options)
+    set_up_logs(settings.log_level, settings.log_format)
     try:
-        ended = run_async(_join(choices))
+        ended = run_async(take_part(settings, click.echo))
     except (EndedError, MembershipError) as error:
         click.echo(f"limbeck-client: {error}", err=True)
         sys.exit(ENDED_STATUS)
     click.echo(f"{ended.state}: {ended.reason}")
-
-
-async def _join(choices: Choices) -> Ended:
-    folder = choices.folder
-    guard = ReleaseGuard.of(folder, read_policy(choices.policy), review=choices.review)
-    make_folder(folder, "--state")
-    make_folder(choices.out_folder, "--out")
-    with take(folder / "lock", "client", "--state"):
-        if choices.token_file is not None and not (choices.credentials_folder / "key.pem").exists():
-            await enroll_patiently(_token_in(choices.token_file), choices.credentials_folder, choices.patience)
-        transport = GrpcTransport(choices.address, choices.find_credentials())
-        runtime = InProcessRuntime(choices.name, choices.model, choices.device, choices.data_loader(), guard)
-        runner = Runner(choices.name, transport, runtime, choices.patience)
-        try:
-            return await take_part(runner, runtime, guard, choices.out_folder, click.echo)
-        finally:
-            await transport.close()
-
-
-def _token_in(file: Path) -> Token:
-    try:
-        return read_token(file.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: {error}", expected="a file that holds a token") from error

@@ -44,8 +44,8 @@ def predict(  # noqa: PLR0913, PLR0917 - one parameter per option
 ) -> None:
     """Predict rows with a trained model, or measure it.
 
-    MODEL is the folder that `join --out` wrote, or one below models/ of a simulation. Scaling is the model's own: rows go
-    in raw, as the federation's data has them.
+    MODEL is the folder that `join --out` wrote, or one below models/ of a simulation. Scaling is the model's own: rows
+    go in raw, as the federation's data has them.
     """
     if (rows is None) == (data is None and part is None):
         raise SettingsError("nothing to predict, or two things", expected="--rows, or one of --data and --part")
@@ -68,7 +68,8 @@ def predict(  # noqa: PLR0913, PLR0917 - one parameter per option
 def export(folder: Path, file: Path) -> None:
     """Write a trained model as ONNX.
 
-    MODEL is the folder of a torch model. The graph's input `rows` takes raw rows, any number of them; its output is `predictions`. Scaling is part of the graph.
+    MODEL is the folder of a torch model. The graph's input `rows` takes raw rows, any number of them; its output is
+    `predictions`. Scaling is part of the graph.
     """
     model = load_model(folder)
     with writing(file, "FILE.onnx"):

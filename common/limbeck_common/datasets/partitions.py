@@ -10,12 +10,15 @@ shards     Every part holds few classes: the pathological split of McMahan et al
            that never straddle two classes.
 """
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
 from limbeck_common.core.errors import DataError
 from limbeck_common.core.seeds import derive
 from limbeck_common.core.spec import DataSpec
+from limbeck_common.datasets.examples import Examples
 
 Indices = NDArray[np.int64]
 
@@ -54,6 +57,33 @@ def partition(labels: Indices, parts: int, seed: int, scheme: DataSpec) -> list[
     else:
         shares = _shards(classes, parts, scheme.classes_per_part, rng)
     return [np.sort(share).astype(np.int64) for share in shares]
+
+
+def split(  # noqa: PLR0913 - as many as there are schemes to describe
+    examples: Examples,
+    parts: int,
+    part: int,
+    *,
+    scheme: Literal["iid", "dirichlet", "dirichlet_equal", "shards"] = "dirichlet",
+    alpha: float = 0.5,
+    classes_per_part: int = 2,
+    seed: int = 0,
+) -> Examples:
+    """Return one part's share of labelled rows, as the built-in data sets are shared out; parts count from 0.
+
+    >>> rows = Examples(np.arange(6), np.array([0, 1, 0, 1, 0, 1]))
+    >>> split(rows, parts=2, part=0, scheme="iid").x
+    array([1, 3, 4])
+
+    Raises:
+        DataError: there is no such part, or there are too few rows.
+    """
+    if not 0 <= part < parts:
+        raise DataError(f"part {part} of {parts}", expected=f"a part from 0 to {parts - 1}")
+    shares = partition(
+        examples.y, parts, seed, DataSpec(partition=scheme, alpha=alpha, classes_per_part=classes_per_part)
+    )
+    return Examples(examples.x[shares[part]], examples.y[shares[part]])
 
 
 def alike(labels: Indices, shares: list[Indices], test_labels: Indices) -> list[Indices]:

@@ -7,6 +7,7 @@ standard input and are answered, one at a time, on standard output.
 
 import os
 import sys
+from dataclasses import replace
 from typing import BinaryIO
 
 from limbeck_common.core.blocks import Parts, parameters
@@ -93,6 +94,8 @@ def _read(data: bytes, spec: Spec) -> dict[str, Parts]:
 def _make(setup: requests.Setup) -> Participant:
     spec = setup.spec
     data = make_data(setup.data, spec, setup.part, setup.data_dir)
+    if data.open is None:  # a client would fetch them from the server, which has them from the same source
+        data = replace(data, open=make_data(setup.data, spec, None, setup.data_dir).open)
     return make_participant(spec, setup.participant, setup.model, data, setup.device)
 
 

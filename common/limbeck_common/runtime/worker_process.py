@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -112,5 +113,6 @@ async def _start() -> asyncio.subprocess.Process:
         "limbeck_common.runtime.worker",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},  # finds what this process can import
         start_new_session=True,  # Ctrl-C is for the owner, which ends the worker in its own time
     )

@@ -7,6 +7,12 @@ from typing import Any
 import structlog
 
 
+def set_up_unset_logs(level: str) -> None:
+    """Do as `set_up_logs` in a program that is not ours, unless it has set up structlog in a way of its own."""
+    if not structlog.is_configured():
+        set_up_logs(level, "auto")
+
+
 def set_up_logs(level: str, style: str) -> None:
     """Log to standard error from `level` on, debug, info, warning or error.
 

@@ -23,7 +23,7 @@ from limbeck_server.open_data import find_open_data
 
 @click.command()
 @learning_options
-@client_options
+@client_options("cnn")
 @click.option("--methods", default="", help="Methods with their options, e.g. dsfl,dsfl:aggregation=sa.")
 @click.option(
     "--variants", type=click.Path(path_type=Path), help="TOML file with a table [variants.NAME] for each variant."

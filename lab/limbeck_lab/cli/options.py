@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
+from limbeck_common.core.errors import SettingsError
+from limbeck_lab.compare.variants import read_method
 from limbeck_lab.run.lab_run import DEFAULTS, BaseSettings
 from limbeck_server.settings import read_pairs
 
@@ -18,6 +20,7 @@ _SETTINGS = {
     "rounds": "federation.rounds",
     "seed": "federation.seed",
     "data_dir": "data_dir",
+    "data": "open.source",
 }
 """The server's setting that each option of that name sets."""
 
@@ -27,6 +30,12 @@ def learning_options(command: _Command) -> _Command:
     return _add(
         command,
         click.option("--dataset", help="Name of a built-in data set, such as mnist.  [default: digits]"),
+        click.option(
+            "--data",
+            metavar="MODULE:CALLABLE",
+            help="Your own data, in place of a built-in data set: it is called with each client's `part`, and None for "
+            "the server, and returns a ParticipantData. Other than ten classes: --set output.width=K.",
+        ),
         click.option("--partition", help="iid, dirichlet, dirichlet_equal or shards.  [default: dirichlet]"),
         click.option("--alpha", type=float, help="Alpha of the Dirichlet distribution.  [default: 0.5]"),
         click.option("--rounds", type=int, help="Number of rounds."),
@@ -53,6 +62,7 @@ def run_options(command: _Command) -> _Command:
     """Add the options of a single run."""
     return _add(
         command,
+        click.option("--method", help="Method, with options or without, e.g. dsfl:aggregation=sa.  [default: dsfl]"),
         click.option("--seed", type=int, help="Seed of every random choice.  [default: 0]"),
         click.option(
             "--alone/--no-alone", default=True, show_default=True, help="Also train each client alone, to compare."
@@ -67,30 +77,45 @@ def run_options(command: _Command) -> _Command:
     )
 
 
-def client_options(command: _Command) -> _Command:
-    """Add the options that say who the clients are."""
-    return _add(
-        command,
-        click.option("--clients", type=click.IntRange(1), default=5, show_default=True, help="Number of clients."),
-        click.option(
-            "--model",
-            "models",
-            multiple=True,
-            default=("cnn",),
-            show_default=True,
-            help="Model of the clients; given several times, they take the models in turn.",
-        ),
-    )
+def client_options(*models: str) -> Callable[[_Command], _Command]:
+    """Return what adds the options that say who the clients are; `models` are those of clients that name none."""
+
+    def add(command: _Command) -> _Command:
+        return _add(
+            command,
+            click.option("--clients", type=click.IntRange(1), default=5, show_default=True, help="Number of clients."),
+            click.option(
+                "--model",
+                "models",
+                multiple=True,
+                default=models,
+                show_default=True,
+                help="Model of the clients, or your own as MODULE:CALLABLE; given several times, they take the models "
+                "in turn.",
+            ),
+        )
+
+    return add
 
 
 def base_settings(options: Mapping[str, Any], clients: int) -> BaseSettings:
     """Return the settings that the options stand for.
 
     Raises:
-        SettingsError: a `--set` is not of the form KEY=VALUE.
+        SettingsError: a `--set` is not of the form KEY=VALUE, or `--method` not of METHOD:KEY=VALUE,...
     """
-    named = {_SETTINGS[name]: str(options[name]) for name in _SETTINGS if options.get(name) is not None}
+    if options.get("data") is not None and options.get("dataset") is not None:
+        raise SettingsError("--data and --dataset", expected="one of them")
+    named = _method(options.get("method"))
+    named |= {_SETTINGS[name]: str(options[name]) for name in _SETTINGS if options.get(name) is not None}
     return BaseSettings(clients, options["config"], DEFAULTS, named | read_pairs(options["pairs"]))
+
+
+def _method(text: str | None) -> dict[str, str]:
+    if text is None:
+        return {}
+    variant = read_method(text)
+    return {"method.name": variant.method} | {f"method.options.{key}": value for key, value in variant.options.items()}
 
 
 def _add(command: _Command, *options: Callable[[_Command], _Command]) -> _Command:

@@ -13,7 +13,7 @@ from limbeck_lab.run.simulate import simulate as run_simulation
 @click.command()
 @learning_options
 @run_options
-@client_options
+@client_options("cnn")
 @click.option("--keep-store", is_flag=True, help="Keep the journal and all uplinks in the run's folder, for an audit.")
 def simulate(clients: int, models: tuple[str, ...], **options: Any) -> None:
     """Run any number of clients in one process, without a network.

@@ -16,9 +16,9 @@ from limbeck_lab.compare.variants import Variant
 from limbeck_lab.results import metrics_file
 from limbeck_lab.results.records import Results
 from limbeck_lab.run.clients import Client, make_clients
-from limbeck_lab.run.flags import as_pairs
 from limbeck_lab.run.lab_run import BaseSettings
 from limbeck_server.settings import Settings
+from limbeck_server.settings.flags import as_pairs
 
 SETTINGS_FILE = "settings.json"
 

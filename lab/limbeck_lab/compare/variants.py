@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from limbeck_common.core.errors import SettingsError
-from limbeck_lab.run.flags import as_pairs
+from limbeck_server.settings.flags import as_pairs
 
 _METHOD = re.compile(r"(?P<name>[^:=]+(:[^:=]+)?)(:(?P<options>[^:=]+=.+))?")
 SEED = "federation.seed"
@@ -41,14 +41,22 @@ def read_methods(text: str) -> list[Variant]:
             methods[-1] += f",{part}"
         else:
             methods.append(part.strip())
-    return [_read_method(method) for method in methods]
+    return [read_method(method) for method in methods]
 
 
-def _read_method(text: str) -> Variant:
+def read_method(text: str) -> Variant:
+    """Return the variant that METHOD or METHOD:KEY=VALUE,... stands for.
+
+    >>> read_method("dsfl:aggregation=sa").options
+    {'aggregation': 'sa'}
+
+    Raises:
+        SettingsError: it is neither.
+    """
     match = _METHOD.fullmatch(text)
     if match is None:
         raise SettingsError(
-            f"--methods: cannot read {text!r}", expected="METHOD or METHOD:KEY=VALUE,..., e.g. dsfl:aggregation=sa"
+            f"cannot read method {text!r}", expected="METHOD or METHOD:KEY=VALUE,..., e.g. dsfl:aggregation=sa"
         )
     pairs = (pair.partition("=") for pair in (match["options"] or "").split(",") if pair)
     options = {key.strip(): value.strip() for key, _, value in pairs}

@@ -1,10 +1,10 @@
 """The lab's clients: their names, models and shares."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from limbeck_common.core.spec import Spec
 from limbeck_common.runtime.requests import Setup
+from limbeck_server.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -15,10 +15,16 @@ class Client:
     model: str
     part: int
 
-    def setup(self, spec: Spec, device: str, data_dir: Path | None) -> Setup:
+    def setup(self, spec: Spec, settings: Settings) -> Setup:
         """Return what a worker needs to make this client."""
         return Setup(
-            participant=self.name, spec=spec, model=self.model, data_dir=data_dir, part=self.part, device=device
+            participant=self.name,
+            spec=spec,
+            model=self.model,
+            data=settings.open.source,
+            data_dir=settings.data_dir,
+            part=self.part,
+            device=settings.model.device,
         )
 
 

@@ -15,7 +15,6 @@ from limbeck_common.wire.credentials import find_credentials
 from limbeck_lab.results.records import Summary
 from limbeck_lab.run.clients import Client
 from limbeck_lab.run.federation_events import events_at
-from limbeck_lab.run.flags import as_flags
 from limbeck_lab.run.lab_run import LabRun, write_settings
 from limbeck_lab.run.processes.meter import Meter, SinceLast
 from limbeck_lab.run.processes.program import Program
@@ -24,6 +23,7 @@ from limbeck_lab.run.simulated.worker_runtime import WorkerRuntime
 from limbeck_server.open_data import find_open_data
 from limbeck_server.pki.folder import OPERATOR, TlsFolder
 from limbeck_server.settings import Settings
+from limbeck_server.settings.flags import as_flags
 from limbeck_server.specification import make_spec
 
 _TOKEN_SECONDS = 600
@@ -105,6 +105,8 @@ async def _start_client(run: LabRun, client: Client, address: str, tls: TlsFolde
     arguments += ["--device", settings.model.device, "--log-format", "text"]
     arguments += ["--out", str(folder / "models" / client.name), "--state", str(folder / "clients" / client.name)]
     arguments += ["--token-file", str(token), "--policy", str(folder / "policy.toml")]
+    if settings.open.source is not None:
+        arguments += ["--data", settings.open.source]
     if settings.data_dir is not None:
         arguments += ["--data-dir", str(settings.data_dir)]
     return await Program.start(client.name, "limbeck_client.cli.main", arguments, folder / f"logs/{client.name}.log")
@@ -114,10 +116,9 @@ async def _train_alone(run: LabRun, spec: Spec) -> dict[str, float | None]:
     """Return each client's accuracy when it trains on its private rows alone, for as many local epochs."""
     run.show("training each client alone, to compare")
     worker_processes = [WorkerProcess() for _ in range(run.workers)]
-    device, data_dir = run.settings.model.device, run.settings.data_dir
     try:
         runtimes = [
-            WorkerRuntime(client, worker_processes[index % run.workers], device, data_dir)
+            WorkerRuntime(client, worker_processes[index % run.workers], run.settings)
             for index, client in enumerate(run.clients)
         ]
         metrics = await asyncio.gather(*(runtime.alone(spec) for runtime in runtimes))

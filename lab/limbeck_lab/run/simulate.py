@@ -49,11 +49,9 @@ async def simulate(run: LabRun) -> Summary:
             spec = federation.spec
             write_settings(run, spec)
             distilled = open_rows(federation.coordinator.aggregation)
-            places = place_clients(run.clients, spec, run.workers, settings.data_dir, distilled)
+            places = place_clients(run.clients, spec, run.workers, settings, distilled)
             runtimes = {
-                client.name: WorkerRuntime(
-                    client, worker_processes[places[client.name]], settings.model.device, settings.data_dir
-                )
+                client.name: WorkerRuntime(client, worker_processes[places[client.name]], settings)
                 for client in run.clients
             }
             transports = {client.name: MemoryTransport(federation) for client in run.clients}

@@ -1,4 +1,4 @@
-"""Every example in a docstring of `limbeck_common` runs, and says what comes of it."""
+"""Every example in a docstring runs, and says what comes of it."""
 
 import doctest
 import importlib
@@ -6,12 +6,17 @@ import pkgutil
 
 import pytest
 
+import limbeck_client
 import limbeck_common
+import limbeck_lab
+import limbeck_server
 
 MODULES = [
     found.name
-    for found in pkgutil.walk_packages(limbeck_common.__path__, "limbeck_common.")
-    if not found.ispkg and not found.name.startswith("limbeck_common.wire.v1")
+    for package in (limbeck_client, limbeck_common, limbeck_lab, limbeck_server)
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    if not found.ispkg
+    and not found.name.startswith(("limbeck_common.wire.v1", "limbeck_lab.writers"))  # optional libraries
 ]
 SHOWN = (
     "core.blocks.Block",

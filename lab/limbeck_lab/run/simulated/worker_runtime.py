@@ -9,24 +9,24 @@ from limbeck_common.core.spec import Spec
 from limbeck_common.runtime.worker_process import WorkerProcess
 from limbeck_common.wire.digest import parts_digest
 from limbeck_lab.run.clients import Client
+from limbeck_server.settings import Settings
 
 
 class WorkerRuntime:
     """A client's runtime in a worker process: see `limbeck_client.runtime.ClientRuntime`."""
 
-    def __init__(self, client: Client, worker_process: WorkerProcess, device: str, data_dir: Path | None) -> None:
+    def __init__(self, client: Client, worker_process: WorkerProcess, settings: Settings) -> None:
         self._client = client
         self._worker_process = worker_process
-        self._device = device
-        self._data_dir = data_dir
+        self._settings = settings
 
     async def open_digest(self, spec: Spec) -> bytes:
         """See `ClientRuntime`."""
-        return await self._worker_process.open(self._client.setup(spec, self._device, self._data_dir))
+        return await self._worker_process.open(self._client.setup(spec, self._settings))
 
     async def take_open_data(self, spec: Spec, content: bytes) -> bytes:  # noqa: ARG002 - `ClientRuntime`'s signature
-        """See `ClientRuntime`. Never asked for: the built-in data sets have open rows."""
-        raise DataError(f"{spec.data.dataset} has no open rows", expected="a built-in data set")
+        """See `ClientRuntime`. Never asked for: the worker takes the rows where the server does."""
+        raise DataError(f"{spec.data.dataset} has no open rows", expected="data with open rows")
 
     async def output_width(self, spec: Spec) -> int:
         """See `ClientRuntime`. The built-in models are made for the specification."""
@@ -49,7 +49,7 @@ class WorkerRuntime:
 
     async def alone(self, spec: Spec) -> Mapping[str, float]:
         """Return the metrics of the same learner trained on its private rows alone, for as many local epochs."""
-        return await self._worker_process.train_alone(self._client.setup(spec, self._device, self._data_dir))
+        return await self._worker_process.train_alone(self._client.setup(spec, self._settings))
 
     async def save(self, folder: Path) -> None:
         """Write the client's model to a folder."""

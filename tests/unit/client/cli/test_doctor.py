@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from support import tiny
 
-from limbeck_client.cli.choices import Choices, state_folder
 from limbeck_client.cli.doctor import diagnose_federation, diagnose_machine
+from limbeck_client.join import ClientSettings, state_folder
 from limbeck_common.core.errors import ClientNameError
 from limbeck_common.core.messages import Invitation
 from limbeck_common.core.spec import Output, Spec
 from limbeck_common.datasets.open_digest import open_digest
 
 SPEC = Spec(output=Output(width=3), sample_shape=(6,), sample_dtype="<f4", open_rows=60)
-CHOICES = Choices(
+CHOICES = ClientSettings(
     address="127.0.0.1:9",
     name="a",
     model="support.tiny:learner",

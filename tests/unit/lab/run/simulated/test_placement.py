@@ -11,6 +11,8 @@ from limbeck_server.open_data import find_open_data
 from limbeck_server.settings import load
 from limbeck_server.specification import make_spec
 
+SETTINGS = load(None, {})
+
 
 def spec(method: str = "dsfl", **options: str) -> Spec:
     flags = {"data.dataset": "digits", "data.parts": "6", "data.partition": "iid", "method.name": method}
@@ -19,13 +21,13 @@ def spec(method: str = "dsfl", **options: str) -> Spec:
 
 
 def test_one_worker_has_everything() -> None:
-    assert set(place_clients(make_clients(("mlp",), 6), spec(), 1, None, 500).values()) == {0}
+    assert set(place_clients(make_clients(("mlp",), 6), spec(), 1, SETTINGS, 500).values()) == {0}
 
 
 def test_the_last_worker_has_the_servers_model_and_is_filled_last() -> None:
     given = spec()
-    assert place_clients(make_clients(("mlp",), 1), given, 2, None, 500) == {"client-0": 0}
-    places = place_clients(make_clients(("mlp",), 2), given, 3, None, 500)
+    assert place_clients(make_clients(("mlp",), 1), given, 2, SETTINGS, 500) == {"client-0": 0}
+    places = place_clients(make_clients(("mlp",), 2), given, 3, SETTINGS, 500)
     assert sorted(places.values()) == [0, 1]
 
 
@@ -36,7 +38,7 @@ def test_no_worker_has_much_more_than_another() -> None:
         for client in clients
         if (private := load_participant(given.data, given.seed, client.part, None).private) is not None
     }
-    places = place_clients(clients, given, 3, None, 0)
+    places = place_clients(clients, given, 3, SETTINGS, 0)
     loads = [sum(rows[name] for name, place in places.items() if place == worker) for worker in (0, 1)]
     assert max(loads) - min(loads) <= max(rows.values())
 

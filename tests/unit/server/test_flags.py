@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from limbeck_lab.run.flags import as_flags, as_pairs
 from limbeck_server.settings import Settings, load, read_pairs
+from limbeck_server.settings.flags import as_flags, as_pairs
 
 
 def test_nested_settings_have_dotted_keys_and_toml_values() -> None:
