@@ -80,8 +80,8 @@ def simulate(  # noqa: PLR0913 - what a simulation needs to know, each with a de
     ...     "fedct", clients=2, model="mlp", rounds=1, folder=tempfile.mkdtemp(), show=lambda line: None,
     ...     settings={"data.private": 100, "data.open": 50, "recipe.fit.epochs": 1, "recipe.distill.epochs": 1},
     ... )
-    >>> [client.name for client in done.results.clients], done.bytes_per_client
-    (['client-0', 'client-1'], 577.5)
+    >>> [client.name for client in done.results.clients], done.load_model("client-0").card.model
+    (['client-0', 'client-1'], 'mlp')
 
     Raises:
         LimbeckError: it cannot start, a client failed, or the federation ended in another state than finished.
