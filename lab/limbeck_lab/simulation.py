@@ -11,7 +11,7 @@ from limbeck_common.core.errors import EndedError, MethodError, UserCodeError
 from limbeck_common.methods.method import Method
 from limbeck_common.methods.registry import METHODS
 from limbeck_common.runtime.saved_model import TrainedModel, load_model
-from limbeck_common.support.logs import set_up_unset_logs
+from limbeck_common.support.logs import unset_logs_at
 from limbeck_lab.compare.variants import read_method
 from limbeck_lab.report.run_report import write_report
 from limbeck_lab.results.metrics_file import read
@@ -86,7 +86,6 @@ def simulate(  # noqa: PLR0913 - what a simulation needs to know, each with a de
     Raises:
         LimbeckError: it cannot start, a client failed, or the federation ended in another state than finished.
     """
-    set_up_unset_logs("warning")
     models = [model] if isinstance(model, str) or callable(model) else list(model)
     flags = {"federation.rounds": str(rounds), "federation.seed": str(seed)} | _method_flags(method)
     if data is not None:
@@ -101,7 +100,7 @@ def simulate(  # noqa: PLR0913 - what a simulation needs to know, each with a de
         alone=alone,
         show=show,
     )
-    with ThreadPoolExecutor(1) as thread:  # a notebook has a running loop in its own
+    with unset_logs_at("warning"), ThreadPoolExecutor(1) as thread:  # a notebook has a running loop in its own
         summary = thread.submit(asyncio.run, run_simulation(run)).result()
     write_report(target)
     if summary.state != "finished":

@@ -1,5 +1,6 @@
 """Both doctors, with real processes: each finding a line, and the exit status."""
 
+import json
 import os
 import subprocess
 
@@ -37,6 +38,14 @@ def test_the_servers_doctor_passes_what_would_run_and_leaves_nothing(farm: Farm)
     assert failures(said) == []
     for expected in ("Python 3.", "is free", "method dsfl", "60 rows", "empty, a new federation", "predicts 3 classes"):
         assert expected in said.stdout
+    assert not (farm.folder / "store").exists()
+    store = ["--port", "0", "--store", str(farm.folder / "store"), *flags(TINY)]
+    lines = run("limbeck_server.cli.main", "doctor", "--json", *store).stdout.splitlines()
+    assert {json.loads(line)["level"] for line in lines} <= {"OK", "WARN"}
+    assert run("limbeck_server.cli.main", "run", "--check", *store).returncode == 0
+    wrong = run("limbeck_server.cli.main", "run", "--check", *store, "--set", "model.name=vgg")
+    assert wrong.returncode == 1
+    assert "FAIL  model vgg: unknown model 'vgg'" in wrong.stdout
     assert not (farm.folder / "store").exists()
 
 

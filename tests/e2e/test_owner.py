@@ -1,5 +1,6 @@
 """The owner of a client: holds what would leave, kills it and starts it again, interrupts it."""
 
+import json
 import re
 import signal
 
@@ -78,6 +79,7 @@ def test_all_that_follows_can_be_approved_at_once(farm: Farm) -> None:
     farm.wait(server)
     assert held(farm) == ["1"]
     assert owner(farm, "ledger").count("\n") == 4
+    assert [json.loads(line)["round"] for line in owner(farm, "ledger", "--json").splitlines()] == [1, 2, 3, 4]
 
 
 def test_an_interrupt_ends_a_client_in_training_at_once_and_saves_nothing(farm: Farm) -> None:

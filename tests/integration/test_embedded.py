@@ -1,8 +1,11 @@
 """A server and two clients in one process, by `limbeck.serve` and `limbeck.join`."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+import structlog
 from support.tiny import data as _data  # noqa: F401 - named in the clients' settings
 
 import limbeck
@@ -19,6 +22,12 @@ SETTINGS = {
     "model.name": "none",
     "method.options.open_per_round": 20,
 }
+
+
+@pytest.fixture(autouse=True)
+def unset_logs() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
 
 
 async def test_a_federation_lives_in_one_process(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import click
@@ -21,8 +21,8 @@ from limbeck_common.datasets.open_digest import open_digest
 from limbeck_common.methods.registry import make_method
 from limbeck_common.runtime.make_participant import make_client
 from limbeck_common.runtime.model_check import check_device, check_predictions
-from limbeck_common.support.cli import run_async
-from limbeck_common.support.diagnostics import Finding, Level, check_folder, check_versions, failure, show
+from limbeck_common.support.cli import AS_JSON, run_async
+from limbeck_common.support.diagnostics import Finding, Level, as_json, check_folder, check_versions, failure, show
 from limbeck_common.support.logs import set_up_logs
 
 _PACKAGES = ("grpcio", "protobuf", "numpy", "pydantic", "safetensors")
@@ -30,8 +30,9 @@ _CLOCK_SECONDS = 5.0
 _MEGABYTE = 1_000_000
 
 
-@click.command(params=join.params)
-def doctor(**options: Any) -> None:
+@click.command(params=list(join.params))
+@AS_JSON
+def doctor(*, json: bool, **options: Any) -> None:
     """Check that a `join` with the same options would work.
 
     It looks at this machine, the server, the data and the model, and neither joins nor changes anything. It prints one
@@ -39,20 +40,20 @@ def doctor(**options: Any) -> None:
     """
     choices = ClientSettings(**options)
     set_up_logs(choices.log_level, choices.log_format)
-    sys.exit(run_async(_diagnose(choices)))
+    sys.exit(run_async(_diagnose(choices, as_json if json else str)))
 
 
-async def _diagnose(choices: ClientSettings) -> int:
+async def _diagnose(choices: ClientSettings, form: Callable[[Finding], str]) -> int:
     """Print what is found, and return the exit status."""
-    failed = show(diagnose_machine(choices), click.echo)
+    failed = show(diagnose_machine(choices), click.echo, form)
     try:
         credentials = choices.find_credentials()
     except SettingsError as error:
-        return show([failure("credentials", error)], click.echo)
+        return show([failure("credentials", error)], click.echo, form)
     transport = GrpcTransport(choices.address, credentials)
     try:
         async for finding in diagnose_federation(choices, transport):
-            failed |= show([finding], click.echo)
+            failed |= show([finding], click.echo, form)
     finally:
         await transport.close()
     return failed

@@ -4,21 +4,23 @@ from pathlib import Path
 
 import click
 
-from limbeck_client.privacy.release_log import ReleaseLog
+from limbeck_client.privacy.release_log import ReleaseLog, as_json
 from limbeck_client.privacy.review_queue import ReviewQueue
+from limbeck_common.support.cli import AS_JSON
 
 _STATE = click.argument("state", type=click.Path(path_type=Path, exists=True, file_okay=False))
 
 
 @click.command()
 @_STATE
-def ledger(state: Path) -> None:
+@AS_JSON
+def ledger(state: Path, *, json: bool) -> None:
     """List everything that a client has sent.
 
     STATE is the client's state folder, limbeck-client/NAME by default. One line per uplink.
     """
     for each in ReleaseLog(state).read():
-        click.echo(str(each))
+        click.echo(as_json(each) if json else str(each))
 
 
 @click.command()

@@ -104,6 +104,11 @@ def read_record(text: bytes) -> ReleaseRecord:
     return _RECORD.validate_json(text, strict=True)
 
 
+def as_json(record: ReleaseRecord) -> str:
+    """Return a record as one line of JSON."""
+    return json.dumps(asdict(record))
+
+
 class ReleaseLog:
     """One client's release log, a file of JSON lines in its state folder."""
 
@@ -124,7 +129,7 @@ class ReleaseLog:
         with self.file.open("ab") as file:
             if before and not before.endswith(b"\n"):
                 file.write(b"\n")  # end the line that a crash cut short
-            file.write(json.dumps(asdict(record)).encode() + b"\n")
+            file.write(as_json(record).encode() + b"\n")
         flush(self.file)
 
     def read(self) -> Iterator[ReleaseRecord]:

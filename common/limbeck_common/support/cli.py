@@ -12,6 +12,7 @@ import click
 from limbeck_common.core.errors import LimbeckError
 from limbeck_common.support.address import read_address
 
+AS_JSON = click.option("--json", "json", is_flag=True, help="Print one JSON object per line.")
 ENDED_STATUS = 3  # exit status: the federation has failed or was stopped, and starting again does not help
 
 _Result = TypeVar("_Result")

@@ -1,5 +1,6 @@
 """What both `doctor` commands share: findings, one line each, and the checks of this machine."""
 
+import json
 import os
 import platform
 import shutil
@@ -7,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
@@ -40,11 +41,20 @@ class Finding:
         return f"{self.level:<4}  {self.said}" + (f"; {self.remedy}" if self.remedy else "")
 
 
-def show(findings: Iterable[Finding], say: Callable[[str], None]) -> int:
+def as_json(finding: Finding) -> str:
+    """Return a finding as one line of JSON: `level`, `said` and `remedy`.
+
+    >>> as_json(Finding(Level.OK, "127.0.0.1:50051 is free"))
+    '{"level": "OK", "said": "127.0.0.1:50051 is free", "remedy": ""}'
+    """
+    return json.dumps(asdict(finding))
+
+
+def show(findings: Iterable[Finding], say: Callable[[str], None], form: Callable[[Finding], str] = str) -> int:
     """Print each finding with `say` as it comes, and return the exit status: 1 if any is a FAIL, else 0."""
     failed = False
     for finding in findings:
-        say(str(finding))
+        say(form(finding))
         failed = failed or finding.level is Level.FAIL
     return int(failed)
 

@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -11,6 +13,18 @@ def set_up_unset_logs(level: str) -> None:
     """Do as `set_up_logs` in a program that is not ours, unless it has set up structlog in a way of its own."""
     if not structlog.is_configured():
         set_up_logs(level, "auto")
+
+
+@contextmanager
+def unset_logs_at(level: str) -> Iterator[None]:
+    """Do as `set_up_unset_logs` inside the block alone."""
+    unset = not structlog.is_configured()
+    set_up_unset_logs(level)
+    try:
+        yield
+    finally:
+        if unset:
+            structlog.reset_defaults()
 
 
 def set_up_logs(level: str, style: str) -> None:

@@ -14,7 +14,8 @@ from limbeck_common.core.errors import LimbeckError, SettingsError
 from limbeck_common.core.spec import MethodSpec, Spec
 from limbeck_common.methods.registry import make_method
 from limbeck_common.runtime.model_check import check_device, check_model
-from limbeck_common.support.diagnostics import Finding, Level, check_folder, check_versions, failure, show
+from limbeck_common.support.cli import AS_JSON
+from limbeck_common.support.diagnostics import Finding, Level, as_json, check_folder, check_versions, failure, show
 from limbeck_common.support.logs import set_up_logs
 from limbeck_common.wire.credentials import is_loopback
 from limbeck_server.cli.run import read_settings, run
@@ -40,15 +41,16 @@ _STAND_IN = MethodSpec(name="local")
 _OWN_DESCRIPTORS = 64  # for the journal, the uplinks' files, the worker's pipes
 
 
-@click.command(params=run.params)
-def doctor(config: Path | None, pairs: tuple[str, ...], **named: Any) -> None:
+@click.command(params=[each for each in run.params if each.name not in {"check", "address_file"}])
+@AS_JSON
+def doctor(config: Path | None, pairs: tuple[str, ...], *, json: bool, **named: Any) -> None:
     """Check that a `run` with the same options would work.
 
     It looks at this machine, the store, the port, the certificates, the data and the model, and changes nothing. It
     prints one line per finding, with a remedy, and exits with status 1 if the daemon would not run.
     """
     set_up_logs("error", "auto")
-    sys.exit(show(diagnose_server(read_settings(config, pairs, named)), click.echo))
+    sys.exit(show(diagnose_server(read_settings(config, pairs, named)), click.echo, as_json if json else str))
 
 
 def diagnose_server(settings: Settings) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ COMMANDS = {
         "Copy a store to the new folder OUT, also while a daemon works in it.",
     ),
     "doctor": ("limbeck_server.cli.doctor:doctor", "Check that a `run` with the same options would work."),
+    "history": ("limbeck_server.cli.store:history", "Show a store's federation and its events, without a daemon."),
     "init": ("limbeck_server.cli.pki:init", "Create the certificate authority and certificates, once."),
     "restore": ("limbeck_server.cli.store:restore", "Copy a backup to a new folder, from which a daemon resumes."),
     "revoke": ("limbeck_server.cli.pki:revoke", "Revoke all certificates and unused tokens of NAME."),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from google.protobuf.message import Message
 
-from limbeck_common.support.cli import run_async
+from limbeck_common.support.cli import AS_JSON, run_async
 from limbeck_common.wire.v1 import operator_pb2 as pb
 from limbeck_server.cli.options import on_daemon
 from limbeck_server.cli.printing import as_json, event_line, status_lines
@@ -44,7 +44,7 @@ def health(daemon: "Daemon") -> None:
 @click.command()
 @on_daemon
 @click.option("--after", default=0, show_default=True, help="Number of the last event already seen.")
-@click.option("--json", "json", is_flag=True, help="Print one JSON object per line.")
+@AS_JSON
 @click.option(
     "--patience",
     type=click.FloatRange(min=0),

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from limbeck_common.support.cli import ENDED_STATUS, run_async
+from limbeck_common.support.diagnostics import show
 from limbeck_common.support.disk import put, writing
 from limbeck_common.support.logs import set_up_logs
 from limbeck_server.daemon import serve
@@ -36,7 +37,8 @@ _KEYS = {
 @click.option(
     "--address-file", type=click.Path(path_type=Path), help="File to write HOST:PORT to, once the daemon listens there."
 )
-def run(config: Path | None, pairs: tuple[str, ...], address_file: Path | None, **named: Any) -> None:
+@click.option("--check", is_flag=True, help="Say whether it would run with these options, as `doctor` does, and exit.")
+def run(config: Path | None, pairs: tuple[str, ...], address_file: Path | None, *, check: bool, **named: Any) -> None:
     """Run one federation until it ends.
 
     Ctrl-C or SIGTERM interrupts it; started again with the same settings, it resumes. Settings come from --config, then
@@ -46,6 +48,11 @@ def run(config: Path | None, pairs: tuple[str, ...], address_file: Path | None, 
     so that starting again does not help; 1 for any other error.
     """
     settings = read_settings(config, pairs, named)
+    if check:
+        from limbeck_server.cli.doctor import diagnose_server  # noqa: PLC0415 - it takes this command's options
+
+        set_up_logs("error", "auto")
+        sys.exit(show(diagnose_server(settings), click.echo))
     set_up_logs(settings.log.level, settings.log.format)
 
     def announce(address: str) -> None:

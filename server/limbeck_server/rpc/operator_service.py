@@ -35,7 +35,7 @@ class OperatorService(OperatorServicer):
         async with self._call(context) as coordinator:
             async for number, fact in coordinator.watch(request.after_event):
                 self.authentication.operator(context)  # again: it may have been revoked meanwhile
-                yield _event(number, fact)
+                yield event_of(number, fact)
 
     async def Pause(self, _request: pb.PauseRequest, context: CallContext) -> pb.PauseResponse:
         async with self._call(context) as coordinator:
@@ -112,7 +112,8 @@ class OperatorService(OperatorServicer):
         )
 
 
-def _event(number: int, fact: Fact) -> pb.WatchResponse:
+def event_of(number: int, fact: Fact) -> pb.WatchResponse:
+    """Return a fact as `Watch` shows it."""
     fields = {
         "round": "round",
         "client": "client_name",

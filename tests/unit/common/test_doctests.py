@@ -5,6 +5,7 @@ import importlib
 import pkgutil
 
 import pytest
+import structlog
 
 import limbeck_client
 import limbeck_common
@@ -48,6 +49,7 @@ SHOWN = (
 
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_of_a_module_run(name: str) -> None:
+    structlog.reset_defaults()  # a test that captured logs leaves structlog configured
     module = importlib.import_module(name)
     failed, _ = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE, raise_on_error=False)
     assert failed == 0

@@ -9,7 +9,7 @@ import pytest
 from limbeck_lab.run import federation_events as module
 from limbeck_lab.run.federation_events import FederationEvent, events_at, events_of
 from limbeck_server.events import ClientJoined, Fact, FederationEnded, Opened, UplinkAccepted
-from limbeck_server.rpc.operator_service import _event
+from limbeck_server.rpc.operator_service import event_of
 
 FACTS: list[Fact] = [
     ClientJoined(at=1.0, client="a"),
@@ -47,7 +47,7 @@ def test_a_daemons_facts_become_the_same_events(monkeypatch: pytest.MonkeyPatch)
 
         async def Watch(self, _request: object, **_options: Any) -> AsyncIterator[Any]:  # noqa: N802 - a call's name
             for number, fact in enumerate(FACTS, 1):
-                yield _event(number, fact)
+                yield event_of(number, fact)
 
     monkeypatch.setattr(module, "OperatorStub", Stub)
     assert collect(events_at("127.0.0.1:1")) == EVENTS
