@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: interop demo test lint fix coverage mutation house bench comparisons fuzz fuzz-atheris stubs pages constraints test-long \
+.PHONY: interop demo test lint fix coverage mutation house bench comparisons fuzz fuzz-atheris stubs pages site constraints test-long \
   test-compose clean
 
 demo: .venv/ready ## a server and five clients on this machine, non-IID digits
@@ -61,8 +61,12 @@ fuzz-atheris: .venv/ready ## the codec under a coverage-guided fuzzer, three min
 stubs: .venv/ready ## protobuf and gRPC stubs from proto/
 	$(BIN)/python proto/make_stubs.py common
 
-pages: .venv/ready ## test vectors, the specification's schema and the methods' page, into proto/
-	$(BIN)/python proto/make_pages.py proto
+pages: .venv/ready ## test vectors, the specification's schema, the methods' page, into proto/ and docs/
+	$(BIN)/python proto/make_pages.py proto docs
+
+site: .venv/ready ## the pages as a site, into site/; every link and reference is checked
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "site/index.html"
 
 constraints: .venv/ready ## pin every dependency, for every platform
 	$(BIN)/uv pip compile --universal --quiet --upgrade --all-extras --no-header --no-emit-index-url \

@@ -107,7 +107,7 @@ def methods() -> str:
             "# Methods and their parts",
             "What each built-in method's uplinks and aggregates hold, as it declares it: with its default options, for",
             f"an output of {_CLASSES} classes. What a client does with an aggregate is in",
-            "[the protocol](README.md#parts). `make pages` writes this page.",
+            "[the protocol](protocol.md#parts). `make pages` writes this page.",
             "",
             *(line for name in sorted(METHODS) for line in _method(name)),
         ]
@@ -144,13 +144,15 @@ def _rows(direction: str, forms: Mapping[str, Form]) -> Iterator[str]:
         yield f"| {' | '.join([*cells, form.weights])} |"
 
 
-def write(folder: Path) -> None:
+def write(folder: Path, pages: Path) -> None:
     """Write the three files."""
+    for each in (folder, pages):
+        each.mkdir(exist_ok=True)
     schema = Spec.model_json_schema()
     (folder / "vectors.json").write_text(json.dumps(vectors(), indent=1) + "\n")
     (folder / "specification.schema.json").write_text(json.dumps(schema, indent=1) + "\n")
-    (folder / "methods.md").write_text(methods() + "\n")
+    (pages / "methods.md").write_text(methods() + "\n")
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    write(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,6 +1,7 @@
 """`limbeck.simulate`: a federation in this process and a few workers, from Python."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -120,6 +121,9 @@ def name_of(given: Named) -> str:
     if isinstance(given, str):
         return given
     module, name = getattr(given, "__module__", "__main__"), getattr(given, "__qualname__", "<unknown>")
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    if module == "__main__" and script is not None:  # a script's folder is on its path: it can be imported by its name
+        module = Path(script).stem
     if module == "__main__" or not name.isidentifier():
         raise UserCodeError(
             f"{name} of {module} cannot be imported by a worker process",

@@ -10,7 +10,7 @@ from limbeck_lab.format import percent, points
 from limbeck_lab.results.metrics_file import read
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
-OWNERS_PAGE = Path(__file__).parents[2] / "client" / "README.md"
+OWNERS_PAGE = Path(__file__).parents[2] / "docs" / "own-model.md"
 MODELS = ("cnn", "mlp", "resnet8", "my_site:model", "forest")
 
 

@@ -7,7 +7,7 @@ import pytest
 from support.processes import Farm, flags, run
 
 pytestmark = pytest.mark.e2e
-PAGE = Path(__file__).parents[2] / "client" / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "own-model.md"
 SHAPE_ALONE = {
     "federation.rounds": "2",
     "open.sample_shape": "[1, 8, 8]",

@@ -11,7 +11,7 @@ from limbeck_common.core.messages import ALL
 from limbeck_server.storage.sqlite import SqliteStore
 
 pytestmark = pytest.mark.e2e
-PAGE = Path(__file__).parents[2] / "common" / "limbeck_common" / "methods" / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "own-method.md"
 
 
 def test_the_pages_own_method_runs_over_the_network(farm: Farm) -> None:

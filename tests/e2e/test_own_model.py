@@ -11,7 +11,7 @@ from support.processes import Farm, run
 
 pytestmark = pytest.mark.e2e
 CLIENT = "limbeck_client.cli.main"
-PAGE = Path(__file__).parents[2] / "client" / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "own-model.md"
 
 
 def measured(farm: Farm, name: str) -> float:

@@ -1,4 +1,4 @@
-"""A client written from proto/README.md alone takes part: of limbeck it uses nothing but the stubs."""
+"""A client written from docs/protocol.md alone takes part: of limbeck it uses nothing but the stubs."""
 
 import asyncio
 import hashlib

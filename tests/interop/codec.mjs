@@ -1,4 +1,4 @@
-// Row numbers, arrays, encodings and digests, from proto/README.md alone.
+// Row numbers, arrays, encodings and digests, from docs/protocol.md alone.
 import { createHash } from "node:crypto";
 import { inflateSync, deflateSync } from "node:zlib";
 

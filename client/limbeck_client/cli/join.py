@@ -37,7 +37,7 @@ from limbeck_common.support.logs import set_up_logs
     help="Folder of this client's state, from which it resumes.  [default: limbeck-client/NAME]",
 )
 @click.option(
-    "--policy", type=click.Path(path_type=Path), help="TOML file with your limits; client/README.md lists them."
+    "--policy", type=click.Path(path_type=Path), help="TOML file with your limits; docs/own-model.md lists them."
 )
 @click.option(
     "--credentials",

@@ -1,6 +1,6 @@
 """The SHA-256 that names what parts hold, wherever they are: on the wire, in a store, in a client's checkpoint.
 
-proto/README.md, "Digests", has the same rule in prose, and proto/vectors.json has examples.
+docs/protocol.md, "Digests", has the same rule in prose, and proto/vectors.json has examples.
 """
 
 import hashlib

@@ -33,7 +33,7 @@ def conformance(
     A real server runs a federation of five rounds on digits with the client and one of ours. A proxy in between loses a
     receipt, cuts a downlink, refuses, is late, and kills the client once and starts COMMAND again. The output has a
     line per situation: what happened, what was expected, and what the client did. The status is 0 if it did all as
-    proto/README.md says, else 1.
+    docs/protocol.md says, else 1.
     """
     if not any(ADDRESS in word for word in command):
         raise click.UsageError("the command does not say where it is to be told the address; write {address} there")

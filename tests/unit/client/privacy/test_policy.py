@@ -179,7 +179,7 @@ def test_a_policy_that_is_not_there_is_refused_and_none_is_the_default(tmp_path:
 
 
 def test_the_pages_example_is_a_policy(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[4] / "client" / "README.md").read_text()
+    page = (Path(__file__).parents[4] / "docs" / "own-model.md").read_text()
     example = page.split("```toml\n")[1].split("```")[0]
     (tmp_path / "p.toml").write_text(example)
     assert set(read_policy(tmp_path / "p.toml").model_fields_set) == set(Policy.model_fields)
