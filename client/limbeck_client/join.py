@@ -26,6 +26,9 @@ class ClientSettings:
     """What a client's owner chooses, as `limbeck-client join --help` describes it.
 
     None: there is a default that depends on others.
+
+    >>> ClientSettings("127.0.0.1:50051", "ward-7", model="mlp", part=0).out_folder
+    PosixPath('limbeck-client/ward-7/model')
     """
 
     address: str
@@ -82,6 +85,16 @@ class ClientSettings:
 
 async def join(settings: ClientSettings, say: Callable[[str], None] = print) -> Ended:
     """Join a federation, take part until it ends, and return how it ended; `say` gets a line that names its model.
+
+    >>> import asyncio
+    >>> import tempfile
+    >>> from limbeck_common.core.errors import LimbeckError
+    >>> nobody = ClientSettings("127.0.0.1:1", "ward-7", patience=0, state=Path(tempfile.mkdtemp()))
+    >>> try:
+    ...     asyncio.run(join(nobody))
+    ... except LimbeckError as error:
+    ...     print(type(error).__name__)
+    UnreachableError
 
     Raises:
         LimbeckError: what kept this client from taking part; EndedError where the federation failed or was stopped.

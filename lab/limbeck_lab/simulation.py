@@ -28,7 +28,11 @@ Named = str | Callable[..., Any]
 
 @dataclass(frozen=True)
 class Simulation:
-    """A finished simulation: `folder` has its settings, rounds, models and report.html."""
+    """A finished simulation: `folder` has its settings, rounds, models and report.html.
+
+    >>> Simulation(Path("runs/none"), Results()).bytes_per_client
+    0.0
+    """
 
     folder: Path
     results: Results

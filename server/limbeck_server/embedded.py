@@ -18,6 +18,15 @@ async def serve(settings: Mapping[str, Any] | None = None, config: Path | None =
     `settings` are by dotted key; they override those of the TOML file `config`. `await server.ended()` waits for the
     federation's end. The server and its clients may share a process: see examples/embedded.py.
 
+    >>> import asyncio
+    >>> import tempfile
+    >>> settings = {"listen.port": 0, "store.path": tempfile.mkdtemp(), "data.open": 50, "model.name": "none"}
+    >>> async def start() -> bool:
+    ...     async with serve(settings) as server:
+    ...         return server.address.startswith("127.0.0.1:")
+    >>> asyncio.run(start())
+    True
+
     Raises:
         LimbeckError: it cannot start, or cannot go on.
     """

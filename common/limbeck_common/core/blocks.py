@@ -15,7 +15,11 @@ from limbeck_common.core.seeds import Sample
 
 
 class Space(StrEnum):
-    """What a block's keys name."""
+    """What a block's keys name: open rows, classes, a model's parameters, or rows that are made.
+
+    >>> Space("open") is Space.OPEN
+    True
+    """
 
     OPEN = "open"
     CLASSES = "classes"

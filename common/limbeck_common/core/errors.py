@@ -43,7 +43,11 @@ from typing import ClassVar
 
 
 class LimbeckError(Exception):
-    """One refusal: what was wrong, what was expected instead, and the remedy."""
+    """One refusal: what was wrong, what was expected instead, and the remedy.
+
+    >>> str(LimbeckError("no model in runs", expected="a folder with a model", remedy="name another"))
+    'no model in runs; expected a folder with a model; name another'
+    """
 
     def __init__(self, wrong: str, *, expected: str = "", remedy: str = "") -> None:
         self.wrong = wrong

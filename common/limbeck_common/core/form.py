@@ -20,7 +20,11 @@ from limbeck_common.core.spec import Output
 
 
 class Weights(StrEnum):
-    """What a block says of how much it counts in a mean."""
+    """What a block says of how much it counts in a mean.
+
+    >>> Form(Kind.FEATURES, Space.CLASSES, (64,), weights=Weights.KEY).weights
+    <Weights.KEY: 'key'>
+    """
 
     NONE = "none"  # every block counts once
     BLOCK = "block"  # one number per block, such as the number of private rows
@@ -82,7 +86,13 @@ class Form:
 
 @dataclass(frozen=True)
 class Forms:
-    """All parts that a method's uplinks and aggregates may have, by name. A round may leave parts out."""
+    """All parts that a method's uplinks and aggregates may have, by name. A round may leave parts out.
+
+    >>> from limbeck_common.core.spec import Output
+    >>> labels = Form.labels(Output(width=10))
+    >>> sorted(Forms(up={"labels": labels}, down={"labels": labels}).up)
+    ['labels']
+    """
 
     up: Mapping[str, Form] = field(default_factory=dict)
     down: Mapping[str, Form] = field(default_factory=dict)
@@ -94,6 +104,10 @@ class Ask:
 
     `rows` are the open rows or classes asked for. In the space PARAMETERS, `models` are the architectures that are
     accepted, by name.
+
+    >>> from limbeck_common.core.spec import Output
+    >>> len(Ask(Form.labels(Output(width=10)), Rows(np.arange(5))).rows)
+    5
     """
 
     form: Form

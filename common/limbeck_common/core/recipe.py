@@ -44,7 +44,11 @@ class Steps(Section):
 
 
 class Fit(Steps):
-    """How a learner trains on its private rows, which are shuffled in every epoch."""
+    """How a learner trains on its private rows, which are shuffled in every epoch.
+
+    >>> Fit(epochs=2, batch_size=50).epochs
+    2
+    """
 
     augment: Annotated[
         Literal["none", "flip_crop"],
@@ -61,6 +65,9 @@ class Distill(Steps):
 
     The loss is alpha * T^2 * KL(p_T | q_T) + (1 - alpha) * CE(y, q_1), where q_T is the model's softmax of scores / T,
     p_T the aggregate's, and y the label of the open row where the participant knows it, else alpha is 1.
+
+    >>> Distill(temperature=3.0).alpha
+    1.0
     """
 
     shuffle: Annotated[bool, Field(description="Shuffle the rows in every epoch.")] = True

@@ -42,6 +42,11 @@ class ParticipantData:
     for every participant; a client that leaves it None fetches it from the server. `open_labels`, with a label per open
     row as in `Examples.y`, are for what can use them, where the participant knows them. A participant is measured on
     `test`; on `local_test`, rows as its own, as well, under names that begin with `local_`.
+
+    >>> import numpy as np
+    >>> rows = np.zeros((3, 1, 8, 8), np.uint8)
+    >>> len(ParticipantData(private=Examples(rows, np.array([0, 1, 1])), open=rows).private.y)
+    3
     """
 
     private: Examples | None = None

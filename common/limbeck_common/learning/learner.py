@@ -23,7 +23,18 @@ Loss = Callable[[Any], Any]
 
 
 class Predictor(Protocol):
-    """A model that predicts: an ONNX file, an endpoint, a set of rules. Arrays go in and come out."""
+    """A model that predicts: an ONNX file, an endpoint, a set of rules. Arrays go in and come out.
+
+    >>> class Rule:
+    ...     "Finds a row positive whose first value is above 0."
+    ...
+    ...     def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
+    ...         return np.eye(2, dtype=np.float32)[(x[:, 0] > 0).astype(int)]
+    >>> rule: Predictor = Rule()
+    >>> rule.predict(np.array([[-1.0], [2.0]]))
+    array([[1., 0.],
+           [0., 1.]], dtype=float32)
+    """
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Return predictions, shape [rows, *row_shape]: class probabilities, memberships, or numbers."""
@@ -141,7 +152,11 @@ class Featured(LossTaker, Protocol):
 
 
 class Capability(StrEnum):
-    """What a method may need of every participant's learner. All can predict."""
+    """What a method may need of every participant's learner. All can predict.
+
+    >>> Capability("weights") in frozenset({Capability.LOSSES, Capability.WEIGHTS})
+    True
+    """
 
     LOSSES = "losses"
     WEIGHTS = "weights"

@@ -34,6 +34,10 @@ class Step:
 
     `scores`, [rows, *row_shape], are the module's; `features`, [rows, width], are what its head was given; `loss` is
     the task's own; `beside` holds the steps of the learners that are trained in step, on the same batch.
+
+    >>> def loss(step: Step) -> Tensor:
+    ...     "Return the task's loss, and a penalty on large scores."
+    ...     return step.loss + 0.01 * step.scores.square().mean()
     """
 
     module: nn.Module
@@ -51,6 +55,13 @@ class TorchLearner:
     Both optimizers and the random state live as long as the learner, across rounds. Randomness is the learner's own:
     each call borrows torch's global generator and restores it afterwards, so that learners in one process never disturb
     each other, whatever layers they have.
+
+    >>> from limbeck_common.core.spec import Output
+    >>> spec = Spec(output=Output(width=2), sample_shape=(3,), sample_dtype="<f4", open_rows=0)
+    >>> learner = TorchLearner(lambda: nn.Linear(3, 2), spec, seed=0, device=torch.device("cpu"))
+    >>> learner.fit(Examples(np.ones((4, 3), np.float32), np.array([0, 0, 0, 1])), Fit(epochs=1))
+    >>> learner.predict(np.ones((5, 3), np.float32)).shape
+    (5, 2)
     """
 
     reads_batches = True

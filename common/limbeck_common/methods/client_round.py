@@ -22,6 +22,11 @@ class ClientRound:
 
     `aggregate` is what round `number` - 1 made for this participant; empty in its first round. `plan` is what round
     `number` asks for, by part.
+
+    >>> def client_update(self, client: ClientRound):
+    ...     "Train on the private rows, and predict the rows that the round asks for."
+    ...     client.fit()
+    ...     return {"labels": client.predict("labels")}
     """
 
     participant: Participant

@@ -32,7 +32,12 @@ class PastRounds(Protocol):
 
 
 class ServerRound(PastRounds, Protocol):
-    """A round, from its plan to its aggregate. There are no uplinks yet when it is planned."""
+    """A round, from its plan to its aggregate. There are no uplinks yet when it is planned.
+
+    >>> def server_aggregate(self, server: ServerRound):
+    ...     "Return the mean of all clients' labels, row by row."
+    ...     return {"labels": server.map_mean("labels", lambda mean: mean)}
+    """
 
     @property
     def number(self) -> int:
@@ -87,6 +92,11 @@ class Refinement:
 
     The participant has learned from the aggregates of all earlier rounds. `uplinks` yields the round's contributions by
     client name, one in memory at a time; each call starts again.
+
+    >>> def server_refine(self, refinement: Refinement):
+    ...     "Count the round's uplinks, and leave its aggregate as it is."
+    ...     assert sum(1 for _ in refinement.uplinks()) > 0
+    ...     return refinement.aggregate
     """
 
     participant: Participant
@@ -104,5 +114,10 @@ def open_sample(spec: Spec, number: int, count: int) -> Rows:
     """Return round `number`'s sample of `count` open rows, or all rows if there are fewer.
 
     Drawn uniformly and without replacement, the same on every machine.
+
+    >>> from limbeck_common.core.spec import Output
+    >>> spec = Spec(output=Output(width=2), sample_shape=(3,), sample_dtype="<f4", open_rows=1000)
+    >>> open_sample(spec, number=1, count=4).indices
+    array([304, 330, 536, 820])
     """
     return Rows.drawn(Sample(derive(spec.seed, "open rows", number), min(count, spec.open_rows), spec.open_rows))

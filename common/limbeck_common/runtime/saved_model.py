@@ -50,7 +50,18 @@ class ModelCard(BaseModel):
 
 
 class TrainedModel:
-    """A model that a federation has trained: see `load_model`."""
+    """A model that a federation has trained: see `load_model`.
+
+    >>> import tempfile
+    >>> from limbeck_common.core.spec import Output
+    >>> from limbeck_common.datasets.examples import ParticipantData
+    >>> from limbeck_common.runtime.make_participant import make_participant
+    >>> spec = Spec(output=Output(width=2), sample_shape=(1, 4, 4), sample_dtype="|u1", open_rows=0)
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = save_model(make_participant(spec, "a", "mlp", ParticipantData(), "cpu"), folder)
+    >>> load_model(folder).predict(np.zeros((3, 1, 4, 4), np.uint8)).shape
+    (3, 2)
+    """
 
     def __init__(self, learner: Predictor, card: ModelCard) -> None:
         self.learner = learner

@@ -2,11 +2,13 @@
 
 import doctest
 import importlib
+import inspect
 import pkgutil
 
 import pytest
 import structlog
 
+import limbeck
 import limbeck_client
 import limbeck_common
 import limbeck_lab
@@ -52,7 +54,15 @@ def test_the_examples_of_a_module_run(name: str) -> None:
     structlog.reset_defaults()  # a test that captured logs leaves structlog configured
     module = importlib.import_module(name)
     failed, _ = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE, raise_on_error=False)
+    structlog.reset_defaults()
     assert failed == 0
+
+
+@pytest.mark.parametrize("name", [name for name in limbeck.__all__ if callable(getattr(limbeck, name))])
+def test_every_public_class_and_function_has_an_example(name: str) -> None:
+    found = getattr(limbeck, name)
+    if inspect.isclass(found) or inspect.isfunction(found):
+        assert ">>> " in found.__doc__
 
 
 @pytest.mark.parametrize("name", SHOWN)
