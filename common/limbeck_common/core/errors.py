@@ -43,11 +43,13 @@ from typing import ClassVar
 
 
 class LimbeckError(Exception):
-    """One refusal: what was wrong, what was expected instead, and the remedy.
+    """One refusal: what was wrong, what was expected instead, and the remedy. `page` of the site says more.
 
     >>> str(LimbeckError("no model in runs", expected="a folder with a model", remedy="name another"))
     'no model in runs; expected a folder with a model; name another'
     """
+
+    page: ClassVar[str] = ""
 
     def __init__(self, wrong: str, *, expected: str = "", remedy: str = "") -> None:
         self.wrong = wrong
@@ -83,6 +85,8 @@ class ProtocolVersionError(RefusalError):
 
 class OpenSetError(RefusalError):
     """The client holds another open data set than the federation."""
+
+    page = "protocol.md#open-data"
 
     reason = "OPEN_SET_DIFFERS"
 
@@ -137,12 +141,16 @@ class RoleError(RefusalError):
 class CertificateError(RefusalError):
     """The sender's certificate was revoked, has expired, or was not given out by this federation."""
 
+    page = "operate.md#certificates"
+
     status = "UNAUTHENTICATED"
     reason = "CERTIFICATE_REFUSED"
 
 
 class TokenError(RefusalError):
     """The enrolment token was used before, has expired, was cancelled or is unknown."""
+
+    page = "operate.md#certificates"
 
     status = "UNAUTHENTICATED"
     reason = "TOKEN_REFUSED"
@@ -244,17 +252,25 @@ class SettingsError(SetupError):
 class MethodError(SetupError):
     """There is no such method, or its options are wrong."""
 
+    page = "own-method.md"
+
 
 class DataError(SetupError):
     """The data is missing or cannot be used."""
+
+    page = "own-model.md"
 
 
 class UserCodeError(SetupError):
     """The user's own model or data could not be loaded, or raised."""
 
+    page = "own-model.md#your-own-model"
+
 
 class PolicyError(SetupError):
     """The federation asks for more, or more would leave, than this machine's owner allows."""
+
+    page = "own-model.md#you-decide-what-leaves"
 
 
 class ListenError(SetupError):
@@ -263,6 +279,8 @@ class ListenError(SetupError):
 
 class UnreachableError(SetupError):
     """No server answered within the time allowed."""
+
+    page = "index.md#when-something-goes-wrong"
 
 
 class EndedError(SetupError):

@@ -13,6 +13,7 @@ from limbeck_common.core.errors import LimbeckError
 from limbeck_common.support.address import read_address
 
 AS_JSON = click.option("--json", "json", is_flag=True, help="Print one JSON object per line.")
+_SITE = "https://limbeck.github.io/limbeck/"
 ENDED_STATUS = 3  # exit status: the federation has failed or was stopped, and starting again does not help
 
 _Result = TypeVar("_Result")
@@ -67,11 +68,22 @@ def run_command(command: click.Command, program: str) -> None:
         error.show()
         sys.exit(error.exit_code)
     except LimbeckError as error:
-        click.echo(f"{program}: {error}", err=True)
+        click.echo(f"{program}: {error}{see(error)}", err=True)
         sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
         click.echo(f"{program}: interrupted", err=True)
         sys.exit(130)
+
+
+def see(error: LimbeckError) -> str:
+    """Return where an error is explained, as the end of its line; empty where no page says more.
+
+    >>> see(LimbeckError("the page says no more"))
+    ''
+    """
+    page, _, anchor = error.page.partition("#")
+    address = f"{_SITE}{page.removesuffix('.md').removesuffix('index')}/".replace("//", "/").replace(":/", "://")
+    return f"; see {address}{'#' * bool(anchor)}{anchor}" if page else ""
 
 
 def dialled(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:

@@ -11,6 +11,7 @@ _COMMANDS = {
         "Put a client in any language through all that it must survive.",
     ),
     "demo": ("limbeck_lab.cli.demo:demo", "Run a real server and five real clients on loopback."),
+    "init": ("limbeck_lab.cli.init:init", "Make a folder with a method or a site of your own, ready to run."),
     "report": ("limbeck_lab.cli.report:report", "Write a run's or a comparison's report.html again."),
     "simulate": ("limbeck_lab.cli.simulate:simulate", "Run any number of clients in one process, without a network."),
 }
