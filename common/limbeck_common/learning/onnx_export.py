@@ -1,5 +1,6 @@
 """A torch module as an ONNX file, with the scaling of its inputs and the last softmax inside. This imports torch."""
 
+import copy
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,7 +37,7 @@ def export_onnx(module: nn.Module, spec: Spec, path: Path, metadata: Mapping[str
         UserCodeError: the module has an operation that cannot be exported.
     """
     example = torch.zeros((2, *spec.sample_shape), dtype=getattr(torch, _torch_type(spec.sample_dtype)))
-    wrapped = _RawToPredictions(module, spec).cpu().eval()
+    wrapped = _RawToPredictions(copy.deepcopy(module), spec).cpu().eval()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporter's own, about its own libraries
