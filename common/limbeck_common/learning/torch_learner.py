@@ -15,6 +15,7 @@ from limbeck_common.core.recipe import Distill, Fit, Steps
 from limbeck_common.core.spec import Spec
 from limbeck_common.datasets.examples import Examples
 from limbeck_common.learning.batches import Batches
+from limbeck_common.learning.determinism import deterministic
 from limbeck_common.learning.learner import LearnerState, Loss
 from limbeck_common.learning.losses import hard_loss, predictions, scores_of, soft_loss
 from limbeck_common.learning.metrics import balanced_weights
@@ -262,7 +263,7 @@ class TorchLearner:
     def _own_randomness(self, *, advance: bool = True) -> Iterator[None]:
         """Draw from the learner's own random state inside the block; `advance` keeps the state that results."""
         devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices):
+        with torch.random.fork_rng(devices), deterministic(self.device):
             torch.set_num_threads(self.threads)
             torch.set_flush_denormal(True)  # per thread; denormal gradients would cost a fifth of the time
             torch.set_rng_state(self._random)
