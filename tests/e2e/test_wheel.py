@@ -49,6 +49,7 @@ def test_every_package_of_the_wheel_is_typed_and_is_what_runs(installed: Path, t
 def test_a_new_folder_and_a_report_come_out_of_it(installed: Path, tmp_path: Path) -> None:
     lab = ("-m", "limbeck_lab.cli.main")
     run_on(installed, *lab, "init", "method", "mine", cwd=tmp_path)
+    run_on(installed, *lab, "init", "site", "ward", cwd=tmp_path)
     words = ("--method", "my_method:MyMethod", "--rounds", "1", "--clients", "2", "--model", "mlp", "--no-alone")
     said = run_on(installed, *lab, "simulate", *words, "--run-dir", "run", cwd=tmp_path / "mine")
     assert "report: run/report.html" in said

@@ -5,7 +5,7 @@
 
 import os
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import NoneType
@@ -45,7 +45,7 @@ def load(file: Path | None, flags: Mapping[str, str]) -> Settings:
     try:
         found = _Sources(**given)
     except ValidationError as error:
-        raise _explain(error, file) from error
+        raise _explain(error, file, tree) from error
     return Settings(**dict(found))
 
 
@@ -145,12 +145,12 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(f"{file}: {error}", expected="a TOML file that can be read") from error
 
 
-def _explain(error: ValidationError, file: Path | None) -> SettingsError:
-    """Return the first mistake as one line."""
+def _explain(error: ValidationError, file: Path | None, tree: Mapping[str, Any]) -> SettingsError:
+    """Return the first mistake as one line; `tree` is what the file says."""
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
     key = ".".join(path)
-    where = f" in {file}" if file else ""
+    where = f" in {file}" if _says(tree, path) else ""
     fields = _fields(path)
     if first["type"] == "extra_forbidden":
         close = get_close_matches(path[-1], fields, n=1) or list(_deeper(path[-1], fields))
@@ -163,6 +163,13 @@ def _explain(error: ValidationError, file: Path | None) -> SettingsError:
     got = "" if isinstance(first["input"], dict) else f", got {first['input']!r:.80}"
     meaning = fields[path[-1]].description if path[-1] in fields else None
     return SettingsError(f"setting {key}{where}: {said}{got}", remedy=f"meaning: {meaning}" if meaning else "")
+
+
+def _says(tree: Any, path: Sequence[str]) -> bool:
+    """Return whether a tree has a key, or the section that a missing key belongs to."""
+    for name in path[:-1]:
+        tree = tree.get(name) if isinstance(tree, Mapping) else None
+    return isinstance(tree, Mapping) and path[-1] in tree
 
 
 def _deeper(name: str, fields: Mapping[str, FieldInfo]) -> Iterator[str]:

@@ -140,6 +140,12 @@ def test_an_unknown_key_like_no_other_is_to_be_taken_out() -> None:
     error = refusal(None, recipe__fit__zzz="1")
     assert error.wrong == "unknown setting recipe.fit.zzz"
     assert "batch_size" in error.expected
+
+
+def test_a_mistake_of_the_command_line_is_not_put_down_to_the_file(file: Path) -> None:
+    file.write_text("[round.time]\nmax = 60\n")
+    assert refusal(file, round__time__maxx="1").wrong == "unknown setting round.time.maxx"
+    assert refusal(file, recipe__fit__zzz="1").wrong == "unknown setting recipe.fit.zzz"
     assert error.remedy == "take it out"
 
 
