@@ -140,13 +140,13 @@ def test_an_unknown_key_like_no_other_is_to_be_taken_out() -> None:
     error = refusal(None, recipe__fit__zzz="1")
     assert error.wrong == "unknown setting recipe.fit.zzz"
     assert "batch_size" in error.expected
+    assert error.remedy == "take it out"
 
 
 def test_a_mistake_of_the_command_line_is_not_put_down_to_the_file(file: Path) -> None:
     file.write_text("[round.time]\nmax = 60\n")
     assert refusal(file, round__time__maxx="1").wrong == "unknown setting round.time.maxx"
     assert refusal(file, recipe__fit__zzz="1").wrong == "unknown setting recipe.fit.zzz"
-    assert error.remedy == "take it out"
 
 
 def test_an_unknown_section_and_an_unknown_variable_are_named_too(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
