@@ -34,6 +34,7 @@ def test_help_names_every_command_in_a_line() -> None:
         "compare",
         "conformance",
         "demo",
+        "init",
         "report",
         "simulate",
     ]
