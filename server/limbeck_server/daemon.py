@@ -25,6 +25,7 @@ from limbeck_server.round.state import FederationPhase, FederationState
 from limbeck_server.rpc.authentication import Authentication
 from limbeck_server.rpc.federation_service import FederationService, Traffic
 from limbeck_server.rpc.operator_service import OperatorService
+from limbeck_server.rpc.parsing import Registrar
 from limbeck_server.rpc.server import bind, choose_tls, new_server, serve_enrolment
 from limbeck_server.settings import Settings
 from limbeck_server.storage.database import MODEL
@@ -134,8 +135,9 @@ async def _listen(
     server = new_server(message_bytes(federation.spec.open_rows), settings.limits.connections)
     traffic = Traffic()
     service = FederationService(federation, settings.limits, traffic, authentication)
-    add_FederationServicer_to_server(service, server)
-    add_OperatorServicer_to_server(OperatorService(federation, traffic, authentication), server)
+    registrar = Registrar(server)
+    add_FederationServicer_to_server(service, registrar)
+    add_OperatorServicer_to_server(OperatorService(federation, traffic, authentication), registrar)
     checker = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checker, server)
     services = [

@@ -5,7 +5,7 @@ Each fact says in a sentence what happened: `str(fact)` is what `limbeck-server 
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 import pydantic_core
@@ -265,7 +265,7 @@ _KINDS: dict[str, TypeAdapter[Fact]] = {kind.kind: TypeAdapter(kind) for kind in
 
 def to_json(fact: Fact) -> str:
     """Return the fact as one line of JSON."""
-    return json.dumps({"kind": fact.kind, **asdict(fact)}, separators=(",", ":"))
+    return json.dumps({"kind": fact.kind} | vars(fact), separators=(",", ":"))
 
 
 def from_json(line: str) -> Fact:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from limbeck_common.core.errors import MembershipError, RefusalError
 from limbeck_common.core.messages import Receipt
 from limbeck_server import events as fact
+from limbeck_server.round.attendance import Attendance
 from limbeck_server.round.machine import Bounds, Machine
 from limbeck_server.round.state import FederationPhase, FederationState, evolve
 
@@ -68,7 +69,7 @@ class Federation:
     def happen(self, event: tuple[object, ...]) -> None:  # noqa: C901 - one case an event
         match event:
             case ["tick", frozenset() as present]:
-                while facts := self.machine.tick(self.state, present, self.at):
+                while facts := self.machine.tick(self.state, Attendance.of(self.state, present), self.at):
                     self.add(facts)
             case ["deliver", str() as client, int() as away, str() as digest]:
                 self.deliver(client, self.state.round + away, digest)

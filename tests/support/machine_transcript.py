@@ -8,6 +8,7 @@ from typing import Any
 
 from limbeck_common.core.errors import RefusalError
 from limbeck_server import events as fact
+from limbeck_server.round.attendance import Attendance
 from limbeck_server.round.machine import Bounds, Machine
 from limbeck_server.round.state import FederationState, evolve
 
@@ -46,8 +47,9 @@ def _happen(machine: Machine, state: FederationState, words: list[str], at: floa
     match words:
         case ["tick", *present]:
             facts: list[fact.Fact] = []
-            while (more := machine.tick(reduce(evolve, facts, state), frozenset(present), at)) != []:
+            while (more := machine.tick(state, Attendance.of(state, frozenset(present)), at)) != []:
                 facts += more
+                state = reduce(evolve, more, state)
             return "; ".join(map(_describe, facts)), facts
         case ["deliver", client, number, digest]:
             kept = fact.UplinkAccepted(at=at, round=int(number), client=client, digest=digest, metrics={"loss": 0.5})

@@ -5,6 +5,7 @@ SplitMix64 is Steele, Lea and Flood's generator ("Fast splittable pseudorandom n
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,11 +49,18 @@ class Sample:
         """Return the rows, ascending, shape [count].
 
         Row i gets output i of SplitMix64 as its ticket, and the rows with the `count` lowest (ticket, row) are drawn:
-        uniformly, without replacement, and the same in any language.
+        uniformly, without replacement, and the same in any language. The array is shared, and cannot be written to.
         """
-        tickets = splitmix64(self.seed, self.population)
-        winners = np.argsort(tickets, kind="stable")[: self.count]
-        return np.sort(winners).astype(np.int64)
+        return _draw(self)
+
+
+@lru_cache(maxsize=8)  # a round's rows are named in each of its messages, and drawing sorts the whole population
+def _draw(sample: Sample) -> NDArray[np.int64]:
+    tickets = splitmix64(sample.seed, sample.population)
+    winners = np.argsort(tickets, kind="stable")[: sample.count]
+    rows: NDArray[np.int64] = np.sort(winners).astype(np.int64)
+    rows.flags.writeable = False
+    return rows
 
 
 def choose(seed: int, names: list[str], count: int) -> list[str]:

@@ -43,6 +43,7 @@ class RoundAggregator:
         collect: Collect,
     ) -> None:
         self.method = method
+        self._decodes = method if isinstance(method, Decodes) else None  # asked once: it looks at every attribute
         self.number = number
         self.stored = stored
         self.round = OpenRound(method, history, number, self._contributions, collect)
@@ -160,10 +161,10 @@ class RoundAggregator:
             yield client, self._decode(parts)
 
     def _decode(self, parts: Parts) -> Parts:
-        if not isinstance(self.method, Decodes):
+        if self._decodes is None:
             return parts
         with blaming(self.method, "server_decode"):
-            return self.method.server_decode(self.round, parts)
+            return self._decodes.server_decode(self.round, parts)
 
 
 def _check_values(part: str, block: Block) -> None:

@@ -131,6 +131,8 @@ def _check_weight(part: str, block: Block, ask: Ask) -> None:
             expected=f"weights per {'key' if weights is Weights.KEY else 'block'}",
         )
     most = 1 if weights is Weights.NONE else HEAVIEST
+    if isinstance(block.weight, int) and 1 <= block.weight <= most:
+        return
     least, heaviest = np.min(block.weight, initial=1), np.max(block.weight, initial=1)
     if not (least >= 1 and heaviest <= most):
         raise ValuesError(
@@ -140,7 +142,7 @@ def _check_weight(part: str, block: Block, ask: Ask) -> None:
 
 def _check_rows(part: str, block: Block, ask: Ask) -> None:
     asked, what = ask.rows.indices, "rows" if ask.form.space is Space.OPEN else "classes"
-    if np.array_equal(block.rows, asked):
+    if block.rows is asked or np.array_equal(block.rows, asked):  # a seeded sample is one array in this process
         return
     unasked, lacking = len(np.setdiff1d(block.rows, asked)), len(np.setdiff1d(asked, block.rows))
     if unasked or not ask.form.partial:

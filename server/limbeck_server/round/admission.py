@@ -82,9 +82,9 @@ class Admissions:
         if receipt is Receipt.ACCEPTED and aggregator is not None:
             aggregator.reserve(checked, architecture)
             coordinator.aggregation.add(uplink.client, checked, architecture, coordinator.wake)
-            stored = [StoredParts(uplink.round, uplink.client, parts)]
+            stored = [StoredParts(uplink.round, uplink.client, parts, digest=fact.digest)]
         await coordinator.decide(facts, stored)
-        _log.info("uplink", client=uplink.client, round=uplink.round, receipt=receipt)
+        _log.debug("uplink", client=uplink.client, round=uplink.round, receipt=receipt)
         return receipt
 
     async def push(self, uplink: Uplink) -> Receipt:

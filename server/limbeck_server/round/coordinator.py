@@ -20,6 +20,8 @@ from limbeck_server.aggregation.aggregator import RoundAggregator, aggregate_dig
 from limbeck_server.aggregation.server_model_trainer import ServerModel, ServerModelTrainer
 from limbeck_server.events import (
     Aggregated,
+    ClientJoined,
+    Declined,
     Evaluated,
     Evicted,
     Fact,
@@ -27,8 +29,10 @@ from limbeck_server.events import (
     Founded,
     Opened,
     Revoked,
+    UplinkAccepted,
     UplinksDeleted,
 )
+from limbeck_server.round.attendance import Attendance
 from limbeck_server.round.clock import SteadyClock
 from limbeck_server.round.machine import Machine
 from limbeck_server.round.presence import Presence
@@ -38,6 +42,7 @@ from limbeck_server.storage.protocols import Store, StoredParts
 
 _TICK_SECONDS = 0.2
 _BATCH = 1000  # facts read at a time
+_OF_A_CLIENT = (ClientJoined, UplinkAccepted, Declined, Evicted, Revoked)
 _log = structlog.get_logger()
 
 
@@ -59,6 +64,8 @@ class Coordinator:
         self.store = store
         self.aggregation = aggregation
         self.presence = presence
+        self.attendance = Attendance()
+        presence.changed = self._attend
         self.clock = clock or SteadyClock()
         self.state = FederationState()
         self.notified: set[str] = set()  # clients that know of the end
@@ -125,8 +132,10 @@ class Coordinator:
         """Apply facts at once, so that the next decision sees them; the future is done once they are durable."""
         for fact in facts:
             self.state = evolve(self.state, fact)
-            _log.debug("fact", **{"what": fact.kind} | {k: v for k, v in vars(fact).items() if k != "at"})
+            if isinstance(fact, _OF_A_CLIENT):
+                self._attend(fact.client)
             if isinstance(fact, Opened):
+                self.attendance = Attendance.of(self.state, self.presence.present())
                 self.aggregation.close() if fact.closing else self.aggregation.open(fact.round)
             if isinstance(fact, Opened | FederationEnded | Evicted | Revoked):
                 self.turned = wake(self.turned)
@@ -139,7 +148,8 @@ class Coordinator:
 
     def advance(self) -> None:
         """Let the machine draw its conclusions from the time and from who is present."""
-        while facts := self.machine.tick(self.state, self.presence.present(), self.clock()):
+        self.presence.present()  # clients that have gone away meanwhile
+        while facts := self.machine.tick(self.state, self.attendance, self.clock()):
             self.decide(facts)
 
     async def settled(self) -> None:
@@ -162,8 +172,16 @@ class Coordinator:
 
     async def until_notified(self) -> None:
         """Wait until every present member knows of the end."""
-        while (self.presence.present() & self.state.active) - self.notified:
+        while not self._all_notified():
             await wait(self.changed, _TICK_SECONDS)
+
+    def _all_notified(self) -> bool:
+        self.presence.present()
+        here = self.attendance.present
+        return len(here) <= len(self.notified) and here <= self.notified  # the lengths first: it is asked per client
+
+    def _attend(self, client: str) -> None:
+        self.attendance.update(self.state, client, present=client in self.presence)
 
     def _replay(self) -> int | None:
         """Take up the journal's state, and return the last aggregated round; None where the journal is empty."""
@@ -228,7 +246,10 @@ class Coordinator:
         self.aggregation.keep(number, aggregate.blocks)
         self.aggregation.close()
         self.trainer.put(number, aggregator)
-        blocks = [StoredParts(number, who, parts, aggregate=True) for who, parts in aggregate.blocks.items()]
+        blocks = [
+            StoredParts(number, who, parts, aggregate=True, digest=digests[who])
+            for who, parts in aggregate.blocks.items()
+        ]
         self.decide([*facts, *self._delete(number)], blocks)
         _log.info("aggregated", round=number, seconds=round(self.clock() - began, 4))
 

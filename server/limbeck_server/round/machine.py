@@ -4,14 +4,13 @@
     any of them -> failed | stopped
 
 `Machine` decides: a state and something that happened give facts. `evolve` (in `state`) remembers them. Time comes in
-as `at`, in seconds of a clock that never jumps, and who is present as a set; nothing here waits, sends or stores.
+as `at`, in seconds of a clock that never jumps, and who is present as an `Attendance`; nothing here waits, sends or stores.
 
 The lobby stands before every round. It opens the first one by the lobby's rules, and each later one as soon as enough
 members are present for its quorum, which they are unless clients have gone away. After the last round comes a closing
 one, in which clients learn from the last aggregate; it has no quorum.
 """
 
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from limbeck_common.core.errors import BehindError, ConflictError, MembershipError, RoundError
@@ -34,6 +33,7 @@ from limbeck_server.events import (
     UplinkAccepted,
     UplinkLate,
 )
+from limbeck_server.round.attendance import Attendance
 from limbeck_server.round.state import FederationPhase, FederationState
 
 
@@ -133,14 +133,14 @@ class Machine:
         ongoing = state.phase is FederationPhase.AGGREGATING  # an operator may have ended the federation meanwhile
         return [aggregate] if ongoing else []
 
-    def tick(self, state: FederationState, present: AbstractSet[str], at: float) -> list[Fact]:
-        """Return what follows from the time and from who is `present`."""
+    def tick(self, state: FederationState, attendance: Attendance, at: float) -> list[Fact]:
+        """Return what follows from the time and from who is there."""
         if state.paused_at is not None:
             return []
         if state.phase is FederationPhase.LOBBY:
-            return self._tick_lobby(state, present & state.active, at)
+            return self._tick_lobby(state, attendance, at)
         if state.phase is FederationPhase.COLLECTING:
-            return self._tick_collecting(state, present, at)
+            return self._tick_collecting(state, attendance, at)
         return []
 
     def pause(self, state: FederationState, at: float) -> list[Fact]:
@@ -182,7 +182,8 @@ class Machine:
         """Return how many uplinks the round that is open must have."""
         return 0 if state.closing else self.round.count_min
 
-    def _tick_lobby(self, state: FederationState, present: AbstractSet[str], at: float) -> list[Fact]:
+    def _tick_lobby(self, state: FederationState, attendance: Attendance, at: float) -> list[Fact]:
+        present = attendance.present
         waited = at - state.since
         needed = self.needed(state)
         ready = state.round > 0 or waited >= self.lobby.time_min or len(present) >= self.lobby.count_max
@@ -196,19 +197,18 @@ class Machine:
         reason = f"{len(present)} of at least {needed} clients present after {waited:.0f} s in the lobby"
         return [FederationEnded(at=at, state=FederationPhase.FAILED, reason=reason)]
 
-    def _open(self, state: FederationState, present: AbstractSet[str], at: float) -> Opened:
+    def _open(self, state: FederationState, present: set[str], at: float) -> Opened:
         number = state.round + 1
         closing = number > self.rounds
         count = len(present) if closing else max(round(self.sample_ratio * len(present)), self.round.count_min)
         chosen = choose(derive(self.seed, "participants", number), sorted(present), count)
         return Opened(at=at, round=number, participants=tuple(chosen), seconds=self.round.time_max, closing=closing)
 
-    def _tick_collecting(self, state: FederationState, present: AbstractSet[str], at: float) -> list[Fact]:
+    def _tick_collecting(self, state: FederationState, attendance: Attendance, at: float) -> list[Fact]:
         quorum = self.quorum(state)
-        missing = state.missing
         counted = len(state.delivered)
         # Clients that are away are not waited for. Without a quorum, they may come back until the deadline.
-        complete = counted >= self.round.count_max or not missing & present
+        complete = counted >= self.round.count_max or not attendance.awaited
         if counted >= quorum and (at >= state.deadline or (complete and at - state.since >= self.round.time_min)):
             return self._closed(state, at)
         if at < state.deadline:
@@ -216,8 +216,8 @@ class Machine:
         if state.extensions < self.extensions:
             return [Extended(at=at, seconds=self.round.time_max)]
         reason = f"round {state.round}: {counted} of at least {quorum} uplinks at the deadline"
-        if missing:
-            reason += f"; missing {', '.join(sorted(missing))}"
+        if state.missing:
+            reason += f"; missing {', '.join(sorted(state.missing))}"
         return [FederationEnded(at=at, state=FederationPhase.FAILED, reason=reason)]
 
     def _closed(self, state: FederationState, at: float) -> list[Fact]:

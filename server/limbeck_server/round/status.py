@@ -72,7 +72,7 @@ def _wait_for_clients(machine: Machine, state: FederationState, present: Abstrac
 
 
 def _wait_for_uplinks(machine: Machine, state: FederationState, present: AbstractSet[str]) -> Wait:
-    count, quorum, missing = len(state.delivered), machine.quorum(state), state.missing
+    count, quorum, missing = len(state.delivered), machine.quorum(state), set(state.missing)
     away = len(missing - present)
     which = "the closing round" if state.closing else f"round {state.round}"
     what = f"uplinks of {which}: {count} have come, {quorum} are needed, {len(missing)} may come"

@@ -9,7 +9,7 @@ from limbeck_common.wire.v1.enrolment_pb2_grpc import add_EnrolmentServicer_to_s
 from limbeck_server.pki.folder import TlsFolder
 from limbeck_server.pki.registry import Registry
 from limbeck_server.rpc.enrolment_service import EnrolmentService
-from limbeck_server.rpc.interceptors import ParseInterceptor
+from limbeck_server.rpc.parsing import Registrar
 from limbeck_server.settings import Settings
 
 _ENROL_MESSAGE = 1 << 16  # bytes; unauthenticated callers reach this port
@@ -56,7 +56,7 @@ def new_server(message_bytes: int, connections: int) -> grpc.aio.Server:
         ("grpc.server_handshake_timeout_ms", 10_000),
         ("grpc.max_connection_idle_ms", 300_000),  # without an open call
     ]
-    return grpc.aio.server(options=options, interceptors=[ParseInterceptor()])
+    return grpc.aio.server(options=options)
 
 
 def warn_of_expiry(folder: TlsFolder) -> None:
@@ -95,7 +95,7 @@ async def serve_enrolment(settings: Settings, folder: TlsFolder, registry: Regis
         ListenError: the address cannot be bound.
     """
     server = new_server(_ENROL_MESSAGE, _ENROL_CONNECTIONS)
-    add_EnrolmentServicer_to_server(EnrolmentService(folder.ca(), registry), server)
+    add_EnrolmentServicer_to_server(EnrolmentService(folder.ca(), registry), Registrar(server))
     wanted = settings.tls.enrol_port
     if wanted is None:
         wanted = port + 1 if settings.listen.port else 0

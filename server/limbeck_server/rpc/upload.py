@@ -16,6 +16,7 @@ from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_server.federation import Federation
 from limbeck_server.round.admission import Admission
 from limbeck_server.rpc.authentication import Authentication, CallContext
+from limbeck_server.rpc.parsing import check_parsed
 from limbeck_server.settings import LimitSettings
 from limbeck_server.storage.protocols import INLINE_BYTES
 
@@ -49,12 +50,15 @@ class Uploads:
         admission, head, payload = await self._take(stream, context)
         if payload is None:
             return Received(admission.uplink.client, admission.receipt, head.ByteSize())
-        # From here on it outlives its call: a client that hangs up now must not take back what was decided.
+        size = head.ByteSize() + payload.size
+        if payload.path is None:  # decided in one go; its client may hang up while it waits for the receipt
+            return Received(admission.uplink.client, await self._complete(admission, head, payload), size)
+        # It outlives its call: a client that hangs up now must not take back what was decided, and its file.
         completing = asyncio.create_task(self._complete(admission, head, payload))
         self.completing.add(completing)
         completing.add_done_callback(self._settle)
         receipt = await asyncio.shield(completing)
-        return Received(admission.uplink.client, receipt, head.ByteSize() + payload.size)
+        return Received(admission.uplink.client, receipt, size)
 
     async def _take(
         self, stream: AsyncIterator[pb.PushRequest], context: CallContext
@@ -64,7 +68,7 @@ class Uploads:
         payload = None
         try:
             async with asyncio.timeout(seconds):
-                first = await anext(aiter(stream), None)
+                first = check_parsed(await anext(aiter(stream), None))
                 if first is None:
                     raise StreamError("an empty stream", expected="a head, then its payload")
                 if not first.HasField("head"):
@@ -122,6 +126,7 @@ async def _fill(payload: Payload, first: bytes, stream: AsyncIterator[pb.PushReq
         await context.send_initial_metadata((GO_AHEAD,))
     payload.add(first)
     async for request in stream:
+        check_parsed(request)
         if request.HasField("head"):
             raise StreamError("a second head in one stream", expected="one uplink per Push")
         payload.add(request.chunk)

@@ -49,14 +49,17 @@ def gather(parts: Parts, new_file: Callable[[int], Path]) -> Parts:
     return decode_parts(head.parts, Payload.at(path, size), _MOST_ROWS, MAX_WIDTH)
 
 
-def to_row(parts: Parts) -> dict[str, Any]:
-    """Return the columns that hold parts, once they are gathered. A payload in a file stays there."""
+def to_row(parts: Parts, digest: str | None = None) -> dict[str, Any]:
+    """Return the columns that hold parts, once they are gathered; `digest` is theirs, if it is known.
+
+    A payload in a file stays there.
+    """
     message = Head()
     tensors = encode_parts(parts, message.parts)
     head = message.SerializeToString(deterministic=True)
     filename = _file_of(_arrays(parts))
     return {
-        "digest": parts_digest(parts).hex(),
+        "digest": digest or parts_digest(parts).hex(),
         "head": head,
         "checksum": zlib.crc32(head),
         "size": sum(map(nbytes, tensors)),

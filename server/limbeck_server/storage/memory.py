@@ -66,7 +66,7 @@ class MemoryStore:
         for each in blocks:
             if each.key in self._parts or each.key in new:
                 raise ValueError(f"it is stored already: {each.key}")
-            new[each.key] = to_row(gather(each.parts, self.new_file))
+            new[each.key] = to_row(gather(each.parts, self.new_file), each.digest)
         last = max((fact.round for fact in facts if isinstance(fact, UplinksDeleted)), default=0)
         with self._lock:
             for line in lines:

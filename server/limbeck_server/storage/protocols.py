@@ -37,12 +37,16 @@ class PartsKey(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class StoredParts:
-    """Parts to be stored. `name` is a client's for an uplink, and an audience's where `aggregate` is set."""
+    """Parts to be stored. `name` is a client's for an uplink, and an audience's where `aggregate` is set.
+
+    `digest` (hexadecimal) is theirs, where it is known already: computing it reads them once more.
+    """
 
     round: int
     name: str
     parts: Parts
     aggregate: bool = False
+    digest: str | None = None
 
     @property
     def key(self) -> PartsKey:

@@ -7,7 +7,7 @@ more than a megabyte lie in files of their own; their rows are written after the
 import contextlib
 import itertools
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from limbeck_server.storage.block_rows import RowReader, gather, to_row
 from limbeck_server.storage.database import AGGREGATES, NOTES, UPLINKS
 from limbeck_server.storage.limits import check_disk
 from limbeck_server.storage.protocols import INLINE_BYTES, PartsKey, StoredParts
+
+_UPLINKS_AT_ONCE = 16  # in memory, of a megabyte at most
 
 
 class SqliteStore:
@@ -96,7 +98,7 @@ class SqliteStore:
         uplinks: list[dict[str, Any]] = []
         aggregates: list[dict[str, Any]] = []
         for each in blocks:
-            row = {"round": each.round, "name": each.name} | to_row(gather(each.parts, self.new_file))
+            row = {"round": each.round, "name": each.name} | to_row(gather(each.parts, self.new_file), each.digest)
             (aggregates if each.aggregate else uplinks).append(row)
         files = [row["file"] for row in uplinks + aggregates if row["file"]]
         for name in files:
@@ -107,9 +109,9 @@ class SqliteStore:
         deleted: list[str] = []
         with self._transaction() as connection:
             if uplinks:
-                connection.execute(sa.insert(UPLINKS), uplinks)
+                database.insert(connection, UPLINKS, uplinks)
             if aggregates:
-                connection.execute(sa.insert(AGGREGATES), aggregates)
+                database.insert(connection, AGGREGATES, aggregates)
             head = database.append(connection, self._head, facts)
             if last:
                 deleted = _delete_uplinks(connection, last)
@@ -127,10 +129,11 @@ class SqliteStore:
     def uplinks(self, number: int) -> Iterator[tuple[str, Parts]]:
         """Yield a round's clients and their blocks. See `BlockStore.uplinks`."""
         with self._rows.reading():
-            for key in self._list(UPLINKS, number):
-                parts = self._find(key)
-                if parts is not None:  # or they were deleted meanwhile
-                    yield key.name, parts
+            last = ""
+            while rows := self._next_uplinks(number, last):
+                for row in rows:
+                    yield row["name"], self._rows.read(PartsKey(number, row["name"]), row)
+                last = rows[-1]["name"]
 
     def aggregate(self, number: int, audience: str) -> Parts | None:
         """Return what a round made for an audience. See `BlockStore.aggregate`."""
@@ -190,6 +193,14 @@ class SqliteStore:
                 return [PartsKey(number, name, aggregate) for name in connection.execute(query).scalars()]
         except (sa.exc.DatabaseError, ValueError) as error:
             raise self._damaged(f"the list of {table.name} of round {number}", error) from error
+
+    def _next_uplinks(self, number: int, after: str) -> list[Mapping[str, Any]]:
+        """Return some uplinks of a round, those of the clients that follow `after` by name."""
+        try:
+            with self._engine.connect() as connection:
+                return database.next_rows(connection, UPLINKS, number, after, _UPLINKS_AT_ONCE)
+        except (sa.exc.DatabaseError, ValueError) as error:
+            raise self._damaged(f"the list of uplinks of round {number}", error) from error
 
     def _find(self, key: PartsKey) -> Parts | None:
         table = AGGREGATES if key.aggregate else UPLINKS

@@ -8,6 +8,7 @@ import pytest
 
 from limbeck_common.core.messages import Receipt
 from limbeck_server import events as fact
+from limbeck_server.round.attendance import Attendance
 from limbeck_server.round.machine import Bounds, Machine
 from limbeck_server.round.state import FederationState, evolve
 from limbeck_server.round.status import Wait, client_status, describe_wait
@@ -132,9 +133,9 @@ def test_what_is_announced_for_the_end_of_a_wait_is_what_happens() -> None:
             for present in (frozenset[str](), EVERYONE):
                 state = after(facts)
                 wait = describe_wait(machine, state, present)
-                if not wait.until or machine.tick(state, present, wait.until - 0.001):
+                if not wait.until or machine.tick(state, Attendance.of(state, present), wait.until - 0.001):
                     continue  # a wait that is over
-                first = machine.tick(state, present, wait.until)[0]
+                first = machine.tick(state, Attendance.of(state, present), wait.until)[0]
                 assert happens[wait.then](first), (wait, first)
                 checked.add(wait.then)
     assert checked == set(happens)

@@ -199,7 +199,7 @@ def test_any_damaged_column_of_a_block_is_named_with_its_round(tmp_path: Path, s
 @pytest.mark.parametrize(
     ("statement", "what"),
     [
-        ("ALTER TABLE uplinks RENAME COLUMN head TO hat", "the uplink of a for round 4 is damaged: no such column"),
+        ("ALTER TABLE uplinks RENAME COLUMN head TO hat", "the list of uplinks of round 4 is damaged: no such column"),
         ("ALTER TABLE uplinks RENAME TO others", "the list of uplinks of round 4 is damaged: no such table"),
     ],
 )

@@ -1,0 +1,46 @@
+"""A bare `grpc.aio` server: `python bare.py PORT_FILE [TLS_FOLDER]`. Its Push throws away what comes; its Pull waits.
+
+What limbeck's server is compared with: the same calls, the same bytes, the same event loop, and nothing done.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import uvloop
+
+from limbeck_server.pki.folder import TlsFolder
+from limbeck_server.rpc.server import bind
+
+OPTIONS = [("grpc.so_reuseport", 0), ("grpc.max_concurrent_streams", 100)]
+
+
+async def push(stream: AsyncIterator[bytes], _context: Any) -> bytes:
+    async for _ in stream:
+        pass
+    return b""
+
+
+async def pull(_request: bytes, _context: Any) -> AsyncIterator[bytes]:
+    await asyncio.sleep(3600)
+    yield b""
+
+
+async def main(told: Path, tls: TlsFolder | None) -> None:
+    server = grpc.aio.server(options=OPTIONS)
+    handlers = {
+        "Push": grpc.stream_unary_rpc_method_handler(push),
+        "Pull": grpc.unary_stream_rpc_method_handler(pull),
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("limbeck.v1.Federation", handlers),))
+    port = bind(server, "127.0.0.1:0", tls)
+    await server.start()
+    told.write_text(f"127.0.0.1:{port}")
+    await server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(Path(sys.argv[1]), TlsFolder(Path(sys.argv[2])) if len(sys.argv) > 2 else None))
