@@ -7,7 +7,7 @@ come back as views of the payload, not as copies.
 
 import math
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,13 @@ def encode_parts(parts: Parts, messages: Any) -> list[Tensor]:
     return tensors
 
 
-def decode_parts(messages: Iterable[pb.Part], payload: Payload, open_rows: int, width: int) -> dict[str, Block]:
+def decode_parts(
+    messages: Iterable[pb.Part],
+    payload: Payload,
+    open_rows: int,
+    width: int,
+    outlines: Mapping[str, Outline] | None = None,
+) -> dict[str, Block]:
     """Return parts by name; their arrays lie in `payload`. See `decode_block`.
 
     Raises:
@@ -51,7 +57,8 @@ def decode_parts(messages: Iterable[pb.Part], payload: Payload, open_rows: int, 
     for message in messages:
         if message.name in parts or len(parts) == _MAX_PARTS:
             raise KeysError(f"part {message.name[:80]!r} is one too many", expected=f"{_MAX_PARTS} parts, each once")
-        parts[message.name], offset = decode_block(message.block, payload, offset, open_rows, width)
+        outline = read_outline(message.block) if outlines is None else outlines[message.name]
+        parts[message.name], offset = decode_block(message.block, outline, payload, offset, open_rows, width)
     if offset != payload.size:
         raise ShapeError(
             "the arrays' shapes do not add up", expected=f"arrays that fill {payload.size} bytes of payload"
@@ -123,15 +130,16 @@ def read_outline(message: pb.Block) -> Outline:
     return Outline(kind, encoding, row_shape, tuple(layout))
 
 
-def decode_block(message: pb.Block, payload: Payload, offset: int, open_rows: int, width: int) -> tuple[Block, int]:
-    """Return the block whose arrays begin at `offset` of `payload`, and where they end.
+def decode_block(  # noqa: PLR0913, PLR0917 - a block's message, where its values lie, and the bounds of both
+    message: pb.Block, outline: Outline, payload: Payload, offset: int, open_rows: int, width: int
+) -> tuple[Block, int]:
+    """Return the block whose arrays begin at `offset` of `payload`, and where they end. `outline` is the message's.
 
     `open_rows` is the federation's number of open rows, `width` that of its classes.
 
     Raises:
         RefusalError: the block contradicts itself, or names rows or classes beyond these bounds.
     """
-    outline = read_outline(message)
     arrays, offset = _make_arrays(outline, message.values, payload, offset)
     space, keys = _decode_keys(message, open_rows, width, len(arrays[0]) if arrays else 0)
     if isinstance(keys, Rows):

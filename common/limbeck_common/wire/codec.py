@@ -1,11 +1,12 @@
 """From messages to protobuf heads and payloads, and back. Blocks are in `blocks`, plans in `plans`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError
 
 from limbeck_common.core.arrays.tensors import Tensor, nbytes
+from limbeck_common.core.blocks import Outline
 from limbeck_common.core.errors import StreamError
 from limbeck_common.core.messages import Downlink, Uplink
 from limbeck_common.core.spec import MAX_WIDTH
@@ -72,14 +73,22 @@ def decode_downlink(
     )
 
 
-def decode_uplink(head: federation_pb2.Uplink, payload: Payload, open_rows: int, width: int = MAX_WIDTH) -> Uplink:
+def decode_uplink(
+    head: federation_pb2.Uplink,
+    payload: Payload,
+    open_rows: int,
+    width: int = MAX_WIDTH,
+    outlines: Mapping[str, Outline] | None = None,
+) -> Uplink:
     """Return the uplink; its arrays lie in `payload`. `width` is the federation's number of classes.
+
+    `outlines` are its parts', where they have been read already.
 
     Raises:
         RefusalError: the message contradicts itself, names rows or classes beyond these bounds, or does not have the
             digest that it claims.
     """
-    parts = decode_parts(head.parts, payload, open_rows, width)
+    parts = decode_parts(head.parts, payload, open_rows, width, outlines)
     if parts_digest(parts) != head.digest:
         raise StreamError("the contribution does not have the digest that it claims", remedy="push again")
     return Uplink(head.federation_id, head.client_name, head.round, parts, dict(head.metrics), head.digest, head.epoch)

@@ -70,7 +70,9 @@ class Aggregation:
         Raises:
             UserCodeError: the method raised.
         """
-        return None if self._opening is None else await asyncio.shield(self._opening)
+        if self._opening is None:
+            return None
+        return self._opening.result() if self._opening.done() else await asyncio.shield(self._opening)
 
     async def check(self, aggregator: RoundAggregator, parts: Parts) -> tuple[Parts, str]:
         """Return parts as they will be added up, and their architecture: at once where small. Raises RefusalError."""
@@ -81,14 +83,24 @@ class Aggregation:
         if self._opening is None:
             raise RuntimeError("no round is open")
         aggregator = self._opening.result()
+
+        def lost(error: BaseException) -> None:
+            said = f"{type(error).__name__}: {error}"
+            self.failure = AdditionError(f"round {aggregator.number}: the uplink of {client} was not added: {said}")
+            changed()
+
+        if not self._large and not _is_large(parts):
+            try:
+                aggregator.add(parts, architecture)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the sums lack an uplink
+                lost(error)
+            return
         addition = asyncio.ensure_future(self._add(aggregator, parts, architecture))
         self._additions.append(addition)
 
         def settle(done: asyncio.Future[None]) -> None:
             if not done.cancelled() and (error := done.exception()) is not None:
-                said = f"{type(error).__name__}: {error}"
-                self.failure = AdditionError(f"round {aggregator.number}: the uplink of {client} was not added: {said}")
-                changed()
+                lost(error)
 
         addition.add_done_callback(settle)
 
@@ -124,14 +136,11 @@ class Aggregation:
         return blocks.get(audience) if number == last else self._store.aggregate(number, audience)
 
     async def _add(self, aggregator: RoundAggregator, parts: Parts, architecture: str) -> None:
-        if self._large or _is_large(parts):
-            self._large += 1
-            try:
-                await asyncio.get_running_loop().run_in_executor(self._thread, aggregator.add, parts, architecture)
-            finally:
-                self._large -= 1
-        else:
-            aggregator.add(parts, architecture)
+        self._large += 1
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, aggregator.add, parts, architecture)
+        finally:
+            self._large -= 1
 
     async def _offload(self, parts: Parts, work: Callable[..., _Result], *arguments: object) -> _Result:
         """Do work on parts: here where they are small, on the thread where it would hold up the event loop."""

@@ -1,5 +1,6 @@
 """`limbeck-server run`: the daemon."""
 
+import gc
 import sys
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,8 @@ def run(config: Path | None, pairs: tuple[str, ...], address_file: Path | None, 
                 put(address_file, f"{address}\n".encode())
         click.echo(f"limbeck-server listening on {address}")
 
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
     failed = run_async(serve(settings, announce))
     sys.exit(ENDED_STATUS if failed else 0)
 

@@ -23,7 +23,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, eq=False)
 class Admission:
-    """What is known of an uplink by its head alone, `uplink` being without its parts.
+    """What is known of an uplink by its head alone, `uplink` being without its parts, which `outlines` describe.
 
     `receipt` says what becomes of the uplink if its parts are sound; only an accepted one is worth them, of at most
     `payload_bytes`. `aggregator` is its round's, None in the closing round.
@@ -31,6 +31,7 @@ class Admission:
 
     uplink: Uplink
     receipt: Receipt
+    outlines: Mapping[str, Outline]
     payload_bytes: int = 0
     aggregator: RoundAggregator | None = None
 
@@ -56,10 +57,10 @@ class Admissions:
         coordinator.presence.saw(uplink.client)
         if receipt is not Receipt.ACCEPTED:
             await coordinator.settled()
-            return Admission(uplink, receipt)
+            return Admission(uplink, receipt, outlines)
         coordinator.store.check_room()  # asks the file system, not the database
         most = check_outlines(outlines, _plan(aggregator))
-        return Admission(uplink, receipt, min(most, self._payload_bytes), aggregator)
+        return Admission(uplink, receipt, outlines, min(most, self._payload_bytes), aggregator)
 
     async def complete(self, admission: Admission, parts: Parts) -> Receipt:
         """Judge an admitted uplink's parts, start adding them to the sums; return the receipt once it is durable.

@@ -7,7 +7,7 @@ Its collections are persistent ones: a changed copy shares all but a few nodes w
 the same with ten clients and with a hundred thousand.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -35,7 +35,6 @@ from limbeck_server.events import (
     UplinkLate,
     UplinksDeleted,
 )
-
 
 _NOBODY: "HashTrieSet[str]" = HashTrieSet()
 _NOTHING: "HashTrieMap[str, Any]" = HashTrieMap()
@@ -98,14 +97,14 @@ def evolve(state: FederationState, fact: Fact) -> FederationState:  # noqa: C901
     """Return the state after a fact."""
     match fact:
         case Founded():
-            return replace(state, federation_id=fact.federation_id, since=fact.at)
+            return _with(state, federation_id=fact.federation_id, since=fact.at)
         case ClientJoined():
-            joined = replace(
+            joined = _with(
                 state, members=state.members.insert(fact.client), revoked=state.revoked.discard(fact.client)
             )
-            return replace(joined, missing=_missing(joined, fact.client))
+            return _with(joined, missing=_missing(joined, fact.client))
         case Opened():
-            return replace(
+            return _with(
                 state,
                 phase=FederationPhase.COLLECTING,
                 since=fact.at,
@@ -123,7 +122,7 @@ def evolve(state: FederationState, fact: Fact) -> FederationState:  # noqa: C901
             known = state.architectures
             if fact.architecture is not None:
                 known = known.insert(fact.client, fact.architecture)
-            return replace(
+            return _with(
                 state,
                 delivered=state.delivered.insert(fact.client),
                 missing=state.missing.discard(fact.client),
@@ -131,38 +130,38 @@ def evolve(state: FederationState, fact: Fact) -> FederationState:  # noqa: C901
                 architectures=known,
             )
         case UplinkLate():
-            return replace(state, late=state.late.insert(fact.client, fact.round))
+            return _with(state, late=state.late.insert(fact.client, fact.round))
         case Extended():
             later = fact.at + fact.seconds
-            return replace(state, deadline=later, seconds=fact.seconds, extensions=state.extensions + 1)
+            return _with(state, deadline=later, seconds=fact.seconds, extensions=state.extensions + 1)
         case Closed():
-            return replace(state, phase=FederationPhase.AGGREGATING, since=fact.at)
+            return _with(state, phase=FederationPhase.AGGREGATING, since=fact.at)
         case Aggregated():
-            return replace(state, phase=FederationPhase.LOBBY, since=fact.at, groups=state.groups.update(fact.moves))
+            return _with(state, phase=FederationPhase.LOBBY, since=fact.at, groups=state.groups.update(fact.moves))
         case Paused():
-            return replace(state, paused_at=fact.at)
+            return _with(state, paused_at=fact.at)
         case Resumed():
             paused_at = fact.at if state.paused_at is None else state.paused_at
             lost = fact.at - max(paused_at, state.since)  # in this phase, which may have begun during the pause
-            return replace(state, paused_at=None, since=state.since + lost, deadline=state.deadline + lost)
+            return _with(state, paused_at=None, since=state.since + lost, deadline=state.deadline + lost)
         case Restarted() if state.paused_at is None:
-            return replace(state, since=fact.at, deadline=fact.at + state.seconds)
+            return _with(state, since=fact.at, deadline=fact.at + state.seconds)
         case Restarted():  # paused, it gets its time back when it resumes, by the clock that the new daemon reads
             shift = fact.at - max(state.paused_at or 0.0, state.since)
-            return replace(state, paused_at=fact.at, since=state.since + shift, deadline=state.deadline + shift)
+            return _with(state, paused_at=fact.at, since=state.since + shift, deadline=state.deadline + shift)
         case Declined():
             declined = state.declined.insert(fact.client)
-            return replace(state, declined=declined, missing=state.missing.discard(fact.client))
+            return _with(state, declined=declined, missing=state.missing.discard(fact.client))
         case Restored():
-            return replace(state, epoch=fact.epoch)
+            return _with(state, epoch=fact.epoch)
         case Evicted():
             evicted = state.evicted.insert(fact.client)
-            return replace(state, evicted=evicted, missing=state.missing.discard(fact.client))
+            return _with(state, evicted=evicted, missing=state.missing.discard(fact.client))
         case Revoked():
             revoked = state.revoked.insert(fact.client)
-            return replace(state, revoked=revoked, missing=state.missing.discard(fact.client))
+            return _with(state, revoked=revoked, missing=state.missing.discard(fact.client))
         case FederationEnded():
-            return replace(state, phase=FederationPhase(fact.state), since=fact.at, reason=fact.reason, paused_at=None)
+            return _with(state, phase=FederationPhase(fact.state), since=fact.at, reason=fact.reason, paused_at=None)
         case Evaluated() | DisagreementMeasured() | UplinksDeleted():
             return state
         case _:
@@ -175,3 +174,10 @@ def _missing(state: FederationState, client: str) -> "HashTrieSet[str]":
     if client in state.participants and not answered and state.admits(client):
         return state.missing.insert(client)
     return state.missing
+
+
+def _with(state: FederationState, **changes: object) -> FederationState:
+    """Return a state with some fields changed. As `dataclasses.replace`, which takes six times as long, per uplink."""
+    changed = object.__new__(FederationState)
+    vars(changed).update(vars(state), **changes)
+    return changed

@@ -1,8 +1,6 @@
 """Who is calling: what the certificate says, never what a message says."""
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -31,9 +29,8 @@ class Authentication:
     calls: int = 16
     _open: Counter[str] = field(default_factory=Counter)
 
-    @contextmanager
-    def admit(self, context: CallContext) -> Iterator[None]:
-        """Count a client's call while it is open: by its certificate's name, or by its connection in plain text.
+    def enter(self, context: CallContext) -> str:
+        """Count a client's call: by its certificate's name, or by its connection in plain text. Returns which, for `leave`.
 
         Raises:
             CertificateError, RoleError: the caller may not make this call.
@@ -47,12 +44,13 @@ class Authentication:
                 remedy="run one client under a name",
             )
         self._open[caller] += 1
-        try:
-            yield
-        finally:
-            self._open[caller] -= 1
-            if not self._open[caller]:
-                del self._open[caller]
+        return caller
+
+    def leave(self, caller: str) -> None:
+        """Count a call no longer; `caller` is what `enter` returned."""
+        self._open[caller] -= 1
+        if not self._open[caller]:
+            del self._open[caller]
 
     def caller(self, context: CallContext, claimed: str | None = None) -> str:
         """Return the calling client's name. `claimed` is the name in its message, where the message has one.

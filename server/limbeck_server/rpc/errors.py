@@ -1,9 +1,7 @@
 """Errors to gRPC statuses: the code, one line, and a google.rpc.ErrorInfo for programs."""
 
 import errno
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 import structlog
@@ -18,37 +16,39 @@ _MOST_CHARACTERS = 800  # trailers over 8 KiB never arrive
 _log = structlog.get_logger()
 
 
-@asynccontextmanager
-async def refusing(context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[None]:
+class refusing:  # noqa: N801 - used as a function
     """End the call with the status of a refusal that is raised inside, and with INTERNAL for any unforeseen error.
 
     What only this machine's operator can mend is UNAVAILABLE, so that the caller may try again.
     """
-    try:
-        with _full():
-            yield
-    except RefusalError as error:
+
+    def __init__(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        self._context = context
+
+    async def __aenter__(self) -> None:
+        """Do nothing."""
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """End the call if there was an error."""
+        if isinstance(error, Exception) and not isinstance(error, grpc.aio.AbortError):
+            await refuse(self._context, error)
+
+
+async def refuse(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> NoReturn:
+    """End a call with the status of an error; raises gRPC's AbortError."""
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        remedy = "try again when its operator has made room"
+        error = StoreFullError("the server's disk is full", remedy=remedy)
+    if isinstance(error, RefusalError):
         _log.warning("refused", reason=error.reason, peer=context.peer(), error=str(error))
         await context.abort_with_status(to_status(_status(error)))
-    except SetupError as error:
+    elif isinstance(error, SetupError):
         _log.error("cannot serve", peer=context.peer(), error=str(error))
         await context.abort(grpc.StatusCode.UNAVAILABLE, str(error)[:_MOST_CHARACTERS])
-    except grpc.aio.AbortError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the last resort: one client's call fails, the daemon lives
-        _log.exception("internal error", peer=context.peer())
+    else:  # the last resort: one client's call fails, the daemon lives
+        _log.error("internal error", peer=context.peer(), exc_info=error)
         await context.abort(grpc.StatusCode.INTERNAL, f"internal error: {type(error).__name__}; see the server's log")
-
-
-@contextmanager
-def _full() -> Iterator[None]:
-    """Turn the operating system's word for a full disk into StoreFullError."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-            raise
-        raise StoreFullError("the server's disk is full", remedy="try again when its operator has made room") from error
+    raise RuntimeError("an aborted call goes on")
 
 
 def _status(error: RefusalError) -> Status:

@@ -3,18 +3,18 @@
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+
+import grpc
 
 from limbeck_common.core.messages import Answer, Ended, Idle, Receipt
 from limbeck_common.core.spec import check_name
-from limbeck_common.wire.codec import encode_downlink
-from limbeck_common.wire.payload import chunks
 from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_common.wire.v1.federation_pb2_grpc import FederationServicer
 from limbeck_server.federation import Federation
 from limbeck_server.rpc.authentication import Authentication, CallContext
-from limbeck_server.rpc.errors import refusing
+from limbeck_server.rpc.encoded_downlinks import EncodedDownlinks
+from limbeck_server.rpc.errors import refuse
 from limbeck_server.rpc.upload import Uploads
 from limbeck_server.settings import LimitSettings
 
@@ -44,6 +44,7 @@ class FederationService(FederationServicer):
 
     def __post_init__(self) -> None:
         self.uploads = Uploads(self.federation, self.limits, self.authentication)
+        self._encoded = EncodedDownlinks()
 
     async def Join(self, request: pb.JoinRequest, context: CallContext) -> pb.JoinResponse:
         async with self._call(context):
@@ -72,7 +73,7 @@ class FederationService(FederationServicer):
             seconds = min(max(request.wait_seconds, 0.0), self.limits.pull_seconds)
             answer = await self.federation.downlinks.pull(client, request.after_round, seconds, request.learned_round)
             self.authentication.caller(context, client)  # again: it may have been revoked meanwhile
-            for message in _pull_responses(answer):
+            for message in _pull_responses(answer, self._encoded):
                 self.traffic.down[client] += message.ByteSize()
                 yield message
 
@@ -97,14 +98,30 @@ class FederationService(FederationServicer):
             for chunk in self.federation.membership.stream(request.federation_id, request.offset):
                 yield pb.OpenDataResponse(chunk=chunk)
 
-    @asynccontextmanager
-    async def _call(self, context: CallContext) -> AsyncIterator[None]:
-        async with refusing(context):
-            with self.authentication.admit(context):
-                yield
+    def _call(self, context: CallContext) -> "_Call":
+        return _Call(context, self.authentication)
 
 
-def _pull_responses(answer: Answer) -> Iterator[pb.PullResponse]:
+class _Call:
+    """One client's call: counted while it is open, and refused where something is wrong with it."""
+
+    def __init__(self, context: CallContext, authentication: Authentication) -> None:
+        self._context = context
+        self._authentication = authentication
+
+    async def __aenter__(self) -> None:
+        try:
+            self._caller = self._authentication.enter(self._context)
+        except Exception as error:  # noqa: BLE001 - every error ends the call with a status
+            await refuse(self._context, error)
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        self._authentication.leave(self._caller)
+        if isinstance(error, Exception) and not isinstance(error, grpc.aio.AbortError):
+            await refuse(self._context, error)
+
+
+def _pull_responses(answer: Answer, encoded: EncodedDownlinks) -> Iterator[pb.PullResponse]:
     """Yield the messages of an answer: the first holds the head and the payload's first chunk."""
     match answer:
         case Idle():
@@ -112,8 +129,7 @@ def _pull_responses(answer: Answer) -> Iterator[pb.PullResponse]:
         case Ended():
             yield pb.PullResponse(ended=pb.Ended(state=answer.state, reason=answer.reason))
         case _:
-            head, tensors = encode_downlink(answer)
-            parts = chunks(tensors)
+            head, parts = encoded.encode(answer)
             yield pb.PullResponse(head=head, chunk=next(parts, b""))
             for part in parts:
                 yield pb.PullResponse(chunk=part)

@@ -104,7 +104,7 @@ class Uploads:
         try:
             spec = self.federation.spec
             if payload.path is None:
-                uplink = decode_uplink(head, payload, spec.open_rows, spec.output.width)
+                uplink = decode_uplink(head, payload, spec.open_rows, spec.output.width, admission.outlines)
             else:  # the digest of a large block takes a while, so it is computed beside the event loop
                 uplink = await asyncio.to_thread(decode_uplink, head, payload, spec.open_rows, spec.output.width)
             receipt = await self.federation.admissions.complete(admission, uplink.parts)

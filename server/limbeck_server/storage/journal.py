@@ -11,7 +11,6 @@ from limbeck_common.core.errors import SetupError
 from limbeck_server.events import Fact
 from limbeck_server.storage.protocols import FactStore, StoredParts
 
-
 _QUIET_TURNS = 10  # of the event loop, after which nothing more is about to come
 _MOST_AT_ONCE = 256
 
