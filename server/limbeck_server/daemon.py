@@ -25,7 +25,7 @@ from limbeck_server.round.state import FederationPhase, FederationState
 from limbeck_server.rpc.authentication import Authentication
 from limbeck_server.rpc.federation_service import FederationService, Traffic
 from limbeck_server.rpc.operator_service import OperatorService
-from limbeck_server.rpc.parsing import Registrar
+from limbeck_server.rpc.registration import Registrar
 from limbeck_server.rpc.server import bind, choose_tls, new_server, serve_enrolment
 from limbeck_server.settings import Settings
 from limbeck_server.storage.database import MODEL

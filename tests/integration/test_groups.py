@@ -62,7 +62,7 @@ def test_each_client_learns_from_its_groups_aggregate_and_from_what_it_has_misse
             assert (fact.digests, fact.moves) == (digests, {"b": "reverse"})
             assert fact.digest == aggregate_digest(digests)
         async with served(tmp_path, spec) as server:
-            assert server.coordinator.state.groups == {"b": "reverse"}
+            assert dict(server.coordinator.state.groups) == {"b": "reverse"}
             await check(server)
 
     asyncio.run(scenario())

@@ -176,3 +176,27 @@ def test_the_stories_reach_the_end() -> None:
     cycle = [("tick", everyone), ("deliver all", everyone), ("tick", everyone), ("aggregated",)]
     story = [(0.5, event) for event in itertools.chain(*[cycle] * (ROUNDS + 1))]
     assert replayed_story(rules, story).state.phase is FederationPhase.FINISHED
+
+
+@given(machines, stories, st.lists(crowds, min_size=1, max_size=8))
+@settings(deadline=None, max_examples=150)
+def test_what_is_kept_up_to_date_is_what_a_count_of_everybody_finds(
+    machine: Machine, story: Story, comings: list[frozenset[str]]
+) -> None:
+    """The machine that counts anew at each event, as simple as it can be, beside the one that keeps its counts."""
+    journal = replayed_story(machine, story).journal
+    state, here, kept = FederationState(), frozenset[str](), Attendance()
+    for each, present in zip(journal, itertools.cycle(comings), strict=False):
+        state = evolve(state, each)
+        asked = set(state.participants) - set(state.delivered) - set(state.declined)
+        assert set(state.missing) == asked & state.active
+        assert {client for client in state.members if state.admits(client)} == state.active
+        for client in here ^ present:
+            kept.update(state, client, present=client in present)
+        here = present
+        if isinstance(each, fact.Opened):
+            kept = Attendance.of(state, present)
+        elif isinstance(each, fact.ClientJoined | fact.UplinkAccepted | fact.Declined | fact.Evicted | fact.Revoked):
+            kept.update(state, each.client, present=each.client in present)
+        assert kept == Attendance.of(state, present)
+        assert kept == Attendance(set(present & state.active), present & set(state.missing))

@@ -32,6 +32,7 @@ from limbeck_server.round.presence import Presence
 from limbeck_server.rpc.authentication import Authentication
 from limbeck_server.rpc.federation_service import FederationService, Traffic
 from limbeck_server.rpc.operator_service import OperatorService
+from limbeck_server.rpc.registration import Registrar
 from limbeck_server.rpc.server import bind, new_server
 from limbeck_server.settings import LimitSettings
 from limbeck_server.storage.sqlite import SqliteStore
@@ -120,8 +121,9 @@ async def served(
     authentication, traffic = Authentication(registry, limits.calls_per_client), Traffic()
     server = new_server(message_bytes(spec.open_rows), limits.connections)
     async with assembled(store, spec, **parts) as federation:
-        add_FederationServicer_to_server(FederationService(federation, limits, traffic, authentication), server)
-        add_OperatorServicer_to_server(OperatorService(federation, traffic, authentication), server)
+        service = FederationService(federation, limits, traffic, authentication)
+        add_FederationServicer_to_server(service, Registrar(server))
+        add_OperatorServicer_to_server(OperatorService(federation, traffic, authentication), Registrar(server))
         address = f"127.0.0.1:{bind(server, '127.0.0.1:0', tls)}"
         await server.start()
         try:

@@ -118,8 +118,8 @@ class Kind(StrEnum):
 
     def _is_plainly_sound(self, values: NDArray[Any]) -> bool:
         """Say whether a quick look is enough: it finds most values sound, and finds nothing sound that is not."""
-        low, high = values.min(), values.max()  # not-a-number is the least and the largest, and fails the comparisons
-        if not (np.isfinite(low) and np.isfinite(high) and self.low <= low and high <= self.high):
+        least, most = values.min(), values.max()  # not-a-number is the least and the largest, and fails the comparisons
+        if not (np.isfinite(least) and np.isfinite(most) and self.low <= least and most <= self.high):
             return False
         if self.total is None:
             return True

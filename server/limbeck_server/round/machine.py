@@ -4,7 +4,8 @@
     any of them -> failed | stopped
 
 `Machine` decides: a state and something that happened give facts. `evolve` (in `state`) remembers them. Time comes in
-as `at`, in seconds of a clock that never jumps, and who is present as an `Attendance`; nothing here waits, sends or stores.
+as `at`, in seconds of a clock that never jumps, and who is present as an `Attendance`. Nothing here waits, sends or
+stores.
 
 The lobby stands before every round. It opens the first one by the lobby's rules, and each later one as soon as enough
 members are present for its quorum, which they are unless clients have gone away. After the last round comes a closing

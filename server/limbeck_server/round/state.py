@@ -99,9 +99,7 @@ def evolve(state: FederationState, fact: Fact) -> FederationState:  # noqa: C901
         case Founded():
             return _with(state, federation_id=fact.federation_id, since=fact.at)
         case ClientJoined():
-            joined = _with(
-                state, members=state.members.insert(fact.client), revoked=state.revoked.discard(fact.client)
-            )
+            joined = _with(state, members=state.members.insert(fact.client), revoked=state.revoked.discard(fact.client))
             return _with(joined, missing=_missing(joined, fact.client))
         case Opened():
             return _with(

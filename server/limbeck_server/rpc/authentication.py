@@ -30,7 +30,9 @@ class Authentication:
     _open: Counter[str] = field(default_factory=Counter)
 
     def enter(self, context: CallContext) -> str:
-        """Count a client's call: by its certificate's name, or by its connection in plain text. Returns which, for `leave`.
+        """Count a client's call: by its certificate's name, or by its connection in plain text.
+
+        Returns which, for `leave`.
 
         Raises:
             CertificateError, RoleError: the caller may not make this call.

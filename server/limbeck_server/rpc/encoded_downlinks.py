@@ -26,6 +26,11 @@ class EncodedDownlinks:
         self._round = 0
         self._made: dict[tuple[int, int], _Encoded] = {}
 
+    @property
+    def kept(self) -> int:
+        """How many are in memory."""
+        return len(self._made)
+
     def encode(self, downlink: Downlink) -> tuple[pb.Downlink, Iterator[bytes]]:
         """Return a downlink's head, and the chunks of its payload."""
         if downlink.round != self._round:

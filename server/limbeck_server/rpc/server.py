@@ -9,7 +9,7 @@ from limbeck_common.wire.v1.enrolment_pb2_grpc import add_EnrolmentServicer_to_s
 from limbeck_server.pki.folder import TlsFolder
 from limbeck_server.pki.registry import Registry
 from limbeck_server.rpc.enrolment_service import EnrolmentService
-from limbeck_server.rpc.parsing import Registrar
+from limbeck_server.rpc.registration import Registrar
 from limbeck_server.settings import Settings
 
 _ENROL_MESSAGE = 1 << 16  # bytes; unauthenticated callers reach this port

@@ -16,7 +16,7 @@ from limbeck_common.wire.v1 import federation_pb2 as pb
 from limbeck_server.federation import Federation
 from limbeck_server.round.admission import Admission
 from limbeck_server.rpc.authentication import Authentication, CallContext
-from limbeck_server.rpc.parsing import check_parsed
+from limbeck_server.rpc.registration import check_parsed
 from limbeck_server.settings import LimitSettings
 from limbeck_server.storage.protocols import INLINE_BYTES
 

@@ -38,7 +38,7 @@ async def main(told: Path, tls: TlsFolder | None) -> None:
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("limbeck.v1.Federation", handlers),))
     port = bind(server, "127.0.0.1:0", tls)
     await server.start()
-    told.write_text(f"127.0.0.1:{port}")
+    told.write_text(f"127.0.0.1:{port}")  # noqa: ASYNC240 - before anything is served
     await server.wait_for_termination()
 
 

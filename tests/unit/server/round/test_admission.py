@@ -143,7 +143,7 @@ async def test_a_block_that_was_not_announced_where_none_is_asked_for_is_refused
     async with assembled() as federation:
         await opened(federation)
         sent = uplink("a", await pulled(federation, "a"))
-        admission = Admission(replace(sent, parts={}), Receipt.ACCEPTED)
+        admission = Admission(replace(sent, parts={}), Receipt.ACCEPTED, {})
         with pytest.raises(KeysError, match="no parts, as in the closing round"):
             await federation.admissions.complete(admission, sent.parts)
         assert not list(federation.store.uplinks(1))

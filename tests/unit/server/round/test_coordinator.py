@@ -11,7 +11,7 @@ from support.federations import assembled, new_store, opened, pulled, running, u
 
 from limbeck_common.core.blocks import Parts
 from limbeck_common.core.errors import InternalError, RoundError, UserCodeError
-from limbeck_common.core.messages import ALL, Aggregate, Ended, Idle, Receipt
+from limbeck_common.core.messages import ALL, Aggregate, Downlink, Ended, Idle, Receipt
 from limbeck_common.methods.dsfl import DSFL
 from limbeck_common.methods.server_round import ServerRound
 from limbeck_server.aggregation.server_model_trainer import ServerModelTrainer
@@ -172,8 +172,10 @@ async def test_clients_are_told_of_a_federation_that_failed_by_a_slip(monkeypatc
     async with assembled() as federation:
         await opened(federation)
         await answered(federation, 1)
-        while isinstance(answer := await federation.downlinks.pull("a", federation.coordinator.state.round, 5), Idle):
-            pass
+        while not isinstance(
+            answer := await federation.downlinks.pull("a", federation.coordinator.state.round, 5), Ended
+        ):
+            assert isinstance(answer, Idle | Downlink)
         assert answer == Ended("failed", "internal error: ZeroDivisionError: a slip of ours")
         with pytest.raises(InternalError):
             await running(federation)

@@ -260,4 +260,4 @@ def test_a_client_has_the_architecture_of_its_last_model_apart_from_its_group() 
     assert dict(evolve(state, sent(2, None)).architectures) == {"a": "mlp"}  # predictions alone: as before
     assert dict(evolve(state, sent(2, "cnn")).architectures) == {"a": "cnn"}
     moved = evolve(state, fact.Aggregated(at=2, round=1, digest="", moves={"a": "near"}))
-    assert (moved.groups, moved.architectures) == ({"a": "near"}, {"a": "mlp"})
+    assert (dict(moved.groups), dict(moved.architectures)) == ({"a": "near"}, {"a": "mlp"})

@@ -38,7 +38,23 @@ async def push(federation: Federation, uploads: Uploads) -> Receipt:
     return (await uploads.receive(stream(messages), Call())).receipt  # type: ignore[arg-type]
 
 
-async def test_an_uplink_is_judged_to_the_end_though_its_client_hangs_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_small_uplink_counts_once_it_is_decided_though_its_client_hangs_up() -> None:
+    async with assembled() as federation:
+        await opened(federation)
+        uploads = Uploads(federation, LimitSettings(), Authentication())
+        pushing = asyncio.create_task(push(federation, uploads))
+        async with asyncio.timeout(10):
+            while "a" not in federation.coordinator.state.delivered:  # noqa: ASYNC110 - nothing says so sooner
+                await asyncio.sleep(0)
+        pushing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await pushing
+        await federation.coordinator.settled()
+        assert [client for client, _ in federation.store.uplinks(1)] == ["a"]
+
+
+async def test_a_large_uplink_is_judged_to_the_end_though_its_client_hangs_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("limbeck_server.rpc.upload.INLINE_BYTES", 0)
     complete, begun, goes_on = Admissions.complete, asyncio.Event(), asyncio.Event()
 
     async def later(self: Admissions, admission: Admission, block: Block | None) -> Receipt:
@@ -72,6 +88,8 @@ async def test_an_uplink_is_judged_to_the_end_though_its_client_hangs_up(monkeyp
 async def test_only_an_error_that_nobody_foresaw_is_logged(
     monkeypatch: pytest.MonkeyPatch, error: Exception | None, logged: list[str]
 ) -> None:
+    monkeypatch.setattr("limbeck_server.rpc.upload.INLINE_BYTES", 0)
+
     async def judge(*_: object) -> Receipt:
         if error is not None:
             raise error
