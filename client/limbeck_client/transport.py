@@ -63,7 +63,7 @@ class Transport(Protocol):
 class GrpcTransport:
     """gRPC over mTLS, or in plain text without credentials. `wait`: how long a Pull stays open at most, in seconds."""
 
-    def __init__(self, address: str, credentials: Credentials | None = None, wait: float = 20.0) -> None:
+    def __init__(self, address: str, credentials: Credentials | None = None, wait: float = 300.0) -> None:
         self.address = address
         self._wait = wait
         self._most = 0  # bytes of an aggregate that this client takes; the specification says how many

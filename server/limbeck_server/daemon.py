@@ -19,6 +19,7 @@ from limbeck_common.wire.v1.federation_pb2_grpc import add_FederationServicer_to
 from limbeck_common.wire.v1.operator_pb2_grpc import add_OperatorServicer_to_server
 from limbeck_server.aggregation.server_model import WorkerServerModel
 from limbeck_server.federation import Federation
+from limbeck_server.open_files import allow_files
 from limbeck_server.pki.folder import TlsFolder
 from limbeck_server.round.coordinator import Coordinator
 from limbeck_server.round.state import FederationPhase, FederationState
@@ -46,6 +47,9 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
+    allow_files(settings.limits.connections)
+    kept = settings.store.keep_rounds
+    _log.info("uplinks are kept", rounds=kept or "all", change="store.keep_rounds")
     async with running(settings, stopping) as server:
         announce(server.address)
         signalled = asyncio.create_task(stopping.wait())

@@ -129,7 +129,8 @@ def main() -> None:
         )
         print(
             f"{clients:5} clients{', mTLS' if options.tls else ''}: push {best['limbeck']['push_ms']:.3f} ms of CPU, "
-            f"bare {best['bare']['push_ms']:.3f} ms: {ratio:.2f} times; whole round {best['limbeck']['round_ms']:.3f} ms per uplink, "
+            f"bare {best['bare']['push_ms']:.3f} ms: {ratio:.2f} times; "
+            f"whole round {best['limbeck']['round_ms']:.3f} ms per uplink, "
             f"{best['limbeck']['per_second']:.0f} uplinks per second (bare {best['bare']['per_second']:.0f}); "
             f"waiting client {best['limbeck']['waiting_kb']:.0f} kB (bare {best['bare']['waiting_kb']:.0f})",
             flush=True,

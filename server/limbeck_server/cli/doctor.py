@@ -1,6 +1,5 @@
 """`limbeck-server doctor`: what would keep a daemon with these settings from running or from being reached."""
 
-import resource
 import socket
 import sys
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from limbeck_common.support.logs import set_up_logs
 from limbeck_common.wire.credentials import is_loopback
 from limbeck_server.cli.run import read_settings, run
 from limbeck_server.open_data import find_open_data
+from limbeck_server.open_files import OWN_FILES, most_files
 from limbeck_server.pki.authority import hosts_of
 from limbeck_server.rpc.server import choose_tls
 from limbeck_server.settings import ListenSettings, Settings
@@ -38,7 +38,6 @@ _PACKAGES = (
     "grpcio-reflection",
 )
 _STAND_IN = MethodSpec(name="local")
-_OWN_DESCRIPTORS = 64  # for the journal, the uplinks' files, the worker's pipes
 
 
 @click.command(params=[each for each in run.params if each.name not in {"check", "address_file"}])
@@ -88,10 +87,10 @@ def diagnose_server(settings: Settings) -> Iterator[Finding]:
 
 
 def _check_descriptors(connections: int) -> Finding:
-    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = most_files()
     said = f"up to {connections} connections, and {most} open files allowed"
-    if most < connections + _OWN_DESCRIPTORS:
-        return Finding(Level.WARN, said, "raise `ulimit -n`, or lower limits.connections")
+    if most < connections + OWN_FILES:
+        return Finding(Level.WARN, said, "raise `ulimit -Hn`, or lower limits.connections")
     return Finding(Level.OK, said)
 
 

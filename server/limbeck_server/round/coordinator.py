@@ -35,6 +35,7 @@ from limbeck_server.events import (
 from limbeck_server.round.attendance import Attendance
 from limbeck_server.round.clock import SteadyClock
 from limbeck_server.round.machine import Machine
+from limbeck_server.round.open_pulls import OpenPulls
 from limbeck_server.round.presence import Presence
 from limbeck_server.round.state import FederationPhase, FederationState, evolve
 from limbeck_server.storage.journal import Journal
@@ -70,7 +71,7 @@ class Coordinator:
         self.state = FederationState()
         self.notified: set[str] = set()  # clients that know of the end
         self.changed = asyncio.Event()  # set when something has been decided
-        self.turned = asyncio.Event()  # set when an open pull may have its answer
+        self.pulls = OpenPulls()  # woken when an open pull may have its answer
         self.trainer = ServerModelTrainer(
             server_model, store, self.decide, self.clock, refines=isinstance(aggregation.method, Refines)
         )
@@ -138,7 +139,7 @@ class Coordinator:
                 self.attendance = Attendance.of(self.state, self.presence.present())
                 self.aggregation.close() if fact.closing else self.aggregation.open(fact.round)
             if isinstance(fact, Opened | FederationEnded | Evicted | Revoked):
-                self.turned = wake(self.turned)
+                self.pulls.wake()
         self.wake()
         return self._journal.append(facts, blocks)
 

@@ -11,7 +11,7 @@ from limbeck_common.core.messages import Answer, Downlink, Ended, Idle
 from limbeck_common.methods.method import downlink
 from limbeck_common.methods.server_round import Recipient
 from limbeck_server.aggregation.method_errors import blaming
-from limbeck_server.round.coordinator import Coordinator, wait
+from limbeck_server.round.coordinator import Coordinator
 from limbeck_server.round.state import FederationPhase
 
 
@@ -37,11 +37,11 @@ class Downlinks:
         until = time.monotonic() + seconds
         coordinator.presence.saw(client, +1)
         try:
-            turned = coordinator.turned
+            turn = coordinator.pulls.turn
             answer = await self._answer(client, after, learned)
             while isinstance(answer, Idle) and (left := until - time.monotonic()) > 0:
-                await wait(turned, left)
-                turned = coordinator.turned
+                await coordinator.pulls.wait(turn, left)
+                turn = coordinator.pulls.turn
                 answer = await self._answer(client, after, learned)
             await coordinator.settled()
             if isinstance(answer, Ended):

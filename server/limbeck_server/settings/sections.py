@@ -201,8 +201,8 @@ class StoreSettings(Section):
         Path("limbeck-store")
     )
     keep_rounds: Annotated[
-        int, Field(ge=0, description="Rounds whose uplinks are kept after aggregation; 0 keeps all, for `audit`.")
-    ] = 0
+        int, Field(ge=0, description="Rounds whose uplinks are kept after aggregation, for `audit`; 0 keeps all.")
+    ] = 100
 
 
 class LimitSettings(Section):
@@ -212,14 +212,16 @@ class LimitSettings(Section):
         256 * 1024 * 1024
     )
     push_seconds: Annotated[PositiveFloat, Field(description="Seconds that one uplink may take to arrive.")] = 600.0
-    pull_seconds: Annotated[PositiveFloat, Field(description="Seconds after which a waiting pull is answered.")] = 30.0
+    pull_seconds: Annotated[PositiveFloat, Field(description="Seconds after which a waiting pull is answered.")] = 600.0
     linger_seconds: Annotated[
         PositiveFloat, Field(description="Seconds that the daemon stays up at the end, so that clients learn of it.")
     ] = 60.0
     calls_per_client: Annotated[
         PositiveInt, Field(description="Concurrent calls per client; an honest client needs three.")
     ] = 16
-    connections: Annotated[PositiveInt, Field(description="Connections in all; each takes a file descriptor.")] = 800
+    connections: Annotated[
+        PositiveInt, Field(description="Connections in all; each takes a file descriptor, for which the daemon asks.")
+    ] = 10_000
 
 
 class LogSettings(Section):

@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 import uvloop
 
+from limbeck_server.open_files import allow_files
 from limbeck_server.pki.folder import TlsFolder
 from limbeck_server.rpc.server import bind
 
@@ -43,4 +44,5 @@ async def main(told: Path, tls: TlsFolder | None) -> None:
 
 
 if __name__ == "__main__":
+    allow_files(10_000)
     uvloop.run(main(Path(sys.argv[1]), TlsFolder(Path(sys.argv[2])) if len(sys.argv) > 2 else None))

@@ -25,6 +25,7 @@ from limbeck_common.wire.digest import parts_digest
 from limbeck_common.wire.payload import chunks
 from limbeck_common.wire.plans import decode_plan
 from limbeck_common.wire.v1 import federation_pb2 as pb
+from limbeck_server.open_files import allow_files
 
 ROWS, CLASSES, OPEN_ROWS = 1000, 10, 10_000
 DIGEST = "ab" * 32
@@ -175,6 +176,7 @@ def bare_messages(crowd: Crowd) -> list[bytes]:
 
 
 if __name__ == "__main__":
+    allow_files(10_000)
     parser = argparse.ArgumentParser()
     parser.add_argument("address")
     parser.add_argument("pid", type=int)
