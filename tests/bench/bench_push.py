@@ -24,7 +24,7 @@ from limbeck_server.pki.folder import TlsFolder
 HERE = Path(__file__).parent / "push"
 
 
-Figures = dict[str, float]
+Measured = dict[str, float]
 
 
 def certify(folder: Path, clients: int) -> Path:
@@ -48,13 +48,13 @@ def certify(folder: Path, clients: int) -> Path:
 @contextmanager
 def bare(folder: Path, tls: Path | None, _clients: int, _rounds: int) -> Iterator[tuple[str, int]]:
     """Run the bare handler; yields its address and process."""
-    told = folder / "bare"
-    arguments = [sys.executable, str(HERE / "bare.py"), str(told), *([str(tls)] if tls else [])]
+    address_file = folder / "bare"
+    arguments = [sys.executable, str(HERE / "bare.py"), str(address_file), *([str(tls)] if tls else [])]
     with subprocess.Popen(arguments) as process:
-        while not told.exists() or not told.read_text():
+        while not address_file.exists() or not address_file.read_text():
             time.sleep(0.05)
         try:
-            yield told.read_text(), process.pid
+            yield address_file.read_text(), process.pid
         finally:
             process.kill()
 
@@ -87,7 +87,7 @@ def daemon(folder: Path, tls: Path | None, clients: int, rounds: int) -> Iterato
             process.kill()
 
 
-def measure(kind: str, clients: int, rounds: int, *, tls: bool) -> Figures:
+def measure(kind: str, clients: int, rounds: int, *, tls: bool) -> Measured:
     """Return what the raw clients saw of one server, started for them."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -103,8 +103,8 @@ def measure(kind: str, clients: int, rounds: int, *, tls: bool) -> Figures:
                 *["--bare"] * (kind == "bare"),
             ]
             load = [sys.executable, str(HERE / "load.py"), *map(str, words)]
-            figures: Figures = json.loads(subprocess.run(load, check=True, stdout=subprocess.PIPE).stdout)
-    return figures
+            measured: Measured = json.loads(subprocess.run(load, check=True, stdout=subprocess.PIPE).stdout)
+    return measured
 
 
 def main() -> None:
@@ -116,13 +116,13 @@ def main() -> None:
     options = parser.parse_args()
     for clients in options.clients:
         rounds = max(3, options.rounds * 100 // max(100, clients))
-        found: dict[str, list[Figures]] = {"bare": [], "limbeck": []}
+        found: dict[str, list[Measured]] = {"bare": [], "limbeck": []}
         for _ in range(options.repeats):
-            for kind, figures in found.items():
-                figures.append(measure(kind, clients, rounds, tls=options.tls))
+            for kind, measured in found.items():
+                measured.append(measure(kind, clients, rounds, tls=options.tls))
         best = {
-            kind: {key: statistics.median(each[key] for each in figures) for key in figures[0]}
-            for kind, figures in found.items()
+            kind: {key: statistics.median(each[key] for each in measured) for key in measured[0]}
+            for kind, measured in found.items()
         }
         ratio = statistics.median(
             a["push_ms"] / b["push_ms"] for a, b in zip(found["limbeck"], found["bare"], strict=True)

@@ -30,7 +30,7 @@ async def pull(_request: bytes, _context: Any) -> AsyncIterator[bytes]:
     yield b""
 
 
-async def main(told: Path, tls: TlsFolder | None) -> None:
+async def main(address_file: Path, tls: TlsFolder | None) -> None:
     server = grpc.aio.server(options=OPTIONS)
     handlers = {
         "Push": grpc.stream_unary_rpc_method_handler(push),
@@ -39,7 +39,7 @@ async def main(told: Path, tls: TlsFolder | None) -> None:
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("limbeck.v1.Federation", handlers),))
     port = bind(server, "127.0.0.1:0", tls)
     await server.start()
-    told.write_text(f"127.0.0.1:{port}")  # noqa: ASYNC240 - before anything is served
+    address_file.write_text(f"127.0.0.1:{port}")  # noqa: ASYNC240 - before anything is served
     await server.wait_for_termination()
 
 

@@ -31,6 +31,7 @@ ROWS, CLASSES, OPEN_ROWS = 1000, 10, 10_000
 DIGEST = "ab" * 32
 SERVICE = "/limbeck.v1.Federation/"
 AT_ONCE = 200  # connections being made
+MOST_PUSHES = 1000  # at a time: this process must keep up, too
 
 
 @dataclass
@@ -43,6 +44,7 @@ class Crowd:
     push_seconds: float = 0.0  # of the server's CPU
     wall_seconds: float = 0.0
     pushes: int = 0
+    pushing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_PUSHES))
     labels: Any = field(default_factory=lambda: np.random.default_rng(0).dirichlet(np.ones(CLASSES), ROWS))
 
     def cpu(self) -> float:
@@ -105,7 +107,8 @@ class Crowd:
         return made
 
     async def push(self, number: int, message: bytes) -> bytes:
-        answer: bytes = await self.channels[number].stream_unary(SERVICE + "Push")(iter([message]))
+        async with self.pushing:
+            answer: bytes = await self.channels[number].stream_unary(SERVICE + "Push")(iter([message]))
         return answer
 
     async def push_all(self, messages: list[bytes], *, bare: bool) -> None:
