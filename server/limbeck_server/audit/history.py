@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from limbeck_common.core.spec import Spec
 from limbeck_server import events as fact
+from limbeck_server.round.checkpoint import Progress, to_text
 from limbeck_server.storage.protocols import DamageError, StoreReader
 
 
@@ -52,7 +53,9 @@ def read_history(reader: StoreReader, head: str = "") -> History:
     history = History()
     found = not head
     spec_digest = ""
+    progress = Progress()
     try:
+        checkpoint = reader.checkpoint()
         for number, line, chain in reader.facts():
             history.length += 1
             if number != history.length or chain != fact.link(history.head, line):
@@ -64,8 +67,12 @@ def read_history(reader: StoreReader, head: str = "") -> History:
                 if isinstance(what, fact.Founded):
                     spec_digest = what.spec
                 history.enter(what)
+                if checkpoint is not None and number <= checkpoint.facts:
+                    progress = progress.after(what)
             except (ValueError, TypeError, KeyError, AttributeError):
                 continue  # the chain has named it
+        if checkpoint is not None and checkpoint.text != to_text(progress):
+            history.damage.append("the checkpoint does not follow from the facts: remove checkpoint.json")
     except DamageError as error:
         history.damage.append(f"the facts end after number {history.length}: {error}")
     if not found:

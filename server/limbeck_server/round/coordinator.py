@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import reduce
 
 import structlog
 
@@ -22,7 +23,6 @@ from limbeck_server.events import (
     Aggregated,
     ClientJoined,
     Declined,
-    Evaluated,
     Evicted,
     Fact,
     FederationEnded,
@@ -33,16 +33,18 @@ from limbeck_server.events import (
     UplinksDeleted,
 )
 from limbeck_server.round.attendance import Attendance
+from limbeck_server.round.checkpoint import Progress, from_text, to_text
 from limbeck_server.round.clock import SteadyClock
 from limbeck_server.round.machine import Machine
 from limbeck_server.round.open_pulls import OpenPulls
 from limbeck_server.round.presence import Presence
-from limbeck_server.round.state import FederationPhase, FederationState, evolve
+from limbeck_server.round.state import FederationPhase, FederationState
 from limbeck_server.storage.journal import Journal
-from limbeck_server.storage.protocols import Store, StoredParts
+from limbeck_server.storage.protocols import Checkpoint, Store, StoredParts
 
 _TICK_SECONDS = 0.2
 _BATCH = 1000  # facts read at a time
+_CHECKPOINT_FACTS = 10_000  # between two checkpoints
 _OF_A_CLIENT = (ClientJoined, UplinkAccepted, Declined, Evicted, Revoked)
 _log = structlog.get_logger()
 
@@ -68,16 +70,22 @@ class Coordinator:
         self.attendance = Attendance()
         presence.changed = self._attend
         self.clock = clock or SteadyClock()
-        self.state = FederationState()
+        self.progress = Progress()
         self.notified: set[str] = set()  # clients that know of the end
         self.changed = asyncio.Event()  # set when something has been decided
         self.pulls = OpenPulls()  # woken when an open pull may have its answer
         self.trainer = ServerModelTrainer(
             server_model, store, self.decide, self.clock, refines=isinstance(aggregation.method, Refines)
         )
+        self._checked = 0  # facts in the last checkpoint
         self._keep_rounds = keep_rounds
         self._journal = Journal(store)
         self._internal_error: InternalError | None = None
+
+    @property
+    def state(self) -> FederationState:
+        """What has happened in the federation."""
+        return self.progress.state
 
     def recover(self, federation_id: str) -> bool:
         """Go on from the journal, or found the federation `federation_id`. Returns whether it was founded.
@@ -132,7 +140,7 @@ class Coordinator:
     def decide(self, facts: Sequence[Fact], blocks: Sequence[StoredParts] = ()) -> asyncio.Future[None]:
         """Apply facts at once, so that the next decision sees them; the future is done once they are durable."""
         for fact in facts:
-            self.state = evolve(self.state, fact)
+            self.progress = self.progress.after(fact)
             if isinstance(fact, _OF_A_CLIENT):
                 self._attend(fact.client)
             if isinstance(fact, Opened):
@@ -186,16 +194,22 @@ class Coordinator:
 
     def _replay(self) -> int | None:
         """Take up the journal's state, and return the last aggregated round; None where the journal is empty."""
-        aggregated = count = 0
-        while batch := self.store.facts(count, _BATCH):
-            count += len(batch)
-            for fact in batch:
-                self.state = evolve(self.state, fact)
-                if isinstance(fact, Aggregated):
-                    aggregated = fact.round
-                if isinstance(fact, Evaluated):
-                    self.trainer.evaluated = fact.round
-        return aggregated if count else None
+        kept = self.store.checkpoint()
+        self.progress = (kept and from_text(kept.text)) or Progress()
+        self._checked = self.progress.facts
+        while batch := self.store.facts(self.progress.facts, _BATCH):
+            self.progress = reduce(Progress.after, batch, self.progress)
+        self.trainer.evaluated = self.progress.evaluated
+        return self.progress.aggregated if self.progress.facts else None
+
+    async def _keep_checkpoint(self) -> None:
+        """Keep a checkpoint, if the last one is so far back that a restart would take long."""
+        progress = self.progress
+        if progress.facts - self._checked < _CHECKPOINT_FACTS:
+            return
+        self._checked = progress.facts
+        await self.settled()
+        await asyncio.to_thread(lambda: self.store.keep_checkpoint(Checkpoint(progress.facts, to_text(progress))))
 
     async def _advance(self) -> None:
         """Take the next step, or wait for something to happen. A lost addition ends the federation."""
@@ -253,6 +267,7 @@ class Coordinator:
         ]
         self.decide([*facts, *self._delete(number)], blocks)
         _log.info("aggregated", round=number, seconds=round(self.clock() - began, 4))
+        await self._keep_checkpoint()
 
     def _delete(self, number: int) -> list[Fact]:
         """Return what deletes the uplinks that were kept for long enough, now that `number` is aggregated."""

@@ -148,6 +148,11 @@ def read_head(connection: sa.Connection) -> str:
     return str(connection.execute(last).scalar() or "")
 
 
+def read_chain(connection: sa.Connection, number: int) -> str:
+    """Return the chain's value at fact `number`; empty where there is no such fact."""
+    return str(connection.execute(sa.select(FACTS.c.chain).where(FACTS.c.number == number)).scalar() or "")
+
+
 def append(connection: sa.Connection, head: str, facts: Iterable[Fact]) -> str:
     """Append facts to the chain that ends in `head`, and return its new end."""
     rows = []

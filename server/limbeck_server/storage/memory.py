@@ -16,7 +16,7 @@ from limbeck_common.core.blocks import Parts
 from limbeck_server.events import Fact, UplinksDeleted, from_json, link, to_json
 from limbeck_server.storage.block_rows import RowReader, gather, to_row
 from limbeck_server.storage.limits import check_disk
-from limbeck_server.storage.protocols import PartsKey, StoredParts
+from limbeck_server.storage.protocols import Checkpoint, PartsKey, StoredParts
 
 
 class MemoryStore:
@@ -36,6 +36,7 @@ class MemoryStore:
         self._lines: list[str] = []
         self._head = ""
         self._notes: dict[str, str] = {}
+        self._checkpoint: Checkpoint | None = None
         self._parts: dict[PartsKey, dict[str, Any]] = {}
         self._folder = Path(tempfile.gettempdir()) / f"limbeck-{uuid.uuid4().hex}"  # made for the first file
         self._rows = RowReader(self._folder)
@@ -76,6 +77,14 @@ class MemoryStore:
             old = [key for key in self._parts if not key.aggregate and key.round <= last]
             files = [self._parts.pop(key)["file"] for key in old]
         self._rows.delete(name for name in files if name is not None)
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Return the last checkpoint. See `FactStore.checkpoint`."""
+        return self._checkpoint
+
+    def keep_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint. See `FactStore.keep_checkpoint`."""
+        self._checkpoint = checkpoint
 
     def note(self, name: str, text: str | None = None) -> str | None:
         """Keep a text under a name, or return the one that is kept. See `FactStore.note`."""

@@ -54,6 +54,13 @@ class StoredParts:
         return PartsKey(self.round, self.name, self.aggregate)
 
 
+class Checkpoint(NamedTuple):
+    """What the first `facts` facts add up to, as a text that means nothing to the store."""
+
+    facts: int
+    text: str
+
+
 class FactStore(Protocol):
     """The journal: facts in the order in which they were decided, each chained to the one before."""
 
@@ -87,6 +94,12 @@ class FactStore(Protocol):
         Raises:
             ValueError: a text is kept under that name already.
         """
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Return the last checkpoint, or None where there is none that belongs to these facts."""
+
+    def keep_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint of facts that are durable, in the place of the last one."""
 
 
 class BlockStore(Protocol):
@@ -150,6 +163,9 @@ class StoreReader(Protocol):
 
     def facts(self) -> Iterator[tuple[int, str, str]]:
         """Yield each fact's number, its line of JSON and its chain value, just as they are stored."""
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Return the last checkpoint, or None where there is none that belongs to these facts."""
 
     def keys(self) -> set[PartsKey]:
         """Return what the stored parts are filed under."""

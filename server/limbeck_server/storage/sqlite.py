@@ -21,11 +21,11 @@ from limbeck_common.core.blocks import Parts
 from limbeck_common.core.errors import DataError, SettingsError, SetupError, StoreFullError
 from limbeck_common.support.disk import flush, take
 from limbeck_server.events import Fact, UplinksDeleted
-from limbeck_server.storage import database
+from limbeck_server.storage import checkpoint_file, database
 from limbeck_server.storage.block_rows import RowReader, gather, to_row
 from limbeck_server.storage.database import AGGREGATES, NOTES, UPLINKS
 from limbeck_server.storage.limits import check_disk
-from limbeck_server.storage.protocols import INLINE_BYTES, PartsKey, StoredParts
+from limbeck_server.storage.protocols import INLINE_BYTES, Checkpoint, PartsKey, StoredParts
 
 _UPLINKS_AT_ONCE = 16  # in memory, of a megabyte at most
 
@@ -118,6 +118,18 @@ class SqliteStore:
         self._head = head
         if last:
             self._erase(deleted)
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Return the last checkpoint. See `FactStore.checkpoint`."""
+        return checkpoint_file.read(self.folder, self._chain_of)
+
+    def keep_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint, in a file beside the journal. See `FactStore.keep_checkpoint`."""
+        checkpoint_file.write(self.folder, checkpoint, self._chain_of(checkpoint.facts))
+
+    def _chain_of(self, number: int) -> str:
+        with self._engine.connect() as connection:
+            return database.read_chain(connection, number)
 
     def note(self, name: str, text: str | None = None) -> str | None:
         """Keep a text under a name, or return the one that is kept. See `FactStore.note`."""

@@ -17,10 +17,10 @@ from limbeck_common.core.blocks import Parts
 from limbeck_common.core.errors import SettingsError
 from limbeck_common.support.disk import take
 from limbeck_common.wire.digest import parts_digest
-from limbeck_server.storage import database
+from limbeck_server.storage import checkpoint_file, database
 from limbeck_server.storage.block_rows import RowReader, to_parts, to_row
 from limbeck_server.storage.database import AGGREGATES, FACTS, NOTES, TABLES, UPLINKS
-from limbeck_server.storage.protocols import DamageError, PartsKey
+from limbeck_server.storage.protocols import Checkpoint, DamageError, PartsKey
 
 _Result = TypeVar("_Result")
 _LISTS = {
@@ -95,6 +95,12 @@ class SqliteReader:
         rows = self._guard(lambda: self._connection.execute(query))
         while (row := self._guard(rows.fetchone)) is not None:
             yield row.number, str(row.fact), str(row.chain)
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Return the last checkpoint. See `StoreReader.checkpoint`."""
+        return checkpoint_file.read(
+            self.folder, lambda number: self._guard(lambda: database.read_chain(self._connection, number))
+        )
 
     def keys(self) -> set[PartsKey]:
         """Return what the stored parts are filed under, read from the tables and not from their indexes."""

@@ -10,7 +10,7 @@ from limbeck_common.core.spec import MethodSpec, Output, Spec
 from limbeck_server import events as fact
 from limbeck_server.audit.audit import audit
 from limbeck_server.audit.history import RoundHistory, read_history
-from limbeck_server.storage.protocols import DamageError, PartsKey
+from limbeck_server.storage.protocols import Checkpoint, DamageError, PartsKey
 
 SPEC = Spec(
     rounds=2,
@@ -47,6 +47,9 @@ class Recorded:
 
     def faults(self) -> list[str]:
         return []
+
+    def checkpoint(self) -> Checkpoint | None:
+        return None
 
     def note(self, name: str) -> str:
         if self.torn:
