@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from limbeck_common.core.spec import Spec
 from limbeck_server import events as fact
-from limbeck_server.round.checkpoint import Progress, to_text
+from limbeck_server.round.checkpoint import Progress, from_text
 from limbeck_server.storage.protocols import DamageError, StoreReader
 
 
@@ -71,7 +71,7 @@ def read_history(reader: StoreReader, head: str = "") -> History:
                     progress = progress.after(what)
             except (ValueError, TypeError, KeyError, AttributeError):
                 continue  # the chain has named it
-        if checkpoint is not None and checkpoint.text != to_text(progress):
+        if checkpoint is not None and from_text(checkpoint.text) != progress:
             history.damage.append("the checkpoint does not follow from the facts: remove checkpoint.json")
     except DamageError as error:
         history.damage.append(f"the facts end after number {history.length}: {error}")
