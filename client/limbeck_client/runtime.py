@@ -150,7 +150,7 @@ class InProcessRuntime:
         digest = parts_digest(done.parts)
         uplink = Uplink(downlink.federation_id, self.name, downlink.round, done.parts, done.metrics, digest, epoch)
         uplink = replace(uplink, metrics=finite_metrics(uplink))
-        self._guard.keep(participant.state(), uplink)
+        uplink = self._guard.keep(participant.state(), uplink)
         if participant is self._participant:  # else the client has joined again, and goes on from the checkpoint
             self._finished = participant
         return uplink

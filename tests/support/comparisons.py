@@ -23,7 +23,7 @@ def plan(*methods: str, seeds: int = 2, rounds: int = 3) -> ComparisonPlan:
 def record_run(folder: Path, job: Job, accuracies: list[float], count: int, *, has_model: bool = True) -> None:
     """Two clients: in each round each sends `count` bytes and takes none; the closing round takes as many."""
     run = job.folder(folder)
-    run.mkdir(parents=True)
+    run.mkdir(parents=True, exist_ok=True)
     for number, accuracy in enumerate(accuracies, 1):
         clients = {"a": {"accuracy": accuracy - 0.1}, "b": {"accuracy": accuracy + 0.1}}
         append(

@@ -88,6 +88,12 @@ def _measure(model: TrainedModel, data: str | None, part: int | None, data_dir: 
 def _read(file: Path) -> NDArray[np.generic]:
     try:
         rows: NDArray[np.generic] = np.load(file, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file}: {error}", expected="an array of rows that numpy.save wrote") from error
+    except OSError as error:
+        raise DataError(f"{file}: {error.strerror}", expected="an array of rows that numpy.save wrote") from error
+    except ValueError as error:
+        raise DataError(
+            f"{file} is not a .npy file of numbers",
+            expected="an array of rows that numpy.save wrote",
+            remedy='from CSV: numpy.save("rows.npy", numpy.loadtxt("rows.csv", delimiter=","))',
+        ) from error
     return rows

@@ -38,6 +38,9 @@ class Policy(Section):
         bool,
         Field(description="Whether a weight per row or class may leave: how many, or how like them, private rows are."),
     ] = False
+    metrics: Annotated[
+        bool, Field(description="Whether accuracies, losses and seconds of this client's model may leave.")
+    ] = True
     rows_per_round: Annotated[PositiveInt | None, Field(description="Most open rows that one round may ask for.")] = (
         None
     )

@@ -5,7 +5,7 @@ keep         policy, checkpoint                   after it
 release      review queue, policy, release log    before the push
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from limbeck_client.checkpoint import Checkpoint, CheckpointFile
@@ -53,8 +53,10 @@ class ReleaseGuard:
         with writing(self.review_queue.folder, "--state"):
             return self.checkpoint_file.load(federation_id, open_rows)
 
-    def keep(self, participant: LearnerState, uplink: Uplink) -> None:
+    def keep(self, participant: LearnerState, uplink: Uplink) -> Uplink:
         """Write the checkpoint of a finished round, once its uplink has been checked against the policy.
+
+        Returns the uplink as it may leave: without metrics, where the owner wants none to leave.
 
         An uplink that may not leave leaves the checkpoint of the round before in place.
 
@@ -64,8 +66,11 @@ class ReleaseGuard:
             SettingsError: the state folder cannot be written.
         """
         self._check(uplink)
+        if not self.policy.metrics:
+            uplink = replace(uplink, metrics={})
         with writing(self.review_queue.folder, "--state"):
             self.checkpoint_file.save(Checkpoint(participant, uplink))
+        return uplink
 
     def release(self, uplink: Uplink) -> bool | None:
         """Return whether an uplink may leave, having entered it in the release log; None: not decided yet.

@@ -267,6 +267,12 @@ class UserCodeError(SetupError):
     page = "own-model.md#your-own-model"
 
 
+class MethodCodeError(UserCodeError):
+    """A method's own code raised."""
+
+    page = "own-method.md"
+
+
 class PolicyError(SetupError):
     """The federation asks for more, or more would leave, than this machine's owner allows."""
 

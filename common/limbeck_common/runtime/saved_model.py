@@ -80,6 +80,8 @@ class TrainedModel:
         expected = f"[rows, {', '.join(map(str, spec.sample_shape))}] of type {spec.sample_dtype}"
         if rows.shape[1:] != spec.sample_shape:
             raise DataError(f"rows of shape {list(rows.shape)}", expected=expected)
+        if rows.dtype.kind == np.dtype(spec.sample_dtype).kind == "f":  # float64, as most readers of text files give
+            rows = rows.astype(spec.sample_dtype)
         if rows.dtype.newbyteorder("<") != np.dtype(spec.sample_dtype):
             raise DataError(
                 f"rows of type {rows.dtype}", expected=expected, remedy="pass rows as the clients' data has them"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from limbeck_common.core.errors import SetupError
+from limbeck_lab.compare.own_code import is_changed, write
 from limbeck_lab.compare.plan import ComparisonPlan, Job
 from limbeck_lab.compare.progress import Progress
 from limbeck_lab.format import duration, percent
@@ -36,7 +37,10 @@ class JobRunner:
         """Run the jobs, `at_once` at a time, and return how many failed."""
         cancel_on_sigterm()
         jobs = list(self.plan.jobs())
-        waiting = [job for job in jobs if job.done(self.folder) is None]
+        changed = [job for job in jobs if is_changed(job.folder(self.folder), job.code(self.plan))]
+        waiting = [job for job in jobs if job in changed or job.done(self.folder) is None]
+        if changed:
+            self.show(f"{len(changed)} runs were made with other code of yours, and are made again")
         if len(waiting) < len(jobs):
             self.show(f"{len(jobs) - len(waiting)} of {len(jobs)} runs are done already")
         progress = Progress(len(jobs), waiting)
@@ -73,6 +77,7 @@ class JobRunner:
         arguments = [str(self.folder), job.label, str(job.seed), "--workers", str(self.workers)]
         keep = (self.lock.fileno(),)
         program = await Program.start(str(job), _MODULE, arguments, run_folder / "job.log", keep=keep)
+        write(run_folder, job.code(self.plan))
         try:
             async for _ in program.lines():  # one for each round
                 progress.round(job)

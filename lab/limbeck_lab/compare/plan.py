@@ -12,6 +12,7 @@ from limbeck_common.core.errors import DataError, SettingsError
 from limbeck_common.core.section import Section
 from limbeck_common.methods.registry import make_method
 from limbeck_common.support.disk import put
+from limbeck_lab.compare.own_code import own_code
 from limbeck_lab.compare.variants import Variant
 from limbeck_lab.results import metrics_file
 from limbeck_lab.results.records import Results
@@ -70,6 +71,12 @@ class Job:
         except DataError:  # damaged: to be run again
             return None
         return found if found.summary is not None and found.summary.state == "finished" else None
+
+    def code(self, plan: ComparisonPlan) -> str:
+        """Return the digest of the user's own code that the run is made with; empty where there is none."""
+        variant = plan.variants[self.label]
+        given = variant.settings
+        return own_code([given.method.name, given.open.source, given.model.name, *variant.models])
 
     def parts(self, plan: ComparisonPlan, comparison: Path) -> tuple[Settings, list[Client]]:
         """Return the run's settings and clients."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from limbeck_common.core.errors import LimbeckError, UserCodeError
+from limbeck_common.core.errors import LimbeckError, MethodCodeError
 from limbeck_common.methods.method import Method
 
 
@@ -16,7 +16,7 @@ def blaming(method: Method, hook: str) -> Iterator[None]:
         raise
     except Exception as error:
         said = " ".join(str(error).split())
-        raise UserCodeError(
+        raise MethodCodeError(
             f"method {type(method).__name__} raised {type(error).__name__} in {hook}: {said}",
-            remedy="mend the method, then start the daemon again",
+            remedy="mend the method, then start again",
         ) from error

@@ -159,7 +159,7 @@ def test_extremes_are_over_all_slices_and_those_of_no_rows_limit_nothing() -> No
     ("text", "said"),
     [
         ("rounds = -1", "rounds: .*greater"),
-        ("round = 1", "round: .*expected limits among kinds, key_weights, rows_per_round, rounds, confidence"),
+        ("round = 1", "round: .*expected limits among kinds, key_weights, metrics, rows_per_round, rounds, confidence"),
         ("=", "a TOML file that can be read"),
         ('kinds = ["letters"]', r"kinds\.0: "),
         ("rounds = -1\nseconds = -1", "rounds: .*greater"),

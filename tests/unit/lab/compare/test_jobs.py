@@ -11,6 +11,7 @@ from support.comparisons import plan, record_run
 from limbeck_common.core.errors import SetupError
 from limbeck_lab.compare import jobs as module
 from limbeck_lab.compare.jobs import JobRunner, describe
+from limbeck_lab.compare.own_code import write
 from limbeck_lab.compare.plan import ComparisonPlan, Job
 from limbeck_lab.results.records import ClientSummary, Results, Summary
 
@@ -78,7 +79,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scripted:
 def test_only_the_runs_that_have_not_finished_are_run(tmp_path: Path, script: Scripted) -> None:
     record_run(tmp_path, Job("dsfl", 0, 3), [0.5], 10)
     left = tmp_path / "dsfl" / "seed-1" / "left over"
-    left.parent.mkdir(parents=True)
+    left.parent.mkdir(parents=True, exist_ok=True)
     left.touch()
     failed, shown, _ = run(tmp_path, plan("dsfl"), 1)
     assert failed == 0
@@ -115,3 +116,15 @@ def test_a_finished_job_is_described_by_what_it_reached() -> None:
     assert describe(Job("dsfl", 1, 3), Results(summary=summary)) == (
         "dsfl seed 1: server -, clients 50.0 %, 12 min 05 s"
     )
+
+
+def test_a_run_with_other_code_of_the_users_is_made_again(tmp_path: Path, script: Scripted) -> None:
+    for seed in (0, 1):
+        record_run(tmp_path, Job("dsfl", seed, 3), [0.5], 10)
+    write(tmp_path / "dsfl" / "seed-1", "the digest of what was there before")
+    _, shown, _ = run(tmp_path, plan("dsfl"), 1)
+    assert [name for name, _, _ in script.started] == ["dsfl seed 1"]
+    assert shown[:2] == [
+        "1 runs were made with other code of yours, and are made again",
+        "1 of 2 runs are done already",
+    ]

@@ -11,7 +11,7 @@ def test_what_a_method_raises_is_one_line_that_names_its_function() -> None:
     with pytest.raises(UserCodeError) as raised, blaming(DSFL(), "server_plan"):
         raise KeyError("two\nlines")
     assert str(raised.value) == (
-        "method DSFL raised KeyError in server_plan: 'two\\nlines'; mend the method, then start the daemon again"
+        "method DSFL raised KeyError in server_plan: 'two\\nlines'; mend the method, then start again"
     )
     assert isinstance(raised.value.__cause__, KeyError)
     with pytest.raises(UserCodeError, match="ValueError in server_plan: two lines;"), blaming(DSFL(), "server_plan"):
