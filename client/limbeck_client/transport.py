@@ -24,6 +24,7 @@ from limbeck_common.wire.v1.federation_pb2_grpc import FederationStub
 _JOIN_SECONDS = 30.0
 _DECLINE_SECONDS = 30.0
 _TRANSFER_SECONDS = 900.0  # for one message, however large and slow
+_FIRST_WAIT = 2.0  # seconds
 _MOST_PARAMETERS = 1 << 28  # bytes of a model, where the method exchanges weights
 _RECEIPTS = {
     pb.RECEIPT_ACCEPTED: Receipt.ACCEPTED,
@@ -66,6 +67,7 @@ class GrpcTransport:
     def __init__(self, address: str, credentials: Credentials | None = None, wait: float = 300.0) -> None:
         self.address = address
         self._wait = wait
+        self._next_wait = min(_FIRST_WAIT, wait)  # short, so that who waits in the lobby soon says so
         self._most = 0  # bytes of an aggregate that this client takes; the specification says how many
         self._width = 0
         self._channel = open_channel(address, credentials)
@@ -97,14 +99,15 @@ class GrpcTransport:
             client_name=member.client,
             after_round=after,
             learned_round=learned,
-            wait_seconds=self._wait,
+            wait_seconds=self._next_wait,
         )
         head: pb.Downlink | None = None
         payload = Payload(0, 0)
         with translating(self.address):
-            async for message in self._stub.Pull(request, timeout=self._wait + _TRANSFER_SECONDS):
+            async for message in self._stub.Pull(request, timeout=self._next_wait + _TRANSFER_SECONDS):
                 match message.WhichOneof("answer"):
                     case "idle":
+                        self._next_wait = self._wait
                         return Idle(message.idle.phase, message.idle.round)
                     case "ended":
                         return Ended(message.ended.state, message.ended.reason)
