@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from limbeck_client.enrolment import enroll_patiently
 from limbeck_client.participation import take_part
 from limbeck_client.privacy.policy import read_policy
@@ -19,6 +21,8 @@ from limbeck_common.security.tokens import Token, read_token
 from limbeck_common.support.disk import make_folder, take
 from limbeck_common.support.logs import set_up_unset_logs
 from limbeck_common.wire.credentials import Credentials, choose_credentials
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,10 @@ async def join(settings: ClientSettings, say: Callable[[str], None] = print) -> 
     with take(folder / "lock", "client", "--state"):
         if settings.token_file is not None and not (settings.credentials_folder / "key.pem").exists():
             await enroll_patiently(_token_in(settings.token_file), settings.credentials_folder, settings.patience)
-        transport = GrpcTransport(settings.address, settings.find_credentials())
+        credentials = settings.find_credentials()
+        if credentials is None and not settings.insecure:  # who does not look for it here looks for a broken network
+            _log.info("plain text, as there are no credentials", folder=str(settings.credentials_folder))
+        transport = GrpcTransport(settings.address, credentials)
         runtime = InProcessRuntime(settings.name, settings.model, settings.device, settings.data_loader(), guard)
         runner = Runner(settings.name, transport, runtime, settings.patience)
         try:

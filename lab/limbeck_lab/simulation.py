@@ -68,6 +68,7 @@ def simulate(  # noqa: PLR0913 - what a simulation needs to know, each with a de
     settings: Mapping[str, Any] | None = None,
     alone: bool = False,
     workers: int = 2,
+    engine: str = "local",
     folder: Path | str | None = None,
     show: Callable[[str], None] = print,
 ) -> Simulation:
@@ -76,8 +77,9 @@ def simulate(  # noqa: PLR0913 - what a simulation needs to know, each with a de
     `method` is a built-in one, with options as in `"dsfl:aggregation=sa"`, or one of your own, as a class or an object
     with its options. `model` names the clients' models, which they take in turn; `data` is called with each client's
     `part`, and None for the server, and returns a `ParticipantData`; without it, the data is a built-in set. `settings`
-    are any of the server's, by dotted key. `alone` also trains each client without the others, to compare. `folder`
-    takes the results, by default runs/simulate-TIME; `show` gets a line per round.
+    are any of the server's, by dotted key. `alone` also trains each client without the others, to compare. `workers`
+    train, where `engine` says: local, ray or ray://HOST:PORT. `folder` takes the results, by default
+    runs/simulate-TIME; `show` gets a line per round.
 
     >>> import tempfile
     >>> import limbeck
@@ -104,6 +106,7 @@ def simulate(  # noqa: PLR0913 - what a simulation needs to know, each with a de
         workers,
         alone=alone,
         show=show,
+        engine=engine,
     )
     with unset_logs_at("warning"), ThreadPoolExecutor(1) as thread:  # a notebook has a running loop in its own
         summary = thread.submit(asyncio.run, run_simulation(run)).result()

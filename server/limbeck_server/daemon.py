@@ -48,10 +48,9 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     allow_files(settings.limits.connections)
-    kept = settings.store.keep_rounds
-    _log.info("uplinks are kept", rounds=kept or "all", change="store.keep_rounds")
     async with running(settings, stopping) as server:
         announce(server.address)
+        _log.info("uplinks are kept", rounds=settings.store.keep_rounds or "all", change="store.keep_rounds")
         signalled = asyncio.create_task(stopping.wait())
         await asyncio.wait({server.task, signalled, *server.watchers}, return_when=asyncio.FIRST_COMPLETED)
         signalled.cancel()

@@ -118,17 +118,24 @@ def _train_alone(request: requests.TrainAlone) -> requests.Measured:
 def serve(incoming: BinaryIO, answers: BinaryIO) -> None:
     """Answer requests until their stream ends. A request that fails is answered with its error's line."""
     worker = Worker()
-    while lengths := incoming.read(requests.LENGTHS.size):
-        packed, size = requests.LENGTHS.unpack(lengths)
-        request = requests.REQUESTS.validate_json(incoming.read(packed))
-        body = incoming.read(size)
-        answer: Answer
-        try:
-            answer, body = worker.serve(request, body)
-        except LimbeckError as error:
-            answer, body = requests.Failed(error=str(error)), b""
-        answers.write(requests.pack(answer, body))
+    while serve_one(worker, incoming, answers):
         answers.flush()
+
+
+def serve_one(worker: Worker, incoming: BinaryIO, answers: BinaryIO) -> bool:
+    """Answer one request, and return True; False where the stream has ended."""
+    if not (lengths := incoming.read(requests.LENGTHS.size)):
+        return False
+    packed, size = requests.LENGTHS.unpack(lengths)
+    request = requests.REQUESTS.validate_json(incoming.read(packed))
+    body = incoming.read(size)
+    answer: Answer
+    try:
+        answer, body = worker.serve(request, body)
+    except LimbeckError as error:
+        answer, body = requests.Failed(error=str(error)), b""
+    answers.write(requests.pack(answer, body))
+    return True
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The other end of a worker: starts the process, sends requests and waits for the answers."""
+"""The other end of a worker: sends requests and waits for the answers, over pipes or otherwise."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from limbeck_common.core.blocks import Shapes
 from limbeck_common.core.errors import UserCodeError
@@ -21,16 +21,33 @@ from limbeck_common.wire.named_parts import read_named, write_named
 _Answer = TypeVar("_Answer", bound=Answer)
 
 
-class WorkerProcess:
-    """One worker process. It starts with the first request, and serves them one at a time, in the order of the calls.
+class Channel(Protocol):
+    """The way to one worker, wherever it runs. One request is under way at a time."""
 
-    Every method raises UserCodeError if the request fails or the worker dies.
+    async def exchange(self, message: bytes, whom: str) -> tuple[bytes, bytes]:
+        """Send what `requests.pack` made, on behalf of `whom`; return the answer's JSON and its body.
+
+        Raises:
+            UserCodeError: the worker died.
+        """
+
+    async def fetch(self, folder: Path) -> None:
+        """Bring here what the worker wrote to a folder, where it does not share this machine's disk."""
+
+    async def close(self) -> None:
+        """End the worker, whatever it is doing."""
+
+
+class WorkerProcess:
+    """One worker, by default in a process of its own that starts with the first request.
+
+    It serves requests one at a time, in the order of the calls. Every method raises UserCodeError if the request fails
+    or the worker dies.
     """
 
-    def __init__(self) -> None:
-        self._process: asyncio.subprocess.Process | None = None
+    def __init__(self, channel: Channel | None = None) -> None:
+        self._channel = channel or Pipe()
         self._turn = asyncio.Lock()
-        self._given_up = False  # a request was cancelled, and its answer may still be in the pipe
 
     async def open(self, setup: Setup) -> bytes:
         """Make a participant, and return its open set's digest."""
@@ -66,44 +83,63 @@ class WorkerProcess:
     async def save(self, participant: str, folder: Path) -> None:
         """Write an open participant's models to a folder."""
         await self._ask(participant, requests.Save(participant=participant, folder=folder), requests.Saved)
+        await self._channel.fetch(folder)
 
     async def close(self) -> None:
         """End the worker, whatever it is doing."""
-        if self._process is None or self._process.returncode is not None:
-            return
-        self._process.kill()
-        await self._process.wait()
+        await self._channel.close()
 
     async def _ask(self, whom: str, request: Request, kind: type[_Answer], body: bytes = b"") -> tuple[_Answer, bytes]:
         async with self._turn:
-            process = self._process = self._process or await _start()
-            try:
-                if self._given_up:
-                    raise ConnectionError
-                if process.stdin is None or process.stdout is None:
-                    raise RuntimeError("a worker always has pipes")
-                process.stdin.write(requests.pack(request, body))
-                await process.stdin.drain()
-                length, size = requests.LENGTHS.unpack(await process.stdout.readexactly(requests.LENGTHS.size))
-                packed = await process.stdout.readexactly(length)
-                content = await process.stdout.readexactly(size)
-            except asyncio.CancelledError:
-                self._given_up = True
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                raise
-            except (asyncio.IncompleteReadError, ConnectionError, RuntimeError) as error:  # uvloop: a closed handler
-                code = await process.wait()
-                raise UserCodeError(
-                    f"the worker that trains {whom} died with exit status {code}",
-                    remedy="its last words stand above; running out of memory is the usual cause",
-                ) from error
+            packed, content = await self._channel.exchange(requests.pack(request, body), whom)
         answer = requests.ANSWERS.validate_json(packed)
         if isinstance(answer, requests.Failed):
             raise UserCodeError(answer.error)
         if not isinstance(answer, kind):
             raise TypeError(f"a worker answered {request.do} with {answer.did}")
         return answer, content
+
+
+class Pipe:
+    """The pipes of a process on this machine, which starts with the first request."""
+
+    def __init__(self) -> None:
+        self._process: asyncio.subprocess.Process | None = None
+        self._given_up = False  # a request was cancelled, and its answer may still be in the pipe
+
+    async def exchange(self, message: bytes, whom: str) -> tuple[bytes, bytes]:
+        """See `Channel`."""
+        process = self._process = self._process or await _start()
+        try:
+            if self._given_up:
+                raise ConnectionError
+            if process.stdin is None or process.stdout is None:
+                raise RuntimeError("a worker always has pipes")
+            process.stdin.write(message)
+            await process.stdin.drain()
+            length, size = requests.LENGTHS.unpack(await process.stdout.readexactly(requests.LENGTHS.size))
+            return await process.stdout.readexactly(length), await process.stdout.readexactly(size)
+        except asyncio.CancelledError:
+            self._given_up = True
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            raise
+        except (asyncio.IncompleteReadError, ConnectionError, RuntimeError) as error:  # uvloop: a closed handler
+            code = await process.wait()
+            raise UserCodeError(
+                f"the worker that trains {whom} died with exit status {code}",
+                remedy="its last words stand above; running out of memory is the usual cause",
+            ) from error
+
+    async def fetch(self, folder: Path) -> None:
+        """Do nothing: it is the same disk."""
+
+    async def close(self) -> None:
+        """See `Channel`."""
+        if self._process is None or self._process.returncode is not None:
+            return
+        self._process.kill()
+        await self._process.wait()
 
 
 async def _start() -> asyncio.subprocess.Process:

@@ -70,8 +70,6 @@ def choose_credentials(
             expected="a certificate" + ", as plain text is for this machine only" * (not named),
             remedy="enrol with a token, limbeck-client enroll TOKEN; or use --insecure",
         )
-    if found is None:
-        _log.info("plain text, as there are no credentials", folder=str(folder), server=address)
     if found is not None and name:
         whose = read_identity(found.certificate)
         if whose is None or whose.name != name:

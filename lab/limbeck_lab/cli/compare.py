@@ -11,7 +11,7 @@ from rich.text import Text
 from limbeck_common.core.errors import SettingsError, SetupError
 from limbeck_common.support.cli import run_async
 from limbeck_common.support.disk import make_folder, take
-from limbeck_lab.cli.options import base_settings, client_options, learning_options
+from limbeck_lab.cli.options import ENGINE, base_settings, client_options, learning_options
 from limbeck_lab.compare.jobs import JobRunner
 from limbeck_lab.compare.plan import ComparisonPlan, by_label, resolve, settle
 from limbeck_lab.compare.variants import SEED, read_methods, read_tables
@@ -46,7 +46,8 @@ from limbeck_server.open_data import find_open_data
 @click.option(
     "--workers", type=click.IntRange(1), default=1, show_default=True, help="Number of processes that train, per run."
 )
-def compare(jobs: int, workers: int, run_dir: Path | None, **options: Any) -> None:
+@ENGINE
+def compare(jobs: int, workers: int, engine: str, run_dir: Path | None, **options: Any) -> None:
     """Simulate methods with several seeds; compare accuracy and bytes.
 
     The same command with the same --run-dir continues where it was stopped, and may name more methods or seeds.
@@ -57,7 +58,7 @@ def compare(jobs: int, workers: int, run_dir: Path | None, **options: Any) -> No
     total = plan.seeds * len(plan.variants)
     with take(folder / "lock", "comparison", "--run-dir") as lock:
         settle(folder, plan)
-        failed = _run(plan, folder, lock, jobs, workers)
+        failed = _run(plan, folder, lock, jobs, workers, engine)
         path, comparison = write_comparison(folder)
     print_comparison(comparison)
     click.echo(f"report: {path}")
@@ -68,7 +69,9 @@ def compare(jobs: int, workers: int, run_dir: Path | None, **options: Any) -> No
         )
 
 
-def _run(plan: ComparisonPlan, folder: Path, lock: TextIO, jobs: int, workers: int) -> int:
+def _run(  # noqa: PLR0913, PLR0917 - a comparison, and how it runs
+    plan: ComparisonPlan, folder: Path, lock: TextIO, jobs: int, workers: int, engine: str
+) -> int:
     """Run what has not been run yet, and return how many runs failed."""
     console = Console(highlight=False)
     total = plan.seeds * len(plan.variants)
@@ -79,7 +82,7 @@ def _run(plan: ComparisonPlan, folder: Path, lock: TextIO, jobs: int, workers: i
 
     try:
         with console.status("") as status:
-            return run_async(JobRunner(plan, folder, lock, workers, show, status.update).run(jobs))
+            return run_async(JobRunner(plan, folder, lock, workers, show, status.update, engine).run(jobs))
     except (KeyboardInterrupt, asyncio.CancelledError):
         click.echo(f"stopped; the same command with --run-dir {folder} continues", err=True)
         raise click.Abort from None

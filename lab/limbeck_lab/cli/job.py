@@ -21,7 +21,8 @@ from limbeck_lab.run.simulate import simulate
 @click.argument("label")
 @click.argument("seed", type=int)
 @click.option("--workers", type=int, default=1)
-def job(comparison: Path, label: str, seed: int, workers: int) -> None:
+@click.option("--engine", default="local")
+def job(comparison: Path, label: str, seed: int, workers: int, engine: str) -> None:
     """Simulate the variant LABEL of COMPARISON with SEED, and write its report.
 
     Standard output has the number of each round that closes, one per line.
@@ -31,7 +32,7 @@ def job(comparison: Path, label: str, seed: int, workers: int) -> None:
     settings, clients = this.parts(plan, comparison)
     folder = make_run_folder(this.folder(comparison))
     set_up_logs("warning", "text")
-    run = LabRun(settings, clients, folder, workers, alone=False, show=lambda _: None, closed=click.echo)
+    run = LabRun(settings, clients, folder, workers, alone=False, show=lambda _: None, closed=click.echo, engine=engine)
 
     async def work() -> Summary:
         cancel_on_sigterm()

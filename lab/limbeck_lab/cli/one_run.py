@@ -41,6 +41,7 @@ def carry_out(
         show=click.echo,
         keep_store=options.get("keep_store", False),
         on_round=make_hook(options["on_round"], folder),
+        engine=options.get("engine", "local"),
     )
     summary = run_async(runner(run))
     print_summary(summary)

@@ -77,6 +77,14 @@ def run_options(command: _Command) -> _Command:
     )
 
 
+ENGINE = click.option(
+    "--engine",
+    default="local",
+    show_default=True,
+    help="Where workers run: local, ray (all of this machine) or ray://HOST:PORT, a cluster that it belongs to.",
+)
+
+
 def client_options(*models: str) -> Callable[[_Command], _Command]:
     """Return what adds the options that say who the clients are; `models` are those of clients that name none."""
 

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from limbeck_lab.cli.one_run import carry_out
-from limbeck_lab.cli.options import client_options, learning_options, run_options
+from limbeck_lab.cli.options import ENGINE, client_options, learning_options, run_options
 from limbeck_lab.run.clients import make_clients
 from limbeck_lab.run.simulate import simulate as run_simulation
 
@@ -14,6 +14,7 @@ from limbeck_lab.run.simulate import simulate as run_simulation
 @learning_options
 @run_options
 @client_options("cnn")
+@ENGINE
 @click.option("--keep-store", is_flag=True, help="Keep the journal and all uplinks in the run's folder, for an audit.")
 def simulate(clients: int, models: tuple[str, ...], **options: Any) -> None:
     """Run any number of clients in one process, without a network.

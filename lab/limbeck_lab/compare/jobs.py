@@ -23,7 +23,8 @@ class JobRunner:
     """Runs every job of a plan that has not finished yet, each from its beginning.
 
     The jobs' processes inherit `lock`, so that the comparison's `folder` stays locked while one of them is alive. Each
-    has `workers` processes that train. `show` prints a line; `status` replaces the line that shows the progress.
+    has `workers` that train, where `engine` says. `show` prints a line; `status` replaces the line that shows the
+    progress.
     """
 
     plan: ComparisonPlan
@@ -32,6 +33,7 @@ class JobRunner:
     workers: int
     show: Callable[[str], None]
     status: Callable[[str], None]
+    engine: str = "local"
 
     async def run(self, at_once: int) -> int:
         """Run the jobs, `at_once` at a time, and return how many failed."""
@@ -75,6 +77,8 @@ class JobRunner:
         if run_folder.exists():
             shutil.rmtree(run_folder)
         arguments = [str(self.folder), job.label, str(job.seed), "--workers", str(self.workers)]
+        if self.engine != "local":
+            arguments += ["--engine", self.engine]
         keep = (self.lock.fileno(),)
         program = await Program.start(str(job), _MODULE, arguments, run_folder / "job.log", keep=keep)
         write(run_folder, job.code(self.plan))

@@ -25,7 +25,7 @@ class LabRun:
     `folder` takes the results, `workers` is the number of processes that train, `alone` has each client trained
     without the federation as well, to compare, `show` prints a line, and `closed` is told each round that closes. A
     simulation keeps its store in memory, unless `keep_store` asks for one on the disk, as a daemon has it. `on_round`
-    is called with each round once all is known of it.
+    is called with each round once all is known of it. `engine` says where workers run: see `ray_workers.workers_on`.
     """
 
     settings: Settings
@@ -37,6 +37,7 @@ class LabRun:
     closed: Callable[[int], None] = lambda _round: None
     keep_store: bool = False
     on_round: Callable[[Round], None] = lambda _round: None
+    engine: str = "local"
 
     @property
     def models(self) -> dict[str, str]:

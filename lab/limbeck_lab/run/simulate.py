@@ -14,6 +14,7 @@ from limbeck_lab.results.byte_count import ByteCount
 from limbeck_lab.results.records import Summary
 from limbeck_lab.run.federation_events import events_of
 from limbeck_lab.run.lab_run import LabRun, write_settings
+from limbeck_lab.run.ray_workers import workers_on
 from limbeck_lab.run.recorder import Recorder
 from limbeck_lab.run.simulated.memory_transport import MemoryTransport
 from limbeck_lab.run.simulated.placement import place_clients
@@ -38,12 +39,18 @@ async def simulate(run: LabRun) -> Summary:
     began = time.monotonic()
     settings = run.settings
     store: Store = SqliteStore(settings.store.path) if run.keep_store else MemoryStore()
-    worker_processes = [WorkerProcess() for _ in range(run.workers)]
+    with workers_on(run.engine, run.workers) as worker_processes:
+        return await _simulate(run, store, worker_processes, began)
+
+
+async def _simulate(run: LabRun, store: Store, worker_processes: list[WorkerProcess], began: float) -> Summary:
+    settings = run.settings
+    server_worker = WorkerProcess()  # beside the store, whose files it reads
     try:
         async with Federation.open(
             settings if run.keep_store else _forgetful(settings),
             store=store,
-            worker=worker_processes[-1],
+            worker=worker_processes[-1] if run.engine == "local" else server_worker,
             federation_id="simulation",
         ) as federation:
             spec = federation.spec
@@ -79,7 +86,7 @@ async def simulate(run: LabRun) -> Summary:
                 metrics = await asyncio.gather(*(runtime.alone(spec) for runtime in runtimes.values()))
                 alone_accuracy = {name: each.get("accuracy") for name, each in zip(runtimes, metrics, strict=True)}
     finally:
-        for worker_process in worker_processes:
+        for worker_process in (*worker_processes, server_worker):
             await worker_process.close()
         store.close()
     carried = {name: transport.carried for name, transport in transports.items()}
@@ -88,7 +95,7 @@ async def simulate(run: LabRun) -> Summary:
 
 def _forgetful(settings: Settings) -> Settings:
     """Return the settings with uplinks deleted a round after their aggregate: memory is finite."""
-    kept = settings.store.model_copy(update={"keep_rounds": settings.store.keep_rounds or 1})
+    kept = settings.store.model_copy(update={"keep_rounds": 1})
     return settings.model_copy(update={"store": kept})
 
 

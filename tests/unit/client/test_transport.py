@@ -113,7 +113,7 @@ def test_pull_says_where_the_client_is_and_returns_a_downlink_of_many_chunks() -
 
     answer = talk(fake, scene)
     assert fake.requests[1] == pb.PullRequest(
-        federation_id="f", client_name="a", after_round=2, learned_round=1, wait_seconds=7.0, epoch=3
+        federation_id="f", client_name="a", after_round=2, learned_round=1, wait_seconds=2.0, epoch=3
     )
     assert isinstance(answer, Downlink)
     assert (answer.federation_id, answer.round, answer.deadline_seconds, answer.closing) == ("f", 4, 5.0, False)
