@@ -40,8 +40,11 @@ fix: .venv/ready ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/ready ## every benchmark, each printing ratios
-	for script in tests/bench/bench_*.py; do $(BIN)/python $$script || exit 1; done
+bench: .venv/ready ## every benchmark, each printing ratios; then each target, held or missed: runs/bench.json
+	mkdir -p runs && rm -f runs/bench.lines
+	export BENCH_LINES=runs/bench.lines; $(BIN)/python tests/bench/bench_push.py --tls && \
+	  for script in tests/bench/bench_*.py; do echo "$$script"; $(BIN)/python $$script || exit 1; done
+	$(BIN)/python tests/bench/targets.py runs/bench.lines
 
 COMPARE := $(BIN)/limbeck-lab compare --config tests/bench/mnist.toml --seeds 3
 

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from targets import add
+
 from limbeck_common.security.certificates import new_key, signing_request
 from limbeck_server.pki.authority import sign_request
 from limbeck_server.pki.folder import TlsFolder
@@ -124,9 +126,17 @@ def main() -> None:
             kind: {key: statistics.median(each[key] for each in measured) for key in measured[0]}
             for kind, measured in found.items()
         }
-        ratio = statistics.median(
-            a["push_ms"] / b["push_ms"] for a, b in zip(found["limbeck"], found["bare"], strict=True)
+        ratios = [a["push_ms"] / b["push_ms"] for a, b in zip(found["limbeck"], found["bare"], strict=True)]
+        ratio = statistics.median(ratios)
+        transport = "mTLS" if options.tls else "plain text"
+        add(
+            f"server CPU per uplink, {clients} clients, {transport}, of a bare handler's",
+            ratios,
+            2.5 if options.tls else 2.0,
+            "times",
         )
+        waiting = [a["waiting_kb"] - b["waiting_kb"] for a, b in zip(found["limbeck"], found["bare"], strict=True)]
+        add(f"memory per waiting client above a bare connection, {clients} clients, {transport}", waiting, 60, "kB")
         print(
             f"{clients:5} clients{', mTLS' if options.tls else ''}: push {best['limbeck']['push_ms']:.3f} ms of CPU, "
             f"bare {best['bare']['push_ms']:.3f} ms: {ratio:.2f} times; "

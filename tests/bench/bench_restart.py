@@ -9,6 +9,8 @@ import time
 from functools import reduce
 from pathlib import Path
 
+from targets import add
+
 from limbeck_server import events as fact
 from limbeck_server.round.checkpoint import Progress, from_text, to_text
 from limbeck_server.storage.protocols import Checkpoint
@@ -66,6 +68,7 @@ def main() -> None:
         store.close()
         fast, found = replay(folder)
         size = sum(path.stat().st_size for path in folder.iterdir()) / 2**20
+    add(f"restart after {options.facts} facts, with a checkpoint", [fast], 5, "s")
     if found != whole:
         raise SystemExit("the checkpoint gives another state than the facts")
     print(
