@@ -18,6 +18,8 @@ from limbeck_server.aggregation.method_errors import blaming
 from limbeck_server.aggregation.open_round import Collect, History, OpenRound
 from limbeck_server.aggregation.validation import check_aggregate, check_form
 
+_MEANS_BYTES = 1 << 26  # of means that are kept while uplinks are read
+
 
 def aggregate_digest(digests: Mapping[str, str]) -> str:
     """Return the name (hexadecimal) of a round's whole aggregate: its only digest, or one over all audiences'."""
@@ -125,18 +127,21 @@ class RoundAggregator:
 
     def _apart(self, part: str) -> dict[str, float]:
         tally = self._comparable(part)
-        answered, done = tally.answered.indices, 0
+        keys = tally.answered.indices
+        small = tally.sums.nbytes <= _MEANS_BYTES if isinstance(tally, Tally) else False
+        known = list(tally.means()) if small else None
         apart: dict[str, float] = defaultdict(float)
         rows = Counter[str]()
-        for mean in tally.means():  # a slice at a time, whatever the number of rows
-            keys = answered[done : done + len(mean)]
-            done += len(mean)
-            for client, parts in self.round.uplinks():
-                block = parts[part]
-                low, high = np.searchsorted(block.rows, [keys[0], keys[-1] + 1])
+        for client, parts in self.round.uplinks():  # each is read once, and the means once more for each
+            block, done = parts[part], 0
+            for mean in tally.means() if known is None else known:
+                first, last = keys[done], keys[done + len(mean) - 1]
+                here = keys[done : done + len(mean)]
+                done += len(mean)
+                low, high = np.searchsorted(block.rows, [first, last + 1])
                 likely = block.kind.to_probabilities(block.array[int(low) : int(high)])
                 if likely is not None:
-                    places = np.searchsorted(keys, block.rows[low:high])
+                    places = np.searchsorted(here, block.rows[low:high])
                     apart[client] += float(np.abs(likely - mean[places]).sum()) / 2
                     rows[client] += int(np.prod(likely.shape[:-1]))
         return {client: round(apart[client] / max(1, rows[client]), 6) for client in apart}

@@ -1,5 +1,6 @@
 """The open round as its method sees it: what was planned, the exact sums, and the uplinks themselves."""
 
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck_common.core.arrays.encodings import Top
-from limbeck_common.core.arrays.tensors import Tensor, travelling
+from limbeck_common.core.arrays.tensors import Tensor, slices, travelling
 from limbeck_common.core.blocks import NO_ROWS, Block, Parts, Rows, Shapes, Space
 from limbeck_common.core.errors import MethodError
 from limbeck_common.core.exact_sums import ParameterTally, Tally
@@ -114,8 +115,20 @@ class OpenRound:
         """Yield slices of all of a part, shape [clients, rows, *row_shape], clients by name."""
         ask = self.plan[part]
         step = max(1, _STACK_VALUES // (int(np.prod(ask.form.row_shape)) * max(1, self.clients)))
-        for start in range(0, len(ask.rows), step):
-            yield np.stack([parts[part].array[start : start + step] for _, parts in self.uplinks()])
+        if step >= len(ask.rows):
+            yield np.stack([parts[part].array[:] for _, parts in self.uplinks()])
+            return
+        with tempfile.TemporaryFile() as file:  # read once, side by side on disk: memory does not grow with clients
+            side_by_side: NDArray[Any] | None = None
+            for place, (_, parts) in enumerate(self.uplinks()):
+                for start, values in slices(parts[part].array):
+                    if side_by_side is None:
+                        shape = (self.clients, len(ask.rows), *values.shape[1:])
+                        side_by_side = np.memmap(file, values.dtype, "w+", shape=shape)
+                    side_by_side[place, start : start + len(values)] = values
+            if side_by_side is not None:
+                for start in range(0, len(ask.rows), step):
+                    yield np.array(side_by_side[:, start : start + step])
 
     def block(self, part: str, values: Iterable[NDArray[Any]], rows: Rows | None = None) -> Block:
         """Return slices of values as a part of the aggregate, in the form that the method declares for it."""
