@@ -24,6 +24,8 @@ _KEYS = {
     "insecure": "tls.insecure",
 }
 
+_ALLOCATIONS = 20_000  # between two looks for garbage in cycles; an uplink makes some hundred objects, and no cycle
+
 
 @click.command()
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file; deploy/federation.toml explains every key.")
@@ -62,8 +64,8 @@ def run(config: Path | None, pairs: tuple[str, ...], address_file: Path | None, 
                 put(address_file, f"{address}\n".encode())
         click.echo(f"limbeck-server listening on {address}")
 
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    gc.freeze()  # what was imported stays: looking through it again and again took a tenth of the daemon's time
+    gc.set_threshold(_ALLOCATIONS, 20, 50)
     failed = run_async(serve(settings, announce))
     sys.exit(ENDED_STATUS if failed else 0)
 

@@ -53,6 +53,9 @@ def new_server(message_bytes: int, connections: int) -> grpc.aio.Server:
         ("grpc.compression_enabled_algorithms_bitset", 1),  # no compression: a small message could unpack to a huge one
         ("grpc.max_concurrent_streams", 100),  # per connection
         ("grpc.max_allowed_incoming_connections", connections),
+        # As many calls may wait to be taken up as clients can make at once: gRPC cancels some of more than 1,000.
+        ("grpc.server.max_pending_requests", 2 * connections),
+        ("grpc.server.max_pending_requests_hard_limit", 2 * connections),
         ("grpc.server_handshake_timeout_ms", 10_000),
         ("grpc.max_connection_idle_ms", 300_000),  # without an open call
     ]

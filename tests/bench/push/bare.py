@@ -16,7 +16,12 @@ from limbeck_server.open_files import allow_files
 from limbeck_server.pki.folder import TlsFolder
 from limbeck_server.rpc.server import bind
 
-OPTIONS = [("grpc.so_reuseport", 0), ("grpc.max_concurrent_streams", 100)]
+OPTIONS = [
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_concurrent_streams", 100),
+    ("grpc.server.max_pending_requests", 20_000),  # gRPC cancels some of more than 1,000
+    ("grpc.server.max_pending_requests_hard_limit", 20_000),
+]
 
 
 async def push(stream: AsyncIterator[bytes], _context: Any) -> bytes:
