@@ -76,6 +76,7 @@ class InProcessRuntime:
     async def open_digest(self, spec: Spec) -> bytes:
         """See `ClientRuntime`."""
         self._participant = self._finished = None
+        self._guard.check_forms(spec)
         data = self._data = await self._offload(self._load_data, spec)
         return b"" if data.open is None else await self._offload(open_digest, data.open)
 

@@ -15,6 +15,7 @@ from limbeck_client.privacy.review_queue import ReviewQueue
 from limbeck_common.core.messages import Downlink, Uplink
 from limbeck_common.core.spec import Spec
 from limbeck_common.learning.learner import LearnerState
+from limbeck_common.methods.registry import make_method
 from limbeck_common.support.disk import writing
 
 
@@ -31,6 +32,15 @@ class ReleaseGuard:
     def of(cls, folder: Path, policy: Policy, *, review: bool = False) -> "ReleaseGuard":
         """Return the guard of the client whose state folder is `folder`; `review` holds every uplink for approval."""
         return cls(policy, CheckpointFile(folder), ReleaseLog(folder), ReviewQueue(folder, asks=review))
+
+    def check_forms(self, spec: Spec) -> None:
+        """Check, before the client becomes a member, that what the federation's method asks for may leave at all.
+
+        Raises:
+            PolicyError: it may not.
+        """
+        for part, form in make_method(spec.method).forms(spec).up.items():
+            self.policy.check_form(part, form)
 
     def check_work(self, spec: Spec, downlink: Downlink, epoch: int) -> None:
         """Check a round's work against the policy before it begins; an uplink of the round before is held no longer.

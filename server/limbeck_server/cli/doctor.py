@@ -118,7 +118,7 @@ def _check_tls(settings: Settings) -> Iterator[Finding]:
     said = "plain text" if folder is None else f"TLS, with the certificates in {folder.path}"
     yield Finding(Level.OK, f"{said} on {host}")
     elsewhere = [name for name in named if not is_loopback(name)]
-    if elsewhere and is_loopback(host):
+    if elsewhere and is_loopback(host) and not (folder and is_loopback(folder.host)):
         yield Finding(
             Level.WARN,
             f"the certificates are for {', '.join(elsewhere)}, but only this machine can reach {host}",

@@ -157,6 +157,12 @@ class TlsFolder:
         server = issue_server(ca, hosts)
         self._write("server.pem", server.key + server.certificate)
 
+    @property
+    def host(self) -> str:
+        """The first host that `init` was given: where clients are to dial. Empty where it was given none."""
+        with self.registry() as registry:
+            return registry.note("host") or ""
+
     def _note_host(self, hosts: Sequence[str]) -> None:
         if hosts:
             with self.registry() as registry:

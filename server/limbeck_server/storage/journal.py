@@ -67,8 +67,10 @@ class Journal:
             while self._pending or not self.closed:
                 await self._wake.wait()
                 self._wake.clear()
-                await self._gather()
-                await self._commit(self._pending.copy())
+                try:
+                    await self._gather()
+                finally:  # cancelled, too: a commit that has only been put off is under way
+                    await self._commit(self._pending.copy())
             self._written = True
         except Exception as error:
             why = " ".join(str(getattr(error, "orig", error)).split())  # SQLAlchemy's own words span lines

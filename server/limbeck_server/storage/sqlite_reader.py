@@ -172,7 +172,11 @@ def _hold(folder: Path) -> TextIO | None:
         return take(lock)
     except SettingsError as error:
         if not isinstance(error.__cause__, OSError) or error.__cause__.errno not in _READ_ONLY:
-            raise
+            raise SettingsError(
+                f"another daemon works in {folder}",
+                expected="a store that no daemon works in",
+                remedy="ask the daemon, with limbeck-server status or watch; or copy the folder with backup",
+            ) from error
     try:
         file = lock.open(encoding="utf-8")
     except OSError:
