@@ -84,7 +84,9 @@ def test_a_member_that_only_predicts_takes_part_without_private_rows(farm: Farm)
 def test_a_method_that_needs_more_than_predictions_names_what_a_member_lacks(farm: Farm) -> None:
     settings = BASE | {"method.name": "fedproto", "method.options.features": "6"}
     _, address = farm.server(settings=settings)
-    client = farm.client("client-0", address, "--part", "0", *OWN)
+    policy = farm.folder / "policy.toml"
+    policy.write_text('kinds = ["features"]\nkey_weights = true\n')
+    client = farm.client("client-0", address, "--part", "0", "--policy", str(policy), *OWN)
     farm.wait(client, code=1)
     said = farm.logs()
     assert "method fedproto needs features of every learner, which Softmax does not offer" in said
