@@ -12,7 +12,8 @@ from pathlib import Path
 from targets import add
 
 from limbeck_server import events as fact
-from limbeck_server.round.checkpoint import Progress, from_text, to_text
+from limbeck_server.round.checkpoint import Progress, to_text
+from limbeck_server.round.coordinator import replay
 from limbeck_server.storage.protocols import Checkpoint
 from limbeck_server.storage.sqlite import SqliteStore
 
@@ -37,14 +38,11 @@ def journal(clients: int, count: int) -> list[fact.Fact]:
     return facts
 
 
-def replay(folder: Path) -> tuple[float, Progress]:
+def restart(folder: Path) -> tuple[float, Progress]:
     """Return the seconds that a daemon takes to open a store and take up its state, and that state."""
     began = time.monotonic()
     store = SqliteStore(folder)
-    kept = store.checkpoint()
-    progress = (kept and from_text(kept.text)) or Progress()
-    while batch := store.facts(progress.facts, 1000):
-        progress = reduce(Progress.after, batch, progress)
+    progress, _ = replay(store)
     store.close()
     return time.monotonic() - began, progress
 
@@ -61,12 +59,12 @@ def main() -> None:
         for start in range(0, len(facts), BATCH):
             store.commit(facts[start : start + BATCH])
         store.close()
-        slow, whole = replay(folder)
+        slow, whole = restart(folder)
         kept = reduce(Progress.after, facts[:-BATCH], Progress())
         store = SqliteStore(folder, flushes=False)
         store.keep_checkpoint(Checkpoint(kept.facts, to_text(kept)))
         store.close()
-        fast, found = replay(folder)
+        fast, found = restart(folder)
         size = sum(path.stat().st_size for path in folder.iterdir()) / 2**20
     add(f"restart after {options.facts} facts, with a checkpoint", [fast], 5, "s")
     if found != whole:

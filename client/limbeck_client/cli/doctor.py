@@ -18,7 +18,6 @@ from limbeck_common.core.messages import Invitation
 from limbeck_common.core.spec import PROTOCOL_VERSION, Spec
 from limbeck_common.datasets.examples import ParticipantData
 from limbeck_common.datasets.open_digest import open_digest
-from limbeck_common.methods.registry import make_method
 from limbeck_common.runtime.make_participant import make_client
 from limbeck_common.runtime.model_check import check_device, check_predictions
 from limbeck_common.support.cli import AS_JSON, run_async
@@ -110,8 +109,7 @@ def _check_policy(choices: ClientSettings, spec: Spec | None) -> Finding:
         if spec is None:
             return Finding(Level.OK, f"policy: {whose}, lets {', '.join(policy.kinds)} leave")
         policy.check_recipe(spec)
-        for part, form in make_method(spec.method).forms(spec).up.items():
-            policy.check_form(part, form)
+        policy.check_forms(spec)
     except LimbeckError as error:
         return failure("policy", error)
     if policy.rounds == 0:

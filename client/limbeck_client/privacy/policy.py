@@ -19,6 +19,7 @@ from limbeck_common.core.kinds import Kind
 from limbeck_common.core.messages import Downlink
 from limbeck_common.core.section import Section
 from limbeck_common.core.spec import Spec
+from limbeck_common.methods.registry import make_method
 
 
 class Policy(Section):
@@ -84,6 +85,15 @@ class Policy(Section):
             PolicyError: it is more than the owner allows.
         """
         _check_limit("epochs per round", spec.recipe.fit.epochs + spec.recipe.distill.epochs, self.epochs)
+
+    def check_forms(self, spec: Spec) -> None:
+        """Check, before a federation is joined, that what its method asks for may leave.
+
+        Raises:
+            PolicyError: it may not.
+        """
+        for part, form in make_method(spec.method).forms(spec).up.items():
+            self.check_form(part, form)
 
     def check_form(self, part: str, form: Form) -> None:
         """Check that a part of this form may leave: its kind, and its weights.

@@ -15,7 +15,6 @@ from limbeck_client.privacy.review_queue import ReviewQueue
 from limbeck_common.core.messages import Downlink, Uplink
 from limbeck_common.core.spec import Spec
 from limbeck_common.learning.learner import LearnerState
-from limbeck_common.methods.registry import make_method
 from limbeck_common.support.disk import writing
 
 
@@ -39,8 +38,7 @@ class ReleaseGuard:
         Raises:
             PolicyError: it may not.
         """
-        for part, form in make_method(spec.method).forms(spec).up.items():
-            self.policy.check_form(part, form)
+        self.policy.check_forms(spec)
 
     def check_work(self, spec: Spec, downlink: Downlink, epoch: int) -> None:
         """Check a round's work against the policy before it begins; an uplink of the round before is held no longer.

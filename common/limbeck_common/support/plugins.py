@@ -14,6 +14,12 @@ def is_plugin(text: str) -> bool:
     return bool(module) and bool(attribute)
 
 
+def search_working_folder() -> None:
+    """Have imports look into the working folder, too."""
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+
+
 def load_plugin(text: str) -> Any:
     """Return the callable that `text` names. The working folder is searched too.
 
@@ -24,8 +30,7 @@ def load_plugin(text: str) -> Any:
         UserCodeError: it cannot be imported, does not exist, or is not callable.
     """
     module_name, _, attribute = text.partition(":")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
+    search_working_folder()
     try:
         found = getattr(importlib.import_module(module_name), attribute)
     except Exception as error:  # the user's module may raise anything

@@ -2,12 +2,11 @@
 
 import hashlib
 import importlib.util
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 from limbeck_common.support.disk import put
-from limbeck_common.support.plugins import is_plugin
+from limbeck_common.support.plugins import is_plugin, search_working_folder
 
 FILE = "own-code.sha256"
 
@@ -36,8 +35,7 @@ def is_changed(run: Path, code: str) -> bool:
 
 
 def _file(name: str) -> Path | None:
-    if "" not in sys.path:
-        sys.path.insert(0, "")  # as where the name is loaded
+    search_working_folder()  # as where the name is loaded
     try:
         found = importlib.util.find_spec(name.partition(":")[0])
     except (ImportError, ValueError):

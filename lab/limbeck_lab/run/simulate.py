@@ -37,14 +37,13 @@ async def simulate(run: LabRun) -> Summary:
         LimbeckError: it cannot start, or a client failed.
     """
     began = time.monotonic()
+    with workers_on(run.engine, run.workers) as worker_processes:
+        return await _simulate(run, worker_processes, began)
+
+
+async def _simulate(run: LabRun, worker_processes: list[WorkerProcess], began: float) -> Summary:
     settings = run.settings
     store: Store = SqliteStore(settings.store.path) if run.keep_store else MemoryStore()
-    with workers_on(run.engine, run.workers) as worker_processes:
-        return await _simulate(run, store, worker_processes, began)
-
-
-async def _simulate(run: LabRun, store: Store, worker_processes: list[WorkerProcess], began: float) -> Summary:
-    settings = run.settings
     server_worker = WorkerProcess()  # beside the store, whose files it reads
     try:
         async with Federation.open(

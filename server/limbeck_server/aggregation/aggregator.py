@@ -135,10 +135,9 @@ class RoundAggregator:
         for client, parts in self.round.uplinks():  # each is read once, and the means once more for each
             block, done = parts[part], 0
             for mean in tally.means() if known is None else known:
-                first, last = keys[done], keys[done + len(mean) - 1]
                 here = keys[done : done + len(mean)]
                 done += len(mean)
-                low, high = np.searchsorted(block.rows, [first, last + 1])
+                low, high = np.searchsorted(block.rows, [here[0], here[-1] + 1])
                 likely = block.kind.to_probabilities(block.array[int(low) : int(high)])
                 if likely is not None:
                     places = np.searchsorted(here, block.rows[low:high])

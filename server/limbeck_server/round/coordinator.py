@@ -40,7 +40,7 @@ from limbeck_server.round.open_pulls import OpenPulls
 from limbeck_server.round.presence import Presence
 from limbeck_server.round.state import FederationPhase, FederationState
 from limbeck_server.storage.journal import Journal
-from limbeck_server.storage.protocols import Checkpoint, Store, StoredParts
+from limbeck_server.storage.protocols import Checkpoint, FactStore, Store, StoredParts
 
 _TICK_SECONDS = 0.2
 _BATCH = 1000  # facts read at a time
@@ -194,11 +194,7 @@ class Coordinator:
 
     def _replay(self) -> int | None:
         """Take up the journal's state, and return the last aggregated round; None where the journal is empty."""
-        kept = self.store.checkpoint()
-        self.progress = (kept and from_text(kept.text)) or Progress()
-        self._checked = self.progress.facts
-        while batch := self.store.facts(self.progress.facts, _BATCH):
-            self.progress = reduce(Progress.after, batch, self.progress)
+        self.progress, self._checked = replay(self.store)
         self.trainer.evaluated = self.progress.evaluated
         return self.progress.aggregated if self.progress.facts else None
 
@@ -279,6 +275,16 @@ def _check_and_name(aggregator: RoundAggregator, aggregate: Aggregate) -> dict[s
     """Return the digests (hexadecimal) of an aggregate by audience, once it is known to be sound."""
     aggregator.check_aggregate(aggregate)
     return {audience: parts_digest(parts).hex() for audience, parts in sorted(aggregate.blocks.items())}
+
+
+def replay(store: FactStore) -> tuple[Progress, int]:
+    """Return what a store's facts add up to, and how many of them its checkpoint stood for."""
+    kept = store.checkpoint()
+    progress = (kept and from_text(kept.text)) or Progress()
+    checked = progress.facts
+    while batch := store.facts(progress.facts, _BATCH):
+        progress = reduce(Progress.after, batch, progress)
+    return progress, checked
 
 
 def wake(event: asyncio.Event) -> asyncio.Event:

@@ -30,8 +30,13 @@ class refusing:  # noqa: N801 - used as a function
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         """End the call if there was an error."""
-        if isinstance(error, Exception) and not isinstance(error, grpc.aio.AbortError):
-            await refuse(self._context, error)
+        await refuse_after(self._context, error)
+
+
+async def refuse_after(context: grpc.aio.ServicerContext[Any, Any], error: BaseException | None) -> None:
+    """End a call with the status of what was raised in it, if it was an error and has not ended the call already."""
+    if isinstance(error, Exception) and not isinstance(error, grpc.aio.AbortError):
+        await refuse(context, error)
 
 
 async def refuse(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> NoReturn:

@@ -5,8 +5,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
-import grpc
-
 from limbeck_common.core.messages import Answer, Ended, Idle, Receipt
 from limbeck_common.core.spec import check_name
 from limbeck_common.wire.v1 import federation_pb2 as pb
@@ -14,7 +12,7 @@ from limbeck_common.wire.v1.federation_pb2_grpc import FederationServicer
 from limbeck_server.federation import Federation
 from limbeck_server.rpc.authentication import Authentication, CallContext
 from limbeck_server.rpc.encoded_downlinks import EncodedDownlinks
-from limbeck_server.rpc.errors import refuse
+from limbeck_server.rpc.errors import refuse, refuse_after
 from limbeck_server.rpc.upload import Uploads
 from limbeck_server.settings import LimitSettings
 
@@ -117,8 +115,7 @@ class _Call:
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self._authentication.leave(self._caller)
-        if isinstance(error, Exception) and not isinstance(error, grpc.aio.AbortError):
-            await refuse(self._context, error)
+        await refuse_after(self._context, error)
 
 
 def _pull_responses(answer: Answer, encoded: EncodedDownlinks) -> Iterator[pb.PullResponse]:
