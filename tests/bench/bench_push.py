@@ -17,34 +17,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from daemons import certify, daemon, everybody
+from push.load import name as name_of
 from targets import add
-
-from limbeck_common.security.certificates import new_key, signing_request
-from limbeck_server.pki.authority import sign_request
-from limbeck_server.pki.folder import TlsFolder
 
 HERE = Path(__file__).parent / "push"
 
 
 Measured = dict[str, float]
-
-
-def certify(folder: Path, clients: int) -> Path:
-    """Make an authority in `folder`/tls, and a certificate for each client; return the folder of the latter."""
-    tls = TlsFolder(folder / "tls")
-    tls.init(["127.0.0.1"])
-    made = folder / "clients"
-    made.mkdir()
-    (made / "ca.pem").write_bytes(tls.ca().certificate)
-    key = new_key()
-    with tls.registry() as registry:
-        for number in range(clients):
-            name = f"client-{number:05}"
-            certificate = sign_request(tls.ca(), signing_request(key, name), name, "client")
-            registry.enter(certificate)
-            (made / f"{name}.key").write_bytes(key)
-            (made / f"{name}.pem").write_bytes(certificate)
-    return made
 
 
 @contextmanager
@@ -62,40 +42,29 @@ def bare(folder: Path, tls: Path | None, _clients: int, _rounds: int) -> Iterato
 
 
 @contextmanager
-def daemon(folder: Path, tls: Path | None, clients: int, rounds: int) -> Iterator[tuple[str, int]]:
+def limbeck(folder: Path, tls: Path | None, clients: int, rounds: int) -> Iterator[tuple[str, int]]:
     """Run limbeck's daemon; yields its address and process."""
     settings = {
-        "federation.rounds": rounds + 1,
-        "method.options.open_per_round": 1000,
+        **everybody(clients, rounds + 1, tls),
         "open.digest": "ab" * 32,
         "open.rows": 10_000,
         "open.sample_shape": "[1]",
-        "output.width": 10,
-        "lobby.count.min": clients,
-        "lobby.count.max": clients,
-        "round.count.min": clients,
-        "model.name": "none",
         "limits.connections": clients + 100,
         "log.level": "warning",
     }
-    flags = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-    where = ["--set", f"tls.folder={tls}", "--set", "tls.enrol_port=0"] if tls else ["--set", "tls.mode=off"]
-    program = [sys.executable, "-m", "limbeck_server.cli.main", "run", "--port", "0", "--store", str(folder / "store")]
-    with subprocess.Popen([*program, *flags, *where], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().split()[-1], process.pid
-        finally:
-            process.kill()
+    with daemon(folder / "store", settings) as (address, process):
+        yield address, process.pid
 
 
 def measure(kind: str, clients: int, rounds: int, *, tls: bool) -> Measured:
     """Return what the raw clients saw of one server, started for them."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        shown = certify(folder, clients) if tls else None
-        start = bare if kind == "bare" else daemon
-        with start(folder, folder / "tls" if tls else None, clients, rounds) as (address, process):
+        authority, shown = (folder / "tls", folder / "clients") if tls else (None, None)
+        if authority and shown:
+            certify(authority, {name_of(number): shown / name_of(number) for number in range(clients)})
+        start = bare if kind == "bare" else limbeck
+        with start(folder, authority, clients, rounds) as (address, process):
             words = [
                 address,
                 process,

@@ -3,7 +3,8 @@
 `python tests/bench/bench_rounds.py [--clients 10 50] [--rounds 30] [--repeats 3]`
 
 DS-FL on 1,000 of 10,000 open rows, ten classes: once with mTLS and the journal, once with neither. Flower gets an
-environment of its own in runs/flower. Its clients send as many numbers.
+environment of its own in runs/flower, and its clients send as many numbers. A round of limbeck's runs from its opening
+to the next one's; a round of Flower's ends with its aggregate.
 """
 
 import argparse
@@ -17,33 +18,29 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+from daemons import LIMBECK_SERVER, certify, daemon, everybody
 from targets import add
 
-from limbeck_common.security.certificates import new_key, signing_request
 from limbeck_server.events import Opened, from_json
-from limbeck_server.pki.authority import sign_request
-from limbeck_server.pki.folder import TlsFolder
 from limbeck_server.storage.sqlite_reader import SqliteReader
 
 HERE = Path(__file__).parent
 LIMIT = 600.0  # seconds of a run
-PORT = 39_211
+FLOWER_PORT = 39_212
 ENVIRONMENT = Path("runs/flower")
 
 
 @contextmanager
-def started(programs: list[list[str]], folder: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Start programs, their output in `folder`; kill what still runs at the end."""
-    path = os.environ | {"PYTHONPATH": str(HERE / "rounds")}
+def started(programs: list[list[str]], folder: Path) -> Iterator[list[subprocess.Popen[str]]]:
+    """Start programs, their output in `folder` as 000.log and so on; kill what still runs at the end."""
     running = []
     try:
-        for program in programs:
-            number = len(list(folder.glob("*.log")))
-            with (folder / f"{number:03}.log").open("wb") as log:
-                running.append(subprocess.Popen(program, stdout=log, stderr=log, env=path))
+        for number, program in enumerate(programs):
+            with (folder / f"{number:03}.log").open("w") as log:
+                running.append(subprocess.Popen(program, stdout=log, stderr=log, text=True, env=path()))
         yield running
     finally:
         for process in running:
@@ -51,57 +48,40 @@ def started(programs: list[list[str]], folder: Path) -> Iterator[list[subprocess
             process.wait()
 
 
+def path() -> dict[str, str]:
+    """Return an environment in which `trivial` is found."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE / "rounds"), os.environ.get("PYTHONPATH", "")])}
+
+
 def limbeck(clients: int, rounds: int, *, off: bool) -> float:
     """Return the median seconds from a round's opening to the next; `off` leaves out mTLS and the journal."""
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, (Path(name) / "daemon.log").open("w") as log:
         folder = Path(name)
-        settings = {
-            "federation.rounds": rounds,
-            "method.options.open_per_round": 1000,
-            "open.source": "trivial:data",
-            "output.width": 10,
-            "lobby.count.min": clients,
-            "lobby.count.max": clients,
-            "round.count.min": clients,
-            "model.name": "none",
-        }
-        flags = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-        tls = ["--set", "tls.mode=off"] if off else ["--set", f"tls.folder={folder / 'tls'}"]
-        program = [str(HERE / "rounds" / "daemon.py")] if off else ["-m", "limbeck_server.cli.main"]
-        names = [f"client-{number:02}" for number in range(clients)]
-        if not off:
-            certify(folder, names)
-        store = folder / "store"
-        server = [sys.executable, *program, "run", "--port", str(PORT), "--store", str(store), *flags, *tls]
-        if not off:
-            server += ["--set", "tls.enrol_port=0"]
-        model = ["--model", "trivial:learner", "--data", "trivial:data"]
-        join = [sys.executable, "-m", "limbeck_client.cli.main", "join", f"127.0.0.1:{PORT}", *model]
-        members = [
-            [*join, "--name", each, "--part", str(number), "--state", str(folder / each)]
-            for number, each in enumerate(names)
-        ]
-        with started([server], folder) as running:
-            until_it_listens(running[0], folder / "000.log")
+        homes = {f"client-{number:02}": folder / f"client-{number:02}" for number in range(clients)}
+        store, tls = folder / "store", None if off else folder / "tls"
+        program = (str(HERE / "rounds" / "daemon.py"),) if off else LIMBECK_SERVER
+        if tls:
+            certify(tls, {each: home / "credentials" for each, home in homes.items()})
+        settings = everybody(clients, rounds, tls) | {"open.source": "trivial:data"}
+        with daemon(store, settings, program, log, path()) as (address, server):
+            join = [sys.executable, "-m", "limbeck_client.cli.main", "join", address]
+            join += ["--model", "trivial:learner", "--data", "trivial:data"]
+            members = [
+                [*join, "--name", each, "--part", str(number), "--state", str(home)]
+                for number, (each, home) in enumerate(homes.items())
+            ]
             with started(members, folder) as joined:
-                for process in [*joined, *running]:
+                for process in (server, *joined):  # the daemon first: clients would wait for one that has failed
                     check(process.wait(LIMIT), folder)
-            opened = json.loads((folder / "000.log").read_text().splitlines()[-1]) if off else openings(store)
+                said, _ = server.communicate()
+        opened: list[float] = json.loads(said.splitlines()[-1]) if off else openings(store)
     return statistics.median(later - earlier for earlier, later in itertools.pairwise(opened[2:]))
 
 
-def until_it_listens(server: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until a server says its address."""
-    while "listening on" not in log.read_text():
-        if (status := server.poll()) is not None:
-            check(status or 1, log.parent)
-        time.sleep(0.05)
-
-
 def check(status: int, folder: Path) -> None:
-    """Stop the bench with the ends of the server's and a client's log if a process has failed."""
+    """Stop the bench with the ends of the logs of the server and of one client if a process has failed."""
     if status != 0:
-        ends = "\n".join(log.read_text()[-2000:] for log in sorted(folder.glob("*.log"))[:2])
+        ends = "\n".join(log.read_text()[-2000:] for log in sorted(folder.glob("*.log"), reverse=True)[:2])
         raise SystemExit(f"a process failed:\n{ends}")
 
 
@@ -112,30 +92,16 @@ def openings(store: Path) -> list[float]:
     return [fact.at for fact in facts if isinstance(fact, Opened)]
 
 
-def certify(folder: Path, names: list[str]) -> None:
-    """Make an authority in `folder`/tls, and each client's credentials in its state folder."""
-    tls = TlsFolder(folder / "tls")
-    tls.init(["127.0.0.1"])
-    with tls.registry() as registry:
-        for name in names:
-            key, credentials = new_key(), folder / name / "credentials"
-            certificate = sign_request(tls.ca(), signing_request(key, name), name, "client")
-            registry.enter(certificate)
-            credentials.mkdir(parents=True)
-            for file, content in (("key.pem", key), ("certificate.pem", certificate), ("ca.pem", tls.ca().certificate)):
-                (credentials / file).write_bytes(content)
-                (credentials / file).chmod(0o600)
-
-
 def flower(clients: int, rounds: int) -> float:
     """Return the median seconds of a round of Flower's old loop."""
-    python, loop, address = flower_python(), str(HERE / "flower" / "loop.py"), f"127.0.0.1:{PORT + 1}"
+    python, loop, address = flower_python(), str(HERE / "flower" / "loop.py"), f"127.0.0.1:{FLOWER_PORT}"
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        folder, theirs = Path(name), Path(name) / "clients"
+        theirs.mkdir()
         with started([[python, loop, "server", address, str(clients), str(rounds)]], folder) as servers:
             time.sleep(5)  # a client that finds no server takes long to try again
-            with started([[python, loop, "client", address]] * clients, folder):
-                servers[0].wait(LIMIT)
+            with started([[python, loop, "client", address]] * clients, theirs):
+                check(servers[0].wait(LIMIT), folder)
         lines = (folder / "000.log").read_text().splitlines()
         seconds: list[float] = json.loads(next(line for line in reversed(lines) if line.startswith("[")))
     return statistics.median(seconds[2:])
@@ -158,10 +124,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
     for clients in given.clients:
-        runs: dict[str, Callable[[int, int], Any]] = {
+        runs: dict[str, Callable[[int, int], float]] = {
             "Flower's loop": flower,
-            "mTLS, journal": lambda *sizes: limbeck(*sizes, off=False),
-            "neither": lambda *sizes: limbeck(*sizes, off=True),
+            "mTLS, journal": partial(limbeck, off=False),
+            "neither": partial(limbeck, off=True),
         }
         found: dict[str, list[float]] = {name: [] for name in runs}
         for _ in range(given.repeats):

@@ -133,7 +133,7 @@ def channel(address: str, number: int, tls: Path | None) -> Any:
     if tls is None:
         return grpc.aio.insecure_channel(address, options)
     key, certificate, roots = (
-        (tls / each).read_bytes() for each in (f"{name(number)}.key", f"{name(number)}.pem", "ca.pem")
+        (tls / name(number) / each).read_bytes() for each in ("key.pem", "certificate.pem", "ca.pem")
     )
     return grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(roots, key, certificate), options)
 

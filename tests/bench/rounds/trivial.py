@@ -30,10 +30,10 @@ class Trivial:
         pass
 
 
-def learner(seed: int) -> Trivial:  # noqa: ARG001 - the same
+def learner(seed: int) -> Trivial:  # noqa: ARG001 - its name is the contract
     return Trivial()
 
 
-def data(part: int | None, seed: int) -> ParticipantData:  # noqa: ARG001 - the argument's name is the contract
+def data(part: int | None, seed: int) -> ParticipantData:  # noqa: ARG001 - its name is the contract
     private = None if part is None else Examples(np.zeros((10, 1), np.float32), np.arange(10) % CLASSES)
     return ParticipantData(private=private, open=np.zeros((OPEN_ROWS, 1), np.float32))
